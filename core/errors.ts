@@ -1,0 +1,50 @@
+/** Stable codes of everything the program itself reports as wrong (outcomes of targets are not errors: see `Reason`). */
+export type ErrorCode =
+  | 'invalid_input'
+  | 'not_found'
+  | 'conflict'
+  | 'storage_full'
+  | 'storage'
+  | 'data_dir_busy'
+  | 'dns'
+  | 'invalidation'
+  | 'agents_failed';
+
+/** The project's one error class: a stable `code` for programs, a message with the remedy for people, and the `cause`. */
+export class PrewarmError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'PrewarmError';
+    this.code = code;
+  }
+}
+
+/** One thing wrong with what came from outside: where it is, what it is, and what to write instead. */
+export interface InputFault {
+  /** The field or flag as the user knows it: `pops`, `--header`, `url`. */
+  readonly field: string;
+  /** 1-based line of the input file, where the fault is in one. */
+  readonly line?: number;
+  /** The offending value, shortened to 200 characters. */
+  readonly value: string;
+  /** What is wrong and what to write instead. */
+  readonly message: string;
+}
+
+/** Input that was refused as a whole; every fault that was found is listed. */
+export class InvalidInput extends PrewarmError {
+  readonly faults: readonly InputFault[];
+
+  constructor(faults: readonly InputFault[]) {
+    super('invalid_input', faults.map(describeFault).join('\n'));
+    this.name = 'InvalidInput';
+    this.faults = faults;
+  }
+}
+
+export function describeFault(fault: InputFault): string {
+  const where = fault.line === undefined ? fault.field : `${fault.field}, line ${fault.line}`;
+  return `${where}: ${JSON.stringify(fault.value)}: ${fault.message}`;
+}

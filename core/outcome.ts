@@ -1,0 +1,22 @@
+/** What happened to one target. */
+export type Outcome = 'warmed' | 'already_warm' | 'failed';
+
+/** Stable codes of why a target failed; scripts rely on them. */
+export type Reason =
+  | `status_${number}`
+  | 'not_cached'
+  | 'no_cache_header'
+  | 'generated'
+  | 'truncated'
+  | 'timeout'
+  | 'connection'
+  | 'tls'
+  | 'wrong_pop'
+  | 'pop_unresolvable'
+  | 'address_refused'
+  | 'too_large'
+  | 'exhausted'
+  | 'stopped';
+
+/** CloudFront caches no object above 50 GB. */
+export const MAX_OBJECT_BYTES = 50_000_000_000;

@@ -1,0 +1,6 @@
+import type { RequestRow } from '../request.ts';
+
+/** Told after the transition, perhaps more than once. */
+export interface Events {
+  requestEnded(row: RequestRow): Promise<void>;
+}

@@ -1,0 +1,35 @@
+import type { Clock } from '../clock.ts';
+import type { TaskMessage } from '../task.ts';
+import type { Downloader } from './downloader.ts';
+import type { Events } from './events.ts';
+import type { Fleet } from './fleet.ts';
+import type { Invalidations } from './invalidations.ts';
+import type { ListStore } from './list-store.ts';
+import type { PopResolver } from './pop-resolver.ts';
+import type { Queue } from './queue.ts';
+import type { RequestStore } from './request-store.ts';
+import type { Timers } from './timers.ts';
+
+/** What the pipeline's steps (accept, size, plan, aggregate, end, report) run on. */
+export interface PipelinePorts {
+  readonly store: RequestStore;
+  readonly lists: ListStore;
+  readonly tasks: Queue<TaskMessage>;
+  readonly fleet: Fleet;
+  readonly timers: Timers;
+  /** Null where nothing can be invalidated; a request that asks for it is refused before it is made. */
+  readonly invalidations: Invalidations | null;
+  readonly resolver: PopResolver;
+  readonly downloader: Downloader;
+  readonly events: Events;
+  readonly clock: Clock;
+}
+
+/** What an agent runs on. */
+export interface AgentPorts {
+  readonly store: Pick<RequestStore, 'get' | 'hasTask' | 'putTask' | 'putProvisional'>;
+  readonly lists: Pick<ListStore, 'read' | 'putResult'>;
+  readonly tasks: Queue<TaskMessage>;
+  readonly downloader: Downloader;
+  readonly clock: Clock;
+}

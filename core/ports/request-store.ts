@@ -1,0 +1,90 @@
+import type { EndStatus, Plan, PopRow, RequestRow, RequestStatus, SizingCursor } from '../request.ts';
+import type { TaskRow } from '../task.ts';
+
+/** What an agent has finished of tasks that are not recorded yet: feeds the progress bar only. */
+export interface Provisional {
+  readonly requestId: string;
+  readonly agentId: string;
+  /** Finished targets of unrecorded tasks. */
+  readonly count: number;
+  /** Body bytes read in unrecorded tasks. */
+  readonly bytes: number;
+  /** Targets finished per second, over the agent's last seconds. */
+  readonly rate: number;
+  readonly updatedAt: number;
+}
+
+export interface RequestChange {
+  readonly statusReason?: string | null;
+  readonly queuedAt?: number;
+  readonly invalidations?: readonly string[];
+}
+
+export interface RequestPage {
+  readonly requests: readonly RequestRow[];
+  /** Give it back as `after` for the next page; null: this was the last. */
+  readonly next: string | null;
+}
+
+/**
+ * The tables. Each method is atomic, and each write either happened wholly or not at all; one that throws may still
+ * have happened. Inserting a request, changing it, and recording a task are told to the core (stream or outbox) at least once.
+ */
+export interface RequestStore {
+  /** Inserts the row if its id is new; false when there is one already. */
+  create(row: RequestRow): Promise<boolean>;
+  get(id: string): Promise<RequestRow | null>;
+  /** Newest first. */
+  list(limit: number, after?: string): Promise<RequestPage>;
+  listActive(): Promise<readonly RequestRow[]>;
+
+  /** Moves the request on if its status is `from`; false otherwise. */
+  transition(id: string, from: RequestStatus, to: RequestStatus, at: number, change?: RequestChange): Promise<boolean>;
+  /** Replaces the cursor if the request is SIZING and its cursor still has `expectedParts` parts. */
+  saveSizing(id: string, expectedParts: number, next: SizingCursor, at: number): Promise<boolean>;
+  /** Fixes the plan and writes its POP rows if the request is QUEUEING and has no plan yet. Returns the plan that holds; null: not QUEUEING. */
+  fixPlan(id: string, plan: Plan, pops: readonly PopRow[], at: number): Promise<Plan | null>;
+  /** Sets the time-out of an active request (a resumed run starts it anew). */
+  setTimeoutAt(id: string, timeoutAt: number | null): Promise<boolean>;
+
+  listPops(id: string): Promise<readonly PopRow[]>;
+  getPop(id: string, pop: string): Promise<PopRow | null>;
+
+  /** Inserts the row if there is none for this task; false otherwise. */
+  putTask(row: TaskRow): Promise<boolean>;
+  hasTask(requestId: string, taskId: string): Promise<boolean>;
+  /** Ids of the tasks of one POP that have been counted. */
+  countedTasks(requestId: string, pop: string): Promise<ReadonlySet<string>>;
+  /** How many tasks of the request are recorded. */
+  recordedTasks(requestId: string): Promise<number>;
+  /**
+   * In one transaction: marks those of the tasks counted that exist and were not, adds their counters to the request
+   * and POP rows. Counts nothing once the request has ended. Returns the request row as it is afterwards; null: no such request.
+   * At most 80 tasks (a DynamoDB transaction has 100 items).
+   */
+  countTasks(requestId: string, taskIds: readonly string[], at: number): Promise<RequestRow | null>;
+  /**
+   * Ends the request if it is active and exactly `ifAccounted` of its targets are accounted. `stopped` more targets are
+   * added as `failed` with `reason.stopped`. False: it had ended, or more has been counted meanwhile.
+   */
+  end(
+    id: string,
+    status: EndStatus,
+    end: { ifAccounted: number; stopped: number; statusReason: string | null; at: number },
+  ): Promise<boolean>;
+
+  /** One row per agent and request, replaced by each heartbeat; a count of 0 removes it. */
+  putProvisional(row: Provisional): Promise<void>;
+  listProvisional(requestId: string): Promise<readonly Provisional[]>;
+
+  /** The operator's claim; null when there is none. */
+  getOperatorClaim(): Promise<OperatorClaim | null>;
+  setOperatorClaim(claim: OperatorClaim | null): Promise<void>;
+  /** Changes the claim of an active request; false when there is none. */
+  setRequestClaim(id: string, agents: number): Promise<boolean>;
+}
+
+export interface OperatorClaim {
+  readonly agents: number;
+  readonly lapsesAt: number;
+}

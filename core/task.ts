@@ -1,0 +1,42 @@
+import type { EdgeAddress } from './address.ts';
+import type { Counters } from './counters.ts';
+
+/**
+ * A run of consecutive rows of one part of a list, by byte range, so that an agent reads just those bytes.
+ * `sized` parts are downloaded; `failed` parts hold what sizing refused and are recorded by the planner.
+ */
+export interface Slice {
+  readonly list: 'sized' | 'failed';
+  /** Ordinal over all parts of its list: the last component of a task id. */
+  readonly number: number;
+  readonly part: number;
+  /** First byte of the run in its part. */
+  readonly start: number;
+  /** First byte after the run. */
+  readonly end: number;
+  readonly rows: number;
+}
+
+/** One pop x one slice: one queue message, a few hundred bytes whatever the URLs are. */
+export interface TaskMessage {
+  readonly requestId: string;
+  readonly taskId: string;
+  readonly pop: string;
+  readonly addresses: readonly EdgeAddress[];
+  readonly wave: 0;
+  readonly slice: Slice;
+}
+
+/** What is recorded of a task, once: the counts of its result object. */
+export interface TaskRow {
+  readonly requestId: string;
+  readonly taskId: string;
+  readonly pop: string;
+  readonly counters: Counters;
+  readonly recordedAt: number;
+}
+
+/** `<pop>#<wave>#<slice>`: deterministic, so that planning or working twice meets the same row and object. */
+export function taskIdOf(pop: string, wave: number, slice: Pick<Slice, 'list' | 'number'>): string {
+  return `${pop}#${wave}#${slice.list === 'failed' ? 'f' : ''}${slice.number}`;
+}
