@@ -1,0 +1,37 @@
+/**
+ * First-byte times as counts in logarithmic buckets (8 to a doubling: within 4.5 %), so that medians and percentiles of any
+ * number of targets are sums of small counters. Bucket n covers [2^(n/8), 2^((n+1)/8)) tenths of a millisecond.
+ */
+const BUCKETS_PER_DOUBLING = 8;
+const MAX_BUCKET = 160;
+
+export function bucketOf(ms: number): number {
+  const tenths = ms * 10;
+  if (!(tenths > 1)) return 0;
+  return Math.min(MAX_BUCKET, Math.floor(Math.log2(tenths) * BUCKETS_PER_DOUBLING));
+}
+
+/** Milliseconds at the middle of the bucket. */
+export function bucketMiddle(bucket: number): number {
+  return 2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING) / 10;
+}
+
+/** The `share` quantile (0 to 1) of the buckets `prefix.<n>` among the counters, milliseconds; null: nothing was measured. */
+export function quantile(counters: Readonly<Record<string, number>>, prefix: 'first' | 'last', share: number): number | null {
+  const buckets: [number, number][] = [];
+  let total = 0;
+  for (const key in counters) {
+    if (!key.startsWith(`${prefix}.`)) continue;
+    const size = counters[key] ?? 0;
+    buckets.push([Number(key.slice(prefix.length + 1)), size]);
+    total += size;
+  }
+  if (total === 0) return null;
+  buckets.sort((a, b) => a[0] - b[0]);
+  let left = share * total;
+  for (const [bucket, size] of buckets) {
+    left -= size;
+    if (left <= 0) return bucketMiddle(bucket);
+  }
+  return bucketMiddle(buckets.at(-1)?.[0] ?? 0);
+}
