@@ -6,6 +6,13 @@ const partName = (part: number) => `part-${String(part).padStart(5, '0')}.csv`;
 export const keys = {
   urls: (requestId: string) => `requests/${requestId}/urls.csv`,
   part: (requestId: string, list: Slice['list'], part: number) => `requests/${requestId}/${list}/${partName(part)}`,
+  /** What sizing decided about one share of the list: written once, so that sizing it twice cannot give two different parts. */
+  sizing: (requestId: string, part: number) => `requests/${requestId}/sizing/${partName(part)}`,
+  /** The list cut into slices under these limits, so that it can be written before the limits are fixed. */
+  slices: (requestId: string, limits: { readonly sliceRows: number; readonly sliceBytes: number }) =>
+    `requests/${requestId}/slices-${limits.sliceRows}-${limits.sliceBytes}.csv`,
+  /** How far enqueueing came. */
+  enqueued: (requestId: string) => `requests/${requestId}/enqueued.csv`,
   failedUrls: (requestId: string) => `requests/${requestId}/failed-urls.csv`,
   result: (requestId: string, taskId: string) => `requests/${requestId}/results/${taskId.replaceAll('#', '/')}.csv`,
 };

@@ -64,13 +64,14 @@ export interface RequestStore {
    */
   countTasks(requestId: string, taskIds: readonly string[], at: number): Promise<RequestRow | null>;
   /**
-   * Ends the request if it is active and exactly `ifAccounted` of its targets are accounted. `stopped` more targets are
-   * added as `failed` with `reason.stopped`. False: it had ended, or more has been counted meanwhile.
+   * Ends the request if it is active, exactly `ifAccounted` of its targets are accounted, and `totalCount` is `ifTotal`
+   * (absent: any; a plan fixed meanwhile changes it). `stopped` more targets are added as `failed` with `reason.stopped`.
+   * False: it had ended, or more has been counted or planned meanwhile.
    */
   end(
     id: string,
     status: EndStatus,
-    end: { ifAccounted: number; stopped: number; statusReason: string | null; at: number },
+    end: { ifAccounted: number; ifTotal?: number; stopped: number; statusReason: string | null; at: number },
   ): Promise<boolean>;
 
   /** One row per agent and request, replaced by each heartbeat; a count of 0 removes it. */
