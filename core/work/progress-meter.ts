@@ -1,0 +1,70 @@
+import type { Clock } from '../clock.ts';
+import type { Provisional, RequestStore } from '../ports/request-store.ts';
+import type { TaskRun } from './task-run.ts';
+
+/** Over this long the rate of finished targets is averaged. */
+const RATE_WINDOW_MS = 5000;
+
+export interface ProgressMeter {
+  begin(requestId: string, run: TaskRun): void;
+  /** `recorded`: its targets are accounted from now on. */
+  end(requestId: string, run: TaskRun, recorded: boolean): void;
+  /** Writes one row per request; one of zeros, once, when nothing is held any more. */
+  report(): Promise<void>;
+}
+
+interface Meter {
+  readonly runs: Set<TaskRun>;
+  recorded: number;
+  readonly samples: { readonly at: number; readonly finished: number }[];
+}
+
+/** What this agent has done of tasks that are not recorded yet, for the progress bar only: it may fall, and a write that fails is made good by the next. */
+export function createProgressMeter(clock: Clock, store: Pick<RequestStore, 'putProvisional'>, agentId: string): ProgressMeter {
+  const meters = new Map<string, Meter>();
+
+  function read(requestId: string, meter: Meter): Provisional {
+    let count = 0;
+    let bytes = 0;
+    for (const run of meter.runs) {
+      count += run.finished;
+      bytes += run.scope.bytes;
+    }
+    const updatedAt = clock.now();
+    const { samples } = meter;
+    samples.push({ at: updatedAt, finished: meter.recorded + count });
+    while (samples.length > 2 && updatedAt - (samples[0]?.at ?? 0) > RATE_WINDOW_MS) samples.shift();
+    const first = samples[0];
+    const elapsed = first ? updatedAt - first.at : 0;
+    const rate = first && elapsed > 0 ? Math.max(0, ((meter.recorded + count - first.finished) * 1000) / elapsed) : 0;
+    return { requestId, agentId, count, bytes, rate, updatedAt };
+  }
+
+  return {
+    begin(requestId, run) {
+      let meter = meters.get(requestId);
+      if (!meter) {
+        meter = { runs: new Set(), recorded: 0, samples: [{ at: clock.now(), finished: 0 }] };
+        meters.set(requestId, meter);
+      }
+      meter.runs.add(run);
+    },
+    end(requestId, run, recorded) {
+      const meter = meters.get(requestId);
+      if (!meter) return;
+      meter.runs.delete(run);
+      if (recorded) meter.recorded += run.finished;
+    },
+    async report() {
+      for (const [requestId, meter] of meters) {
+        const row = read(requestId, meter);
+        if (meter.runs.size === 0) meters.delete(requestId);
+        try {
+          await store.putProvisional(meter.runs.size === 0 ? { ...row, count: 0, bytes: 0, rate: 0 } : row);
+        } catch {
+          // Progress that is not shown for a second loses nothing; stores that stay broken stop the tasks themselves.
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,211 @@
+import type { EdgeAddress } from '../address.ts';
+import { sleep, type Clock } from '../clock.ts';
+import type { Reason } from '../outcome.ts';
+import type { Answer, AskScope } from '../ports/downloader.ts';
+import type { SeparateCaches } from './separate-caches.ts';
+import { forbidsStoring, isSameObject, judge, type JudgeContext, type Verdict } from './judge.ts';
+import type { Target } from './target.ts';
+
+/** Objects up to this size are checked by reading them whole, larger ones by one byte. */
+export const WHOLE_CHECK_BYTES = 64 * 1024;
+const MAX_CHECKS = 4;
+const MIN_ATTEMPTS = 3;
+const MAX_ATTEMPTS = 8;
+/** Before each check, milliseconds: at most POPs the second request is a hit, at some the third. */
+const CHECK_PAUSES_MS = [0, 150, 600, 2000] as const;
+const RETRY_PAUSES_MS = [0, 100, 400, 1000, 1000, 1000, 1000] as const;
+
+/** What warming one target needs: its POP's addresses, how to judge, and a way to ask that keeps to the POP's limit. */
+export interface WarmContext extends JudgeContext {
+  readonly addresses: readonly EdgeAddress[];
+  readonly separate: SeparateCaches;
+  readonly scope: AskScope;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  /** Sends a GET for the target when the POP's limit allows. `byteAt` asks for that byte only. */
+  ask(target: Target, address: EdgeAddress, byteAt?: number): Promise<Answer>;
+}
+
+const addressAt = (context: WarmContext, index: number): EdgeAddress => {
+  const address = context.addresses[index % context.addresses.length];
+  if (address === undefined) throw new Error('a task without addresses reached an agent');
+  return address;
+};
+
+/** A whole GET at one address. Finishes nothing. */
+async function askWhole(context: WarmContext, target: Target, index: number): Promise<Verdict> {
+  const address = addressAt(context, index);
+  const answer = await context.ask(target, address);
+  target.noteAnswer(answer, address, true);
+  return judgeWhole(context, target, index, answer);
+}
+
+function judgeWhole(context: WarmContext, target: Target, index: number, answer: Answer): Verdict {
+  const verdict = judge(answer, context);
+  if (verdict.kind === 'hit' || verdict.kind === 'miss' || verdict.kind === 'accepted') {
+    target.noteWhole(index, answer, verdict.kind === 'hit');
+    if (verdict.near) target.near = true;
+    if (verdict.revalidates) target.revalidates = true;
+  } else if (answer.status > 0) {
+    // Whatever a later try finds in the cache, this one may have brought it there.
+    target.broughtIn = true;
+  }
+  return verdict;
+}
+
+/** One byte at a random offset; a 200 instead was read to its end and counts as a whole GET. */
+async function askByte(context: WarmContext, target: Target, index: number): Promise<Verdict> {
+  const address = addressAt(context, index);
+  const whole = target.last;
+  const answer = await context.ask(target, address, Math.floor(context.random() * target.bytes));
+  const isWhole = answer.error === null && answer.status !== 206;
+  target.noteAnswer(answer, address, isWhole);
+  if (isWhole) return judgeWhole(context, target, index, answer);
+  // A 206 is what was asked for, whatever statuses the request accepts.
+  const verdict = judge(answer, { pop: context.pop, acceptStatus: null });
+  if (verdict.kind !== 'hit') return verdict;
+  if (whole === null || !isSameObject(answer, whole, target.bytes)) return { ...verdict, kind: 'miss' };
+  target.noteByteHit(index, answer);
+  return verdict;
+}
+
+const check = (context: WarmContext, target: Target, index: number, wholeBytes: number): Promise<Verdict> =>
+  wholeBytes > WHOLE_CHECK_BYTES ? askByte(context, target, index) : askWhole(context, target, index);
+
+/** The first whole GET, tried again after faults that another try may mend, `indexAt(n)` saying where the nth try goes. */
+async function askUntilAnswered(
+  context: WarmContext,
+  target: Target,
+  tries: number,
+  indexAt: (attempt: number) => number,
+): Promise<{ verdict: Verdict; index: number }> {
+  for (let attempt = 0; ; attempt++) {
+    const index = indexAt(attempt);
+    const verdict = await askWhole(context, target, index);
+    if (verdict.kind !== 'failed' || !verdict.retry || attempt + 1 >= tries) return { verdict, index };
+    const pause = RETRY_PAUSES_MS[attempt] ?? 0;
+    if (pause > 0) await sleep(context.clock, pause);
+    if (context.scope.cancelled) return { verdict, index };
+  }
+}
+
+type Proof = { readonly kind: 'hit' } | { readonly kind: 'cancelled' } | { readonly kind: 'failed'; readonly reason: Reason };
+
+/**
+ * Checks after a miss until a hit: at most 4, pausing a little longer each time, fewer when the object forbids storing.
+ * `missedAt` is told of every address that missed although a whole GET had ended elsewhere.
+ */
+async function checkUntilHit(
+  context: WarmContext,
+  target: Target,
+  indexAt: (check: number) => number,
+  missedAt: (index: number) => void,
+): Promise<Proof> {
+  const wholeBytes = target.bytes;
+  let reason: Reason = 'not_cached';
+  for (let checks = 0; checks < MAX_CHECKS; checks++) {
+    const pause = CHECK_PAUSES_MS[checks] ?? 0;
+    if (pause > 0) await sleep(context.clock, pause);
+    if (context.scope.cancelled) return { kind: 'cancelled' };
+    const index = indexAt(checks);
+    const verdict = await check(context, target, index, wholeBytes);
+    if (verdict.kind === 'cancelled') return { kind: 'cancelled' };
+    if (verdict.kind === 'hit') return { kind: 'hit' };
+    if (verdict.kind === 'failed' && !verdict.retry) return { kind: 'failed', reason: verdict.reason || 'not_cached' };
+    reason = verdict.kind === 'failed' ? verdict.reason || 'not_cached' : 'not_cached';
+    if (verdict.kind === 'miss') missedAt(index);
+    if (verdict.kind !== 'failed' && forbidsStoring(target.last?.cacheControl ?? '')) break;
+  }
+  return { kind: 'failed', reason };
+}
+
+function finish(context: WarmContext, target: Target, proof: Proof): void {
+  if (proof.kind === 'hit') target.finishWarm(context.clock, true);
+  else if (proof.kind === 'failed') target.finish(context.clock, 'failed', proof.reason);
+}
+
+/** Where the caches of a POP's addresses are taken to be one: a hit anywhere is a hit everywhere. */
+async function warmShared(context: WarmContext, target: Target, ordinal: number): Promise<void> {
+  const size = context.addresses.length;
+  const first = ordinal % size;
+  const tries = Math.min(MAX_ATTEMPTS, Math.max(MIN_ATTEMPTS, size));
+  const { verdict, index } = await askUntilAnswered(context, target, tries, (attempt) => (first + attempt) % size);
+  if (verdict.kind === 'cancelled') return;
+  if (verdict.kind === 'failed') return target.finish(context.clock, 'failed', verdict.reason || 'connection');
+  if (verdict.kind === 'hit') return target.finishWarm(context.clock, true);
+  if (verdict.kind === 'accepted') return target.finishWarm(context.clock, false);
+  // Every second check goes back to where the whole GET ended: a hit there after a miss elsewhere tells that the caches are separate.
+  const away = (n: number) => (size === 1 ? index : (index + 1 + (n % (size - 1))) % size);
+  let missedElsewhere = false;
+  const proof = await checkUntilHit(
+    context,
+    target,
+    (n) => (n % 2 === 0 ? away(n / 2) : index),
+    (missed) => {
+      missedElsewhere ||= missed !== index;
+    },
+  );
+  if (proof.kind === 'hit' && missedElsewhere) context.separate.found();
+  finish(context, target, proof);
+}
+
+/** Warms and checks one address by itself. */
+async function warmAddress(context: WarmContext, target: Target, index: number): Promise<Proof> {
+  if (!target.hasWhole(index)) {
+    const provenElsewhere = context.addresses.some((_, other) => other !== index && target.isProven(other));
+    const { verdict } = await askUntilAnswered(context, target, MIN_ATTEMPTS, () => index);
+    if (verdict.kind === 'miss' && provenElsewhere) context.separate.found();
+    if (verdict.kind === 'cancelled') return { kind: 'cancelled' };
+    if (verdict.kind === 'hit' || verdict.kind === 'accepted') return { kind: 'hit' };
+    if (verdict.kind === 'failed') return { kind: 'failed', reason: verdict.reason || 'connection' };
+  }
+  return checkUntilHit(
+    context,
+    target,
+    () => index,
+    () => {},
+  );
+}
+
+const UNREACHABLE_REASONS: readonly Reason[] = ['connection', 'timeout', 'tls', 'address_refused'];
+
+/** Warms and checks every address, one after another; one that stays unreachable is left out and named. */
+async function warmEveryAddress(context: WarmContext, target: Target, ordinal: number): Promise<void> {
+  target.wentEverywhere = true;
+  const size = context.addresses.length;
+  let lastReason: Reason = 'connection';
+  let reached = 0;
+  for (let step = 0; step < size; step++) {
+    const index = (ordinal + step) % size;
+    if (target.isProven(index)) {
+      reached++;
+      continue;
+    }
+    const proof = await warmAddress(context, target, index);
+    if (proof.kind === 'cancelled') return;
+    if (proof.kind === 'hit') reached++;
+    else if (UNREACHABLE_REASONS.includes(proof.reason) && !target.hasWhole(index)) {
+      target.noteUnreachable(index);
+      lastReason = proof.reason;
+    } else return target.finish(context.clock, 'failed', proof.reason);
+  }
+  if (reached === 0) return target.finish(context.clock, 'failed', lastReason);
+  const proven = context.addresses.every((_, index) => target.isProven(index) || target.isUnreachable(index));
+  target.finishWarm(context.clock, proven);
+}
+
+/**
+ * Downloads one target and proves that the POP's cache holds it; sets its outcome unless the scope was cancelled.
+ * `ordinal` spreads first asks over the POP's addresses.
+ */
+export async function warmTarget(context: WarmContext, target: Target, ordinal: number): Promise<void> {
+  const everyAddress = context.addresses.length > 1 && (context.separate.isFound || context.separate.takeProbe());
+  if (everyAddress) await warmEveryAddress(context, target, ordinal);
+  else await warmShared(context, target, ordinal);
+}
+
+/** Whether a finished target must be gone through again because the POP's caches turned out to be separate meanwhile. */
+export function needsEveryAddress(separate: SeparateCaches, target: Target): boolean {
+  return separate.isFound && !target.wentEverywhere && (target.outcome !== 'failed' || target.reason === 'not_cached');
+}
