@@ -1,0 +1,103 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { PrewarmError } from '../../core/errors.ts';
+import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { storageError } from './storage-error.ts';
+
+/** How long a process waits for another one's write; writes take microseconds to milliseconds. */
+const BUSY_TIMEOUT_MS = 5000;
+/** The write-ahead log shrinks to this after a checkpoint, bytes. */
+const LOG_SIZE_LIMIT = 64 * 1024 * 1024;
+
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the statement decides the row's shape, and only its caller knows it
+type GetRow = <Row>(sql: string, ...values: SQLInputValue[]) => Row | undefined;
+
+/** One connection to the tables. Every method throws PrewarmError `storage_full` or `storage` when the file fails. */
+export interface Database {
+  readonly path: string;
+  /** Rows changed. */
+  run(sql: string, ...values: SQLInputValue[]): number;
+  readonly get: GetRow;
+  all<Row>(sql: string, ...values: SQLInputValue[]): Row[];
+  /** Runs `work` under the write lock: all of it happens, or nothing. Does not nest. */
+  transaction<T>(work: () => T): T;
+  close(): void;
+}
+
+/**
+ * Opens the tables at `path` (or `:memory:`), creating them where there are none. Throws PrewarmError `storage` also
+ * for a file made by a newer version of the program.
+ */
+export function openDatabase(path: string): Database {
+  let sqlite: DatabaseSync | undefined;
+  try {
+    sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    const database = databaseOn(sqlite, path);
+    // A process killed between two statements loses nothing in this mode; a power cut may take the last commits, never the file.
+    sqlite.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = ${LOG_SIZE_LIMIT}`);
+    createTables(database, sqlite);
+    return database;
+  } catch (error) {
+    if (sqlite?.isOpen) sqlite.close();
+    throw storageError(error, path);
+  }
+}
+
+function createTables(database: Database, sqlite: DatabaseSync): void {
+  if (versionOf(database) === SCHEMA_VERSION) return;
+  database.transaction(() => {
+    const version = versionOf(database);
+    if (version === 0) sqlite.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}`);
+    else if (version !== SCHEMA_VERSION) {
+      throw new PrewarmError(
+        'storage',
+        `${database.path}: was made by another version of this program (tables ${version}, here ${SCHEMA_VERSION}); choose another data directory`,
+      );
+    }
+  });
+}
+
+function versionOf(database: Database): number {
+  return database.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+}
+
+function databaseOn(sqlite: DatabaseSync, path: string): Database {
+  const statements = new Map<string, StatementSync>();
+  const statement = (sql: string) => {
+    const kept = statements.get(sql);
+    if (kept !== undefined) return kept;
+    const prepared = sqlite.prepare(sql);
+    statements.set(sql, prepared);
+    return prepared;
+  };
+  const attempt = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw storageError(error, path);
+    }
+  };
+  return {
+    path,
+    run: (sql, ...values) => attempt(() => Number(statement(sql).run(...values).changes)),
+    get: ((sql: string, ...values: SQLInputValue[]) => attempt(() => statement(sql).get(...values))) as GetRow,
+    all: <Row>(sql: string, ...values: SQLInputValue[]) => attempt(() => statement(sql).all(...values) as Row[]),
+    transaction: (work) =>
+      attempt(() => {
+        // At once the write lock: a reader that turns writer could not wait for one and would fail.
+        statement('BEGIN IMMEDIATE').run();
+        try {
+          const result = work();
+          statement('COMMIT').run();
+          return result;
+        } catch (error) {
+          // A full disk may have rolled back already.
+          if (sqlite.isTransaction) statement('ROLLBACK').run();
+          throw error;
+        }
+      }),
+    close: () => {
+      statements.clear();
+      if (sqlite.isOpen) sqlite.close();
+    },
+  };
+}

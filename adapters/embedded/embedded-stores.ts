@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import type { Clock } from '../../core/clock.ts';
+import type { ListStore } from '../../core/ports/list-store.ts';
+import type { RequestStore } from '../../core/ports/request-store.ts';
+import type { TaskMessage } from '../../core/task.ts';
+import { openDatabase } from './database.ts';
+import { createFileListStore } from './file-list-store.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
+import { createSqliteQueue, type SqliteQueue } from './sqlite-queue.ts';
+import { createSqliteRequestStore } from './sqlite-request-store.ts';
+import { createSqliteTimers, type SqliteTimers } from './sqlite-timers.ts';
+
+/** Everything of the embedded family that lives in the data directory. */
+export interface EmbeddedStores {
+  readonly store: RequestStore;
+  readonly lists: ListStore;
+  readonly tasks: SqliteQueue<TaskMessage>;
+  readonly timers: SqliteTimers;
+  readonly outbox: Outbox;
+  /** Ends every wait on the queue and closes the tables. */
+  close(): void;
+}
+
+/**
+ * Opens the stores of a data directory, in the parent (which holds the directory's lock) and in each agent alike.
+ * `holder` names this process in its leases: `createHolder()`. Throws PrewarmError `storage_full` or `storage`.
+ */
+export function openEmbeddedStores(
+  dir: string,
+  clock: Clock,
+  options: { readonly holder: string; readonly leaseMs?: number },
+): EmbeddedStores {
+  const lists = createFileListStore(dir, options.holder);
+  const db = openDatabase(join(dir, 'prewarm.db'));
+  const tasks = createSqliteQueue<TaskMessage>(db, 'tasks', clock, { ...options, fairKey: (message) => message.requestId });
+  return {
+    store: createSqliteRequestStore(db, clock),
+    lists,
+    tasks,
+    timers: createSqliteTimers(db),
+    outbox: createOutbox(db),
+    close: () => {
+      tasks.close();
+      db.close();
+    },
+  };
+}

@@ -1,0 +1,152 @@
+import type { Counters } from '../../core/counters.ts';
+import type { PopRow, RequestRow } from '../../core/request.ts';
+import type { Database } from './database.ts';
+
+/** A row of the table `requests`. */
+interface RequestRecord {
+  id: string;
+  created_at: number;
+  updated_at: number;
+  status: RequestRow['status'];
+  status_reason: string | null;
+  spec: string;
+  url_count: number;
+  total_count: number;
+  total_bytes: number;
+  counters: string;
+  sizing: string;
+  plan: string | null;
+  invalidations: string;
+  queued_at: number | null;
+  ended_at: number | null;
+  timeout_at: number | null;
+}
+
+function requestOf(record: RequestRecord): RequestRow {
+  return {
+    id: record.id,
+    spec: JSON.parse(record.spec),
+    status: record.status,
+    statusReason: record.status_reason,
+    urlCount: record.url_count,
+    totalCount: record.total_count,
+    totalBytes: record.total_bytes,
+    counters: JSON.parse(record.counters),
+    sizing: JSON.parse(record.sizing),
+    plan: record.plan === null ? null : JSON.parse(record.plan),
+    invalidations: JSON.parse(record.invalidations),
+    createdAt: record.created_at,
+    updatedAt: record.updated_at,
+    queuedAt: record.queued_at,
+    endedAt: record.ended_at,
+    timeoutAt: record.timeout_at,
+  };
+}
+
+/** Inserts the request if its id is new; false otherwise. */
+export function insertRequest(db: Database, row: RequestRow): boolean {
+  const inserted = db.run(
+    `INSERT INTO requests (id, created_at, updated_at, status, status_reason, spec, url_count, total_count, total_bytes,
+       counters, sizing, plan, invalidations, queued_at, ended_at, timeout_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+    row.id,
+    row.createdAt,
+    row.updatedAt,
+    row.status,
+    row.statusReason,
+    JSON.stringify(row.spec),
+    row.urlCount,
+    row.totalCount,
+    row.totalBytes,
+    JSON.stringify(row.counters),
+    JSON.stringify(row.sizing),
+    row.plan === null ? null : JSON.stringify(row.plan),
+    JSON.stringify(row.invalidations),
+    row.queuedAt,
+    row.endedAt,
+    row.timeoutAt,
+  );
+  return inserted === 1;
+}
+
+export function selectRequest(db: Database, id: string): RequestRow | null {
+  const record = db.get<RequestRecord>('SELECT * FROM requests WHERE id = ?', id);
+  return record === undefined ? null : requestOf(record);
+}
+
+/** Requests whose status is one of `statuses`, oldest first. */
+export function selectByStatus(db: Database, statuses: readonly string[]): RequestRow[] {
+  const sql = 'SELECT * FROM requests WHERE status IN (SELECT value FROM json_each(?)) ORDER BY created_at, id';
+  return db.all<RequestRecord>(sql, JSON.stringify(statuses)).map(requestOf);
+}
+
+/** Newest first, from the row after (`createdAt`, `id`). */
+export function selectPage(db: Database, limit: number, after: { createdAt: number; id: string } | null): RequestRow[] {
+  if (after === null) {
+    return db.all<RequestRecord>('SELECT * FROM requests ORDER BY created_at DESC, id DESC LIMIT ?', limit).map(requestOf);
+  }
+  const sql = 'SELECT * FROM requests WHERE (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC LIMIT ?';
+  return db.all<RequestRecord>(sql, after.createdAt, after.id, limit).map(requestOf);
+}
+
+interface PopRecord {
+  request_id: string;
+  pop: string;
+  state: PopRow['state'];
+  addresses: string;
+  total_count: number;
+  counters: string;
+}
+
+function popOf(record: PopRecord): PopRow {
+  return {
+    requestId: record.request_id,
+    pop: record.pop,
+    state: record.state,
+    addresses: JSON.parse(record.addresses),
+    totalCount: record.total_count,
+    counters: JSON.parse(record.counters),
+  };
+}
+
+export function insertPop(db: Database, row: PopRow, position: number): void {
+  db.run(
+    'INSERT INTO pops (request_id, pop, position, state, addresses, total_count, counters) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    row.requestId,
+    row.pop,
+    position,
+    row.state,
+    JSON.stringify(row.addresses),
+    row.totalCount,
+    JSON.stringify(row.counters),
+  );
+}
+
+/** In planning order. */
+export function selectPops(db: Database, requestId: string): PopRow[] {
+  return db.all<PopRecord>('SELECT * FROM pops WHERE request_id = ? ORDER BY position', requestId).map(popOf);
+}
+
+export function selectPop(db: Database, requestId: string, pop: string): PopRow | null {
+  const record = db.get<PopRecord>('SELECT * FROM pops WHERE request_id = ? AND pop = ?', requestId, pop);
+  return record === undefined ? null : popOf(record);
+}
+
+/** Counters of a task that has not been counted yet. */
+export interface UncountedTask {
+  readonly pop: string;
+  readonly counters: Counters;
+}
+
+/** Marks those of the tasks counted that exist and were not, and returns them. */
+export function takeUncounted(db: Database, requestId: string, taskIds: readonly string[]): UncountedTask[] {
+  const ids = JSON.stringify(taskIds);
+  return db
+    .all<{ pop: string; counters: string }>(
+      `UPDATE tasks SET counted = 1 WHERE request_id = ? AND counted = 0 AND task_id IN (SELECT value FROM json_each(?))
+       RETURNING pop, counters`,
+      requestId,
+      ids,
+    )
+    .map((row) => ({ pop: row.pop, counters: JSON.parse(row.counters) }));
+}

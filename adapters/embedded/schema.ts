@@ -1,0 +1,83 @@
+/** Version of the tables, kept in `user_version`. A change of the tables raises it and adds its step to `openDatabase`. */
+export const SCHEMA_VERSION = 1;
+
+/**
+ * Sums of bytes are REAL because they may pass 2^53, where SQLite's integers no longer fit into a number. Sequences and
+ * message ids are AUTOINCREMENT so that a late acknowledgement never hits a later row.
+ */
+export const SCHEMA = `
+CREATE TABLE requests (
+  id TEXT PRIMARY KEY,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  status_reason TEXT,
+  spec TEXT NOT NULL,
+  url_count INTEGER NOT NULL,
+  total_count INTEGER NOT NULL,
+  total_bytes REAL NOT NULL,
+  counters TEXT NOT NULL,
+  sizing TEXT NOT NULL,
+  plan TEXT,
+  invalidations TEXT NOT NULL,
+  queued_at INTEGER,
+  ended_at INTEGER,
+  timeout_at INTEGER
+);
+CREATE INDEX requests_by_age ON requests (created_at, id);
+CREATE INDEX requests_by_status ON requests (status);
+
+CREATE TABLE pops (
+  request_id TEXT NOT NULL,
+  pop TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  addresses TEXT NOT NULL,
+  total_count INTEGER NOT NULL,
+  counters TEXT NOT NULL,
+  PRIMARY KEY (request_id, pop)
+);
+
+CREATE TABLE tasks (
+  request_id TEXT NOT NULL,
+  task_id TEXT NOT NULL,
+  pop TEXT NOT NULL,
+  counters TEXT NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  counted INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (request_id, task_id)
+) WITHOUT ROWID;
+CREATE INDEX tasks_by_pop ON tasks (request_id, pop, counted);
+CREATE TABLE recorded_tasks (request_id TEXT PRIMARY KEY, tasks INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE provisional (
+  request_id TEXT NOT NULL,
+  agent_id TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  bytes REAL NOT NULL,
+  rate REAL NOT NULL,
+  updated_at INTEGER NOT NULL,
+  PRIMARY KEY (request_id, agent_id)
+) WITHOUT ROWID;
+CREATE TABLE operator_claim (one INTEGER PRIMARY KEY CHECK (one = 1), agents INTEGER NOT NULL, lapses_at INTEGER NOT NULL);
+CREATE TABLE timers (request_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX timers_by_time ON timers (at);
+
+CREATE TABLE outbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, request_id TEXT NOT NULL, task_id TEXT);
+CREATE INDEX outbox_by_topic ON outbox (topic, sequence);
+
+CREATE TABLE messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  queue TEXT NOT NULL,
+  fair_key TEXT NOT NULL,
+  rank INTEGER NOT NULL,
+  available_at INTEGER NOT NULL,
+  receive_count INTEGER NOT NULL DEFAULT 0,
+  receipt TEXT,
+  holder TEXT,
+  body TEXT NOT NULL
+);
+CREATE INDEX messages_in_order ON messages (queue, rank, available_at);
+CREATE INDEX messages_by_key ON messages (queue, fair_key, rank);
+CREATE INDEX messages_by_holder ON messages (holder, queue) WHERE holder IS NOT NULL;
+`;

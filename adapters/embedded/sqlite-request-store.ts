@@ -1,0 +1,238 @@
+import type { Clock } from '../../core/clock.ts';
+import { accounted, addCounters, type Counters } from '../../core/counters.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import type { OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
+import { ACTIVE_STATUSES, isActive, isEnded, type RequestRow } from '../../core/request.ts';
+import type { Database } from './database.ts';
+import { tell } from './outbox.ts';
+import {
+  insertPop,
+  insertRequest,
+  selectByStatus,
+  selectPage,
+  selectPop,
+  selectPops,
+  selectRequest,
+  takeUncounted,
+} from './request-rows.ts';
+
+/** A DynamoDB transaction has 100 items; the same bound here keeps the two families alike. */
+const MAX_TASKS_COUNTED = 80;
+
+type Requests = Pick<
+  RequestStore,
+  'create' | 'get' | 'list' | 'listActive' | 'transition' | 'saveSizing' | 'fixPlan' | 'setTimeoutAt' | 'setRequestClaim'
+>;
+type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks'>;
+type Figures = Pick<RequestStore, 'putProvisional' | 'listProvisional' | 'getOperatorClaim' | 'setOperatorClaim'>;
+
+/**
+ * The tables on SQLite, shared by several processes. Every method throws PrewarmError `storage_full` or `storage` when
+ * the file fails. What `create`, `transition`, `end` and `putTask` change is told through the outbox, in the same transaction.
+ */
+export function createSqliteRequestStore(db: Database, clock: Clock): RequestStore {
+  return {
+    ...requestMethods(db, clock),
+    ...taskMethods(db),
+    ...figureMethods(db),
+    countTasks: async (requestId, taskIds, at) => countTasks(db, requestId, taskIds, at),
+    end: async (id, status, { ifAccounted, stopped, statusReason, at }) =>
+      db.transaction(() => {
+        const row = selectRequest(db, id);
+        if (row === null || !isActive(row.status) || accounted(row.counters) !== ifAccounted) return false;
+        const counters = addCounters({ ...row.counters }, stoppedCounters(stopped));
+        db.run(
+          'UPDATE requests SET status = ?, status_reason = ?, counters = ?, ended_at = ?, updated_at = ? WHERE id = ?',
+          status,
+          statusReason,
+          JSON.stringify(counters),
+          at,
+          at,
+          id,
+        );
+        tell(db, 'request', id);
+        return true;
+      }),
+  };
+}
+
+function stoppedCounters(stopped: number): Counters {
+  const counters: Record<string, number> = stopped === 0 ? {} : { failed: stopped, 'reason.stopped': stopped };
+  return counters as Counters;
+}
+
+function countTasks(db: Database, requestId: string, taskIds: readonly string[], at: number): RequestRow | null {
+  if (taskIds.length > MAX_TASKS_COUNTED)
+    throw new RangeError(`countTasks takes at most ${MAX_TASKS_COUNTED} tasks, got ${taskIds.length}`);
+  return db.transaction(() => {
+    const row = selectRequest(db, requestId);
+    if (row === null || isEnded(row.status)) return row;
+    const tasks = takeUncounted(db, requestId, taskIds);
+    if (tasks.length === 0) return row;
+    const total: Record<string, number> = { ...row.counters };
+    const byPop = new Map<string, Record<string, number>>();
+    for (const { pop, counters } of tasks) {
+      addCounters(total, counters);
+      byPop.set(pop, addCounters(byPop.get(pop) ?? {}, counters));
+    }
+    for (const [pop, added] of byPop) addToPop(db, requestId, pop, added as Counters);
+    db.run('UPDATE requests SET counters = ?, updated_at = ? WHERE id = ?', JSON.stringify(total), at, requestId);
+    return { ...row, counters: total as Counters, updatedAt: at };
+  });
+}
+
+function addToPop(db: Database, requestId: string, pop: string, added: Counters): void {
+  const row = selectPop(db, requestId, pop);
+  if (row === null) throw new PrewarmError('not_found', `request ${requestId} has a task of ${pop}, which is not among its POPs`);
+  const sum = addCounters({ ...row.counters }, added);
+  db.run('UPDATE pops SET counters = ? WHERE request_id = ? AND pop = ?', JSON.stringify(sum), requestId, pop);
+}
+
+function requestMethods(db: Database, clock: Clock): Requests {
+  return {
+    create: async (row) =>
+      db.transaction(() => {
+        const inserted = insertRequest(db, row);
+        if (inserted) tell(db, 'request', row.id);
+        return inserted;
+      }),
+    get: async (id) => selectRequest(db, id),
+    list: async (limit, after) => {
+      const rows = selectPage(db, limit + 1, after === undefined ? null : parsePagePosition(after));
+      const requests = rows.slice(0, limit);
+      const last = requests.at(-1);
+      return { requests, next: rows.length > limit && last !== undefined ? `${last.createdAt}/${last.id}` : null };
+    },
+    listActive: async () => selectByStatus(db, ACTIVE_STATUSES),
+    transition: async (id, from, to, at, change = {}) =>
+      db.transaction(() => {
+        const changed = db.run(
+          `UPDATE requests SET status = ?, updated_at = ?, status_reason = iif(?, ?, status_reason),
+             queued_at = coalesce(?, queued_at), invalidations = coalesce(?, invalidations) WHERE id = ? AND status = ?`,
+          to,
+          at,
+          change.statusReason === undefined ? 0 : 1,
+          change.statusReason ?? null,
+          change.queuedAt ?? null,
+          change.invalidations === undefined ? null : JSON.stringify(change.invalidations),
+          id,
+          from,
+        );
+        if (changed === 1) tell(db, 'request', id);
+        return changed === 1;
+      }),
+    saveSizing: async (id, expectedParts, next, at) =>
+      db.run(
+        `UPDATE requests SET sizing = ?, updated_at = ? WHERE id = ? AND status = 'SIZING' AND sizing ->> 'parts' = ?`,
+        JSON.stringify(next),
+        at,
+        id,
+        expectedParts,
+      ) === 1,
+    fixPlan: async (id, plan, pops, at) =>
+      db.transaction(() => {
+        const row = selectRequest(db, id);
+        if (row?.status !== 'QUEUEING') return null;
+        if (row.plan !== null) return row.plan;
+        db.run(
+          'UPDATE requests SET plan = ?, total_count = ?, total_bytes = ?, updated_at = ? WHERE id = ?',
+          JSON.stringify(plan),
+          plan.totalCount,
+          plan.totalBytes,
+          at,
+          id,
+        );
+        for (const [position, pop] of pops.entries()) insertPop(db, pop, position);
+        return plan;
+      }),
+    setTimeoutAt: async (id, timeoutAt) =>
+      updateActive(db, id, () => db.run('UPDATE requests SET timeout_at = ?, updated_at = ? WHERE id = ?', timeoutAt, clock.now(), id)),
+    setRequestClaim: async (id, agents) =>
+      updateActive(db, id, (row) =>
+        db.run('UPDATE requests SET spec = ?, updated_at = ? WHERE id = ?', JSON.stringify({ ...row.spec, agents }), clock.now(), id),
+      ),
+  };
+}
+
+function updateActive(db: Database, id: string, update: (row: RequestRow) => void): boolean {
+  return db.transaction(() => {
+    const row = selectRequest(db, id);
+    if (row === null || !isActive(row.status)) return false;
+    update(row);
+    return true;
+  });
+}
+
+function parsePagePosition(after: string): { createdAt: number; id: string } {
+  const slash = after.indexOf('/');
+  const createdAt = Number(after.slice(0, slash));
+  if (slash < 1 || !Number.isFinite(createdAt)) {
+    throw new PrewarmError('invalid_input', `${JSON.stringify(after)} is no page of the list; take the one a list answered as next`);
+  }
+  return { createdAt, id: after.slice(slash + 1) };
+}
+
+function taskMethods(db: Database): Tasks {
+  return {
+    listPops: async (id) => selectPops(db, id),
+    getPop: async (id, pop) => selectPop(db, id, pop),
+    putTask: async (row) =>
+      db.transaction(() => {
+        const inserted = db.run(
+          'INSERT INTO tasks (request_id, task_id, pop, counters, recorded_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+          row.requestId,
+          row.taskId,
+          row.pop,
+          JSON.stringify(row.counters),
+          row.recordedAt,
+        );
+        if (inserted === 0) return false;
+        db.run(
+          'INSERT INTO recorded_tasks (request_id, tasks) VALUES (?, 1) ON CONFLICT (request_id) DO UPDATE SET tasks = tasks + 1',
+          row.requestId,
+        );
+        tell(db, 'task', row.requestId, row.taskId);
+        return true;
+      }),
+    hasTask: async (requestId, taskId) =>
+      db.get('SELECT 1 FROM tasks WHERE request_id = ? AND task_id = ?', requestId, taskId) !== undefined,
+    countedTasks: async (requestId, pop) => {
+      const sql = 'SELECT task_id FROM tasks WHERE request_id = ? AND pop = ? AND counted = 1';
+      return new Set(db.all<{ task_id: string }>(sql, requestId, pop).map((row) => row.task_id));
+    },
+    recordedTasks: async (requestId) =>
+      db.get<{ tasks: number }>('SELECT tasks FROM recorded_tasks WHERE request_id = ?', requestId)?.tasks ?? 0,
+  };
+}
+
+function figureMethods(db: Database): Figures {
+  return {
+    putProvisional: async (row) => {
+      if (row.count === 0) {
+        db.run('DELETE FROM provisional WHERE request_id = ? AND agent_id = ?', row.requestId, row.agentId);
+        return;
+      }
+      db.run(
+        `INSERT INTO provisional (request_id, agent_id, count, bytes, rate, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET count = excluded.count, bytes = excluded.bytes, rate = excluded.rate, updated_at = excluded.updated_at`,
+        row.requestId,
+        row.agentId,
+        row.count,
+        row.bytes,
+        row.rate,
+        row.updatedAt,
+      );
+    },
+    listProvisional: async (requestId) =>
+      db.all<Provisional>(
+        `SELECT request_id AS requestId, agent_id AS agentId, count, bytes, rate, updated_at AS updatedAt
+         FROM provisional WHERE request_id = ? ORDER BY agent_id`,
+        requestId,
+      ),
+    getOperatorClaim: async () => db.get<OperatorClaim>('SELECT agents, lapses_at AS lapsesAt FROM operator_claim') ?? null,
+    setOperatorClaim: async (claim) => {
+      if (claim === null) db.run('DELETE FROM operator_claim');
+      else db.run('INSERT OR REPLACE INTO operator_claim (one, agents, lapses_at) VALUES (1, ?, ?)', claim.agents, claim.lapsesAt);
+    },
+  };
+}
