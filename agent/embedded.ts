@@ -1,0 +1,3 @@
+import { runEmbeddedAgent } from './run-embedded-agent.ts';
+
+await runEmbeddedAgent();

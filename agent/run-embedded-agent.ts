@@ -1,0 +1,68 @@
+import { performance } from 'node:perf_hooks';
+import { createHolder } from '../adapters/embedded/holder.ts';
+import { openEmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
+import { createUndiciDownloader } from '../adapters/http/undici-downloader.ts';
+import { systemClock } from '../core/clock.ts';
+import { PrewarmError } from '../core/errors.ts';
+import type { Downloader } from '../core/ports/downloader.ts';
+import { createAgent } from '../core/work/agent.ts';
+import { type AgentConfig, loadAgentConfig } from './agent-config.ts';
+
+/** A receive must not keep a stopping agent waiting; the queue is a file on this machine, so asking often costs little. */
+const RECEIVE_WAIT_MS = 200;
+
+function createLoadMeter(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
+}
+
+/** Tells the parent why this agent cannot go on, and ends. */
+function giveUp(error: unknown): void {
+  process.exitCode = 1;
+  const { code, message } = error instanceof PrewarmError ? error : { code: 'storage', message: String(error) };
+  const isParentsMatter = code === 'storage_full' || code === 'storage';
+  if (!(error instanceof PrewarmError)) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  if (error instanceof PrewarmError && isParentsMatter && process.send)
+    process.send({ type: 'fatal', code, message }, () => process.exit(1));
+  else process.exit(1);
+}
+
+/** Works the tasks of a data directory until SIGTERM or the parent's end. `makeDownloader` is for tests of the proof itself. */
+export async function runEmbeddedAgent(makeDownloader: (config: AgentConfig) => Downloader = makeUndici): Promise<void> {
+  const config = loadAgentConfig(process.env);
+  const agentId = createHolder();
+  const stores = openEmbeddedStores(config.dataDir, systemClock, { holder: agentId, leaseMs: config.leaseMs });
+  const downloader = makeDownloader(config);
+  const agent = createAgent(
+    { ...stores, downloader, clock: systemClock },
+    {
+      agentId,
+      leaseMs: config.leaseMs,
+      beatMs: config.beatMs,
+      receiveWaitMs: RECEIVE_WAIT_MS,
+      concurrency: config.concurrency,
+      random: Math.random,
+      load: createLoadMeter(),
+    },
+  );
+  const leave = () => {
+    agent.stop().then(() => process.exit(0), giveUp);
+  };
+  process.on('SIGTERM', leave);
+  // Ctrl-C reaches the whole process group; the parent decides what it means.
+  process.on('SIGINT', () => {});
+  process.on('disconnect', leave);
+  agent.run().catch(giveUp);
+}
+
+function makeUndici(config: AgentConfig): Downloader {
+  return createUndiciDownloader({
+    allowPrivateAddresses: config.allowPrivateAddresses,
+    ...(config.ca === null ? {} : { ca: config.ca }),
+  });
+}
