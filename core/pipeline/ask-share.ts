@@ -1,0 +1,141 @@
+import type { EdgeAddress } from '../address.ts';
+import { CancellableScope } from '../ask-scope.ts';
+import { keys } from '../keys.ts';
+import { MAX_OBJECT_BYTES } from '../outcome.ts';
+import type { Answer } from '../ports/downloader.ts';
+import type { RequestRow } from '../request.ts';
+import { parseUrlLine, readLines } from '../sized-list.ts';
+import { type PipelineContext, stopOnEnd } from './pipeline-context.ts';
+import { firstResolved } from './resolve-pops.ts';
+import type { ShareFigures } from './share-figures.ts';
+
+/** A request whose first POPs are all silent is not worth more minutes: its sizes stay unknown. */
+const MAX_DEAD_POPS = 3;
+/** How often a share looks whether its request has ended elsewhere. */
+const ROW_CHECK_MS = 5000;
+
+interface AskedShare {
+  /** One line per URL, in the list's order: its bytes, nothing when unknown, or the reason why it is refused. */
+  readonly verdicts: string;
+  readonly figures: ShareFigures;
+}
+
+interface ShareLine {
+  readonly index: number;
+  readonly url: string;
+}
+
+/** Asks the size of each URL of the share at the row's cursor. Null: the request has ended meanwhile. */
+export async function askShare(context: PipelineContext, row: RequestRow, deadPops: number): Promise<AskedShare | null> {
+  const { resolver } = context.ports;
+  const pops = row.spec.pops.map(({ pop }) => pop);
+  const addresses = deadPops >= MAX_DEAD_POPS ? null : await firstResolved(resolver, row.spec.domain, pops, deadPops);
+  const scope = new CancellableScope();
+  let ended = false;
+  const stop = () => {
+    ended = true;
+    scope.cancel();
+  };
+  const release = stopOnEnd(context, row.id, stop);
+  const share = takeShare(context, row, scope);
+  const lines = share.lines();
+  try {
+    const asker = createAsker(context, row, addresses, scope, stop);
+    const worker = async () => {
+      for (let next = await lines.next(); !next.done && !ended; next = await lines.next()) await asker.ask(next.value);
+    };
+    await Promise.all(Array.from({ length: context.limits.headsInFlight }, worker));
+    return ended ? null : summarise(asker.verdicts, share.end(), share.isLast(), deadPops + (asker.isSilent() ? 1 : 0));
+  } finally {
+    release();
+    scope.cancel();
+    await lines.return(undefined);
+  }
+}
+
+/** The lines of one share, read as they are taken. */
+function takeShare({ ports, limits }: PipelineContext, row: RequestRow, scope: CancellableScope) {
+  const { offset, rows, failedRows } = row.sizing;
+  const startedAt = ports.clock.now();
+  let taken = 0;
+  let end = 0;
+  let exhausted = true;
+  async function* lines(): AsyncGenerator<ShareLine> {
+    for await (const next of readLines(ports.lists.read(keys.urls(row.id), { start: offset }))) {
+      end = next.end;
+      taken += 1;
+      yield { index: taken - 1, url: parseUrlLine(next.line) };
+      const late = !scope.cancelled && ports.clock.now() - startedAt >= limits.shareMs;
+      if (taken < limits.shareUrls && end < limits.shareBytes && !late) continue;
+      exhausted = false;
+      return;
+    }
+  }
+  return {
+    lines,
+    end: () => offset + end,
+    isLast: () => exhausted || rows + failedRows + taken >= row.urlCount,
+  };
+}
+
+function createAsker(
+  { ports, limits }: PipelineContext,
+  row: RequestRow,
+  addresses: readonly EdgeAddress[] | null,
+  scope: CancellableScope,
+  stop: () => void,
+) {
+  const { downloader, store, clock } = ports;
+  const verdicts: string[] = [];
+  const headers = row.spec.variants[0]?.headers ?? [];
+  let silent = false;
+  let answered = 0;
+  let unanswered = 0;
+  let checkedAt = clock.now();
+
+  async function checkRow(): Promise<void> {
+    if (clock.now() - checkedAt < ROW_CHECK_MS) return;
+    checkedAt = clock.now();
+    if ((await store.get(row.id))?.status !== 'SIZING') stop();
+  }
+
+  function note(answer: Answer): void {
+    if (answer.status > 0) answered += 1;
+    else unanswered += 1;
+    if (unanswered < limits.silentHeads || answered >= unanswered || scope.cancelled) return;
+    silent = true;
+    scope.cancel();
+  }
+
+  return {
+    verdicts,
+    isSilent: () => silent,
+    async ask({ index, url }: ShareLine): Promise<void> {
+      verdicts[index] = '';
+      const address = addresses?.[index % addresses.length];
+      if (address === undefined || scope.cancelled) return;
+      await checkRow();
+      const answer = await downloader.ask({ method: 'HEAD', url, address, headers, scope });
+      verdicts[index] = verdictOf(answer);
+      note(answer);
+    },
+  };
+}
+
+function verdictOf({ error, status, contentLength }: Answer): string {
+  if (error === 'address_refused') return error;
+  if (status < 200 || status > 299 || contentLength < 0) return '';
+  return contentLength > MAX_OBJECT_BYTES ? 'too_large' : String(contentLength);
+}
+
+function summarise(verdicts: readonly string[], end: number, last: boolean, deadPops: number): AskedShare {
+  let failedRows = 0;
+  let bytes = 0;
+  for (const verdict of verdicts) {
+    const size = Number(verdict);
+    if (Number.isNaN(size)) failedRows += 1;
+    else bytes += size;
+  }
+  const rows = verdicts.length - failedRows;
+  return { verdicts: verdicts.map((verdict) => `${verdict}\n`).join(''), figures: { end, rows, failedRows, bytes, deadPops, last } };
+}

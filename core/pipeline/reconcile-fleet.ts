@@ -1,0 +1,26 @@
+import type { PipelinePorts } from '../ports/ports.ts';
+
+/** Claims that change more often than this within one call are corrected by whoever changed them last. */
+const MAX_ROUNDS = 10;
+
+/**
+ * Setting the capacity has no condition, so a stale call cannot be prevented, only corrected: read the claims again after
+ * setting, until they agree. Whoever changes a claim calls this. Returns the capacity.
+ */
+export async function reconcileFleet(ports: Pick<PipelinePorts, 'store' | 'fleet' | 'clock'>): Promise<number> {
+  let wanted = await claimed(ports);
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    if ((await ports.fleet.getCapacity()) !== wanted) await ports.fleet.setCapacity(wanted);
+    const now = await claimed(ports);
+    if (now === wanted) break;
+    wanted = now;
+  }
+  return wanted;
+}
+
+async function claimed({ store, fleet, clock }: Pick<PipelinePorts, 'store' | 'fleet' | 'clock'>): Promise<number> {
+  const [active, operator] = await Promise.all([store.listActive(), store.getOperatorClaim()]);
+  let agents = operator !== null && operator.lapsesAt > clock.now() ? operator.agents : 0;
+  for (const row of active) agents += row.spec.agents;
+  return Math.min(fleet.maximum, agents);
+}

@@ -1,0 +1,76 @@
+import type { Reason } from '../outcome.ts';
+import type { PipelinePorts } from '../ports/ports.ts';
+import { recordTask } from '../record-task.ts';
+import { isActive, type Variant } from '../request.ts';
+import { formatResultRow, type ResultRow } from '../result-row.ts';
+import { parseUrlLine, parseValueLine } from '../sized-list.ts';
+import { type Slice, taskIdOf, type TaskMessage } from '../task.ts';
+import type { Counters } from '../counters.ts';
+import { readSliceLines } from './list-parts.ts';
+
+/** A URL whose targets fail without having been asked for. */
+export interface FailedUrl {
+  readonly url: string;
+  readonly reason: Reason;
+}
+
+/** The URLs of a slice: those of a `failed` list with the reason sizing gave, those of a sized one with `reason`. */
+export async function readFailures(
+  lists: PipelinePorts['lists'],
+  requestId: string,
+  slice: Slice,
+  reason: Reason,
+): Promise<readonly FailedUrl[]> {
+  const lines = await readSliceLines(lists, requestId, slice);
+  return lines.map((line) => {
+    if (slice.list === 'sized') return { url: parseUrlLine(line), reason };
+    const { url, value } = parseValueLine(line);
+    return { url, reason: value as Reason };
+  });
+}
+
+/** Row of a target that no agent asked for. */
+export function failedRow(target: FailedUrl & { readonly pop: string; readonly variant: string }, at: number): ResultRow {
+  return {
+    ...target,
+    outcome: 'failed',
+    status: 0,
+    xCacheFirst: '',
+    xCacheLast: '',
+    servedBy: '',
+    address: '',
+    bytes: -1,
+    attempts: 0,
+    ttfbMs: -1,
+    totalMs: -1,
+    finishedAt: at,
+    notes: '',
+  };
+}
+
+/** Records the task of one slice at one POP as failed, in the same way as an agent records what it did. */
+export async function recordFailures(
+  ports: Pick<PipelinePorts, 'lists' | 'store' | 'clock'>,
+  task: { readonly requestId: string; readonly pop: string; readonly slice: Slice },
+  failures: readonly FailedUrl[],
+  variants: readonly Variant[],
+): Promise<void> {
+  const { requestId, pop, slice } = task;
+  const at = ports.clock.now();
+  const counters: Record<string, number> = { failed: failures.length * variants.length };
+  let rows = '';
+  for (const failure of failures) {
+    const key = `reason.${failure.reason}`;
+    counters[key] = (counters[key] ?? 0) + variants.length;
+    for (const { name } of variants) rows += formatResultRow(failedRow({ ...failure, pop, variant: name }, at));
+  }
+  await recordTask(ports, { requestId, taskId: taskIdOf(pop, 0, slice), pop }, rows, counters as Counters);
+}
+
+/** Records what a task's agents died of too often, unless it was recorded or its request ended meanwhile. */
+export async function recordDead(ports: PipelinePorts, message: TaskMessage): Promise<void> {
+  const { requestId, taskId, slice } = message;
+  const row = await ports.store.get(requestId);
+  if (row === null || !isActive(row.status) || (await ports.store.hasTask(requestId, taskId))) return;
+  await recordFailures(ports, message, await readFailures(ports.lists, requestId, slice, 'exhausted'), row.spec.variants);
+}

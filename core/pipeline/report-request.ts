@@ -1,0 +1,77 @@
+import { parse } from 'csv-parse/sync';
+import { PrewarmError } from '../errors.ts';
+import { keys } from '../keys.ts';
+import type { PipelinePorts } from '../ports/ports.ts';
+import { isEnded, type Plan, type RequestRow } from '../request.ts';
+import { csvField, formatResultRow, REPORT_COLUMNS, REPORT_HEADER } from '../result-row.ts';
+import { parseUrlLine, readLines } from '../sized-list.ts';
+import { type Slice, taskIdOf } from '../task.ts';
+import { readSliceLines } from './list-parts.ts';
+import { failedRow } from './record-failures.ts';
+import { readSlices } from './slice-file.ts';
+
+type ReportPorts = Pick<PipelinePorts, 'store' | 'lists'>;
+
+/** The report of an ended request: exactly one row per target, at most one slice of them held at a time. */
+export async function* reportRequest(ports: ReportPorts, id: string): AsyncGenerator<string> {
+  const row = await ports.store.get(id);
+  if (row === null) throw new PrewarmError('not_found', `there is no request ${id}`);
+  if (!isEnded(row.status)) throw new PrewarmError('conflict', `request ${id} has not ended yet; its report comes when it has`);
+  yield REPORT_HEADER;
+  if (row.plan === null) yield* unplannedRows(ports, row);
+  else for (const pop of row.plan.pops) yield* popRows(ports, row, row.plan, pop);
+}
+
+async function* unplannedRows({ lists }: ReportPorts, row: RequestRow): AsyncGenerator<string> {
+  for (const { pop } of row.spec.pops) {
+    for await (const { line } of readLines(lists.read(keys.urls(row.id)))) yield stoppedRows(row, pop, parseUrlLine(line));
+  }
+}
+
+async function* popRows(ports: ReportPorts, row: RequestRow, plan: Plan, pop: string): AsyncGenerator<string> {
+  const counted = await ports.store.countedTasks(row.id, pop);
+  for await (const slice of readSlices(ports.lists, row.id, plan)) {
+    const taskId = taskIdOf(pop, 0, slice);
+    if (counted.has(taskId)) yield* decoded(ports.lists.readResult(keys.result(row.id, taskId)));
+    else yield await uncountedRows(ports, row, pop, slice);
+  }
+}
+
+async function* decoded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const chunk of chunks) yield decoder.decode(chunk, { stream: true });
+}
+
+/** Rows of a task that was not counted before the end: stopped, with the columns of a result that came later. */
+async function uncountedRows({ lists }: ReportPorts, row: RequestRow, pop: string, slice: Slice): Promise<string> {
+  const key = keys.result(row.id, taskIdOf(pop, 0, slice));
+  if ((await lists.resultMetadata(key)) !== null) {
+    let late = '';
+    for await (const text of decoded(lists.readResult(key))) late += text;
+    return afterEndRows(late);
+  }
+  const lines = await readSliceLines(lists, row.id, slice);
+  return lines.map((line) => stoppedRows(row, pop, parseUrlLine(line))).join('');
+}
+
+function stoppedRows(row: RequestRow, pop: string, url: string): string {
+  const at = row.endedAt ?? row.updatedAt;
+  let rows = '';
+  for (const { name } of row.spec.variants) rows += formatResultRow(failedRow({ url, pop, variant: name, reason: 'stopped' }, at));
+  return rows;
+}
+
+const OUTCOME = REPORT_COLUMNS.indexOf('outcome');
+const REASON = REPORT_COLUMNS.indexOf('reason');
+const NOTES = REPORT_COLUMNS.indexOf('notes');
+
+function afterEndRows(rows: string): string {
+  let text = '';
+  for (const fields of parse(rows)) {
+    fields[OUTCOME] = 'failed';
+    fields[REASON] = 'stopped';
+    fields[NOTES] = [fields[NOTES], 'after_end'].filter(Boolean).join(';');
+    text += `${fields.map(csvField).join(',')}\n`;
+  }
+  return text;
+}
