@@ -8,6 +8,9 @@ const SQLITE_BUSY = 5;
 /** Enough that a disk with no room left is noticed before anything is downloaded. */
 const PROBE = 'x'.repeat(64 * 1024);
 
+/** Locks this process holds: without a reference the collector would close the database and so give the lock up. */
+const heldLocks = new Set<DatabaseSync>();
+
 export interface DataDir {
   /** Absolute. */
   readonly path: string;
@@ -29,7 +32,11 @@ export function openDataDir(dir: string): DataDir {
     throw storageError(error, path);
   }
   const lock = takeLock(path);
-  return { path, release: () => lock.close() };
+  heldLocks.add(lock);
+  const release = () => {
+    if (heldLocks.delete(lock)) lock.close();
+  };
+  return { path, release };
 }
 
 function writeProbe(path: string): void {

@@ -93,7 +93,8 @@ export function describeListStore(name: string, create: () => ListStoreUnderTest
       const answers = await Promise.all(writers.map((writer) => lists.putResult(resultKey, `${writer}\n`, { writer })));
       const winners = writers.filter((_, index) => answers[index]?.existing === null);
       expect(winners).toHaveLength(1);
-      for (const { existing } of answers) if (existing !== null) expect(existing).toEqual({ writer: winners[0] });
+      const others = answers.map(({ existing }) => existing).filter((existing) => existing !== null);
+      expect(others).toEqual(others.map(() => ({ writer: winners[0] })));
       expect(await readText(lists.readResult(resultKey))).toBe(`${winners[0]}\n`);
     });
 

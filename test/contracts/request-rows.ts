@@ -5,7 +5,7 @@ import type { TaskRow } from '../../core/task.ts';
 export const T0 = 1_800_000_000_000;
 
 export function counters(figures: Readonly<Record<string, number>>): Counters {
-  return figures as Counters;
+  return figures;
 }
 
 export function requestRow(id: string, change: Partial<RequestRow> = {}): RequestRow {

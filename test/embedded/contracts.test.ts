@@ -33,13 +33,13 @@ describeRequestStore('SQLite on a file', () => {
 
 describeRequestStore('SQLite in memory', () => {
   const db = openDatabase(':memory:');
-  return { store: createSqliteRequestStore(db, systemClock), dispose: db.close };
+  return { store: createSqliteRequestStore(db, systemClock), dispose: () => db.close() };
 });
 
 describeTimers('SQLite', () => {
   const db = openDatabase(':memory:');
   const timers = createSqliteTimers(db);
-  return { timers, due: async (now) => timers.takeDue(now, 10).map((timer) => timer.requestId), dispose: db.close };
+  return { timers, due: async (now) => timers.takeDue(now, 10).map((timer) => timer.requestId), dispose: () => db.close() };
 });
 
 describeQueue('SQLite', () => {
@@ -50,7 +50,7 @@ describeQueue('SQLite', () => {
     leaseMs: 60_000,
     fairKey: (message) => message.requestId,
   });
-  return { queue, pass: clock.pass, dispose };
+  return { queue, pass: (ms) => clock.pass(ms), dispose };
 });
 
 describeListStore('A directory', () => {
