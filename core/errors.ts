@@ -36,11 +36,14 @@ export interface InputFault {
 /** Input that was refused as a whole; every fault that was found is listed. */
 export class InvalidInput extends PrewarmError {
   readonly faults: readonly InputFault[];
+  /** URLs of the request that are wrong, as they were given. */
+  readonly errorUrls: readonly string[];
 
-  constructor(faults: readonly InputFault[]) {
+  constructor(faults: readonly InputFault[], errorUrls: readonly string[] = []) {
     super('invalid_input', faults.map(describeFault).join('\n'));
     this.name = 'InvalidInput';
     this.faults = faults;
+    this.errorUrls = errorUrls;
   }
 }
 

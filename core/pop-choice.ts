@@ -1,0 +1,138 @@
+import type { InputFault } from './errors.ts';
+import { inputFault } from './input-fault.ts';
+import type { PopCatalogue } from './pop-catalogue.ts';
+import { COUNTRY_POPS, REGION_NAMES, REGION_POPS, type Region } from './pop-defaults.ts';
+import type { ChosenPop } from './request.ts';
+
+export const TARGET_TYPES = ['pop', 'country', 'region'] as const;
+export type TargetType = (typeof TARGET_TYPES)[number];
+
+/** Where to warm, as the user put it. No names: the default POPs. */
+export interface PopQuestion {
+  readonly targetType: TargetType;
+  readonly names: readonly string[];
+}
+
+/** What the default POPs depend on: distributions in China are served by the POPs there, and by no others. */
+export type DomainSuffix = '.cloudfront.net' | '.cloudfront.cn';
+
+export interface PopChoice {
+  /** Without duplicates, in the order of the names. */
+  readonly pops: readonly ChosenPop[];
+  readonly faults: readonly InputFault[];
+}
+
+export const POP_NAME = /^[A-Z]{3}\d+(-[A-Z]\d+)?$/;
+// The longest known name has 9 characters; anything much longer is no POP, and would not fit into a DNS label.
+const MAX_POP_NAME = 32;
+const HINTS = 3;
+const MAX_TYPOS = 3;
+
+type Lookup = readonly string[] | { readonly fault: string };
+
+/** Single-character edits that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** Up to three of `known` that the user may have meant. */
+function nearestNames(text: string, known: readonly string[]): readonly string[] {
+  if (text.length > MAX_POP_NAME) return [];
+  return known
+    .map((name) => ({ name, distance: editDistance(text, name) }))
+    .filter(({ name, distance }) => distance <= Math.min(MAX_TYPOS, name.length - 1))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, HINTS)
+    .map(({ name }) => name);
+}
+
+function popHint(text: string, catalogue: PopCatalogue): string {
+  const city = text.toLowerCase().replaceAll('_', ' ');
+  const isOfCity = (name: string) => city.length > 3 && catalogue.describe(name).city.toLowerCase().startsWith(city);
+  const ofCity = catalogue.names.filter((name) => text === name.slice(0, 3) || isOfCity(name));
+  const near = ofCity.length > 0 ? ofCity.slice(0, HINTS) : nearestNames(text, catalogue.names);
+  if (near.length > 0) return `write a POP name such as ${near.join(', ')}`;
+  return 'write an airport code, digits, then usually a dash, a letter and digits, as in SIN2-P1 or FRA56-P4';
+}
+
+function findPop(text: string, catalogue: PopCatalogue): Lookup {
+  const name = text.toUpperCase();
+  if (name.length <= MAX_POP_NAME && POP_NAME.test(name)) return [name];
+  const lower = text.toLowerCase();
+  if (REGION_NAMES.includes(lower)) return { fault: `is a region, not a POP; ask for it as a region` };
+  if (Object.hasOwn(COUNTRY_POPS, lower)) return { fault: `is a country, not a POP; ask for it as a country` };
+  return { fault: `is not the name of a POP; ${popHint(name, catalogue)}` };
+}
+
+function findRegion(text: string, suffix: DomainSuffix): Lookup {
+  const name = text.toLowerCase();
+  if (name === 'all') {
+    const china: readonly string[] = REGION_POPS.cn;
+    if (suffix === '.cloudfront.cn') return china;
+    return Object.values(REGION_POPS)
+      .flat()
+      .filter((pop) => !china.includes(pop));
+  }
+  if (Object.hasOwn(REGION_POPS, name)) return REGION_POPS[name as Region];
+  return { fault: `is not a region; write one of ${REGION_NAMES.join(', ')}` };
+}
+
+function popsOfCode(code: string, catalogue: PopCatalogue): readonly string[] {
+  const country = Object.values(COUNTRY_POPS).find((row) => row.code === code);
+  if (country !== undefined) return country.pops;
+  const defaults = Object.values(REGION_POPS)
+    .flat()
+    .filter((pop) => catalogue.describe(pop).countryCode === code);
+  if (defaults.length > 0) return defaults;
+  const byCity = new Map<string, string>();
+  for (const pop of catalogue.popsOfCountryCode(code)) {
+    const { city } = catalogue.describe(pop);
+    if (!byCity.has(city)) byCity.set(city, pop);
+  }
+  return [...byCity.values()];
+}
+
+function findCountry(text: string, catalogue: PopCatalogue): Lookup {
+  const name = text.toLowerCase();
+  const listed = Object.hasOwn(COUNTRY_POPS, name) ? COUNTRY_POPS[name] : undefined;
+  if (listed !== undefined) return listed.pops;
+  const pops = /^[A-Z]{2}$/.test(text) ? popsOfCode(text, catalogue) : [];
+  if (pops.length > 0) return pops;
+  const code = text.toUpperCase();
+  if (text !== code && /^[A-Z]{2}$/.test(code) && popsOfCode(code, catalogue).length > 0) {
+    return { fault: `is not a country; country codes are written in upper case: ${code}` };
+  }
+  const byName = catalogue.names
+    .map((pop) => catalogue.describe(pop))
+    .find((pop) => pop.country.toLowerCase() === name.replaceAll('_', ' '));
+  if (byName !== undefined) return { fault: `is not a country name that is known here; write its code, ${byName.countryCode}` };
+  const rule = `write an ISO code such as JP or DE, or one of ${Object.keys(COUNTRY_POPS).join(', ')}`;
+  if (/^[A-Z]{2}$/.test(text)) return { fault: `is no country with a known POP; name POPs near it instead, or ${rule}` };
+  return { fault: `is not a country; ${rule}` };
+}
+
+/** The POPs a question means, and a fault for every name that means none. */
+export function choosePops(question: PopQuestion, context: { catalogue: PopCatalogue; suffix: DomainSuffix; field: string }): PopChoice {
+  const { catalogue, suffix, field } = context;
+  const usesDefaults = question.names.length === 0;
+  const targetType = usesDefaults ? 'region' : question.targetType;
+  const pops = new Set<string>();
+  const faults: InputFault[] = [];
+  for (const raw of usesDefaults ? ['all'] : question.names) {
+    const text = raw.trim();
+    const found =
+      targetType === 'pop' ? findPop(text, catalogue) : targetType === 'region' ? findRegion(text, suffix) : findCountry(text, catalogue);
+    if ('fault' in found) faults.push(inputFault(field, raw, found.fault));
+    else for (const pop of found) pops.add(pop);
+  }
+  return { pops: [...pops].map((pop) => ({ pop, named: targetType === 'pop' })), faults };
+}

@@ -1,0 +1,37 @@
+/** POPs that stand for a region or a country. Public knowledge of existing users; their scripts rely on the names. */
+
+const names = (list: string): readonly string[] => list.split(' ');
+
+export const REGION_POPS = {
+  apac: names('BOM51-C1 BOM52-C1 ICN51-C1 ICN54-C2 NRT51-P2 NRT57-P3 SIN2-P1 SIN52-C2'),
+  au: names('SYD1-C1 SYD62-P1'),
+  ca: names('YUL62-C2 YUL62-C1'),
+  eu: names('ARN56-P1 ARN54-C1 CDG50-P1 CDG52-P2 DUB2-C1 DUB56-P1 FRA56-P4 FRA60-P1 LHR61-P3 LHR50-P2'),
+  jp: names('NRT51-P2 NRT57-P3'),
+  sa: names('GRU1-C2 GRU3-P1'),
+  us: names('IAD89-P1 IAD89-P2 SFO5-P2 SFO5-P1 DFW56-P1 DFW56-P2'),
+  cn: names('PVG52-E1 SZX51-E1 BJS9-E1 ZHY50-E1'),
+} as const satisfies Record<string, readonly string[]>;
+
+export type Region = keyof typeof REGION_POPS;
+
+export const REGION_NAMES: readonly string[] = ['all', ...Object.keys(REGION_POPS)];
+
+const OCEANIA = names('SYD1-C1 SYD62-P2');
+const SINGAPORE = names('SIN2-P1 SIN2-P2');
+
+/** By name; `code` is the country's ISO 3166 alpha-2 code, which means the same list. */
+export const COUNTRY_POPS: Readonly<Record<string, { readonly code: string; readonly pops: readonly string[] }>> = {
+  india: { code: 'IN', pops: names('BOM78-P1 BOM78-P4') },
+  japan: { code: 'JP', pops: names('NRT57-P2 NRT57-P3') },
+  australia: { code: 'AU', pops: OCEANIA },
+  new_zealand: { code: 'NZ', pops: OCEANIA },
+  malaysia: { code: 'MY', pops: SINGAPORE },
+  china: { code: 'CN', pops: SINGAPORE },
+  indonesia: { code: 'ID', pops: SINGAPORE },
+  philippines: { code: 'PH', pops: SINGAPORE },
+  singapore: { code: 'SG', pops: SINGAPORE },
+  thailand: { code: 'TH', pops: SINGAPORE },
+  vietnam: { code: 'VN', pops: SINGAPORE },
+  south_korea: { code: 'KR', pops: names('ICN57-P1 ICN57-P2') },
+};

@@ -1,0 +1,150 @@
+import { domainSuffixOf, parseDomain } from './domain-question.ts';
+import { type InputFault, InvalidInput } from './errors.ts';
+import { parseHeaders } from './headers.ts';
+import { inputFault } from './input-fault.ts';
+import type { PopCatalogue } from './pop-catalogue.ts';
+import { choosePops, type PopQuestion, type TargetType } from './pop-choice.ts';
+import type { ChosenPop, RequestSpec } from './request.ts';
+import { createUrlIntake, type UrlIntake } from './url-intake.ts';
+
+/** A valid request as far as no lookup is needed. `domain` is as given: an alias, the distribution's own name, or null. */
+export interface RequestInput extends RequestSpec {
+  /** Distinct and normalised; empty where the list is read apart. */
+  readonly urls: readonly string[];
+  /** Distinct hosts of `urls`. */
+  readonly hosts: readonly string[];
+  /** What `pops` was chosen by; see `settleDomain`. */
+  readonly question: PopQuestion;
+}
+
+/** What the user asked for, types not yet trusted where they come from a terminal (numbers may be text). */
+export interface RequestFields {
+  /** Null: the list is read apart, through the caller's own intake. */
+  readonly urls: readonly string[] | null;
+  readonly domain: string | null;
+  readonly question: PopQuestion;
+  readonly headers: readonly string[];
+  /** Minutes; null: none. */
+  readonly timeout: number | string | null;
+  readonly agents: number | string;
+  readonly invalidate: boolean;
+  readonly acceptStatus: readonly (number | string)[];
+}
+
+/** What each field is called where the user wrote it: `cf_domain` or `--domain`. */
+export interface FieldNames {
+  readonly urls: string;
+  readonly domain: string;
+  readonly pops: Readonly<Record<TargetType, string>>;
+  readonly headers: string;
+  readonly timeout: string;
+  readonly agents: string;
+  readonly acceptStatus: string;
+}
+
+export const DEFAULT_TIMEOUT_MINUTES = 30;
+const MAX_TIMEOUT_MINUTES = 1440;
+const MAX_AGENTS = 1000;
+const FIRST_STATUS = 200;
+const LAST_STATUS = 599;
+/** URL faults that are spelt out; the rest is counted. */
+const MAX_URL_FAULTS = 20;
+
+interface Collector {
+  readonly faults: InputFault[];
+  readonly names: FieldNames;
+}
+
+/** A whole number in its range, also written as text; 0 with a fault otherwise. */
+function wholeNumber(
+  value: number | string,
+  range: { field: string; from: number; to: number; unit: string },
+  faults: InputFault[],
+): number {
+  const number = typeof value === 'string' ? (/^\d{1,9}$/.test(value.trim()) ? Number(value) : Number.NaN) : value;
+  if (Number.isInteger(number) && number >= range.from && number <= range.to) return number;
+  faults.push(inputFault(range.field, value, `write a whole number${range.unit} from ${range.from} to ${range.to}`));
+  return 0;
+}
+
+function takeUrls(urls: readonly string[], intake: UrlIntake, { faults, names }: Collector): { urls: string[]; bad: string[] } {
+  const taken: string[] = [];
+  const bad: string[] = [];
+  if (urls.length === 0) faults.push(inputFault(names.urls, '', 'holds no URL; give at least one'));
+  for (const raw of urls) {
+    const result = intake.add(raw);
+    if ('fault' in result) {
+      bad.push(raw);
+      if (bad.length <= MAX_URL_FAULTS) faults.push(inputFault(names.urls, raw, result.fault));
+    } else if (result.isNew) taken.push(result.url);
+  }
+  if (bad.length > MAX_URL_FAULTS) {
+    faults.push(inputFault(names.urls, '', `${bad.length - MAX_URL_FAULTS} more URLs are wrong; correct them likewise`));
+  }
+  return { urls: taken, bad };
+}
+
+function parseStatuses(values: readonly (number | string)[], { faults, names }: Collector): readonly number[] | null {
+  const range = { field: names.acceptStatus, from: FIRST_STATUS, to: LAST_STATUS, unit: '' };
+  const statuses = new Set(values.map((value) => wholeNumber(value, range, faults)));
+  return statuses.size === 0 ? null : [...statuses].sort((a, b) => a - b);
+}
+
+/** Null with a fault where the domain is none. */
+function checkDomain(raw: string | null, { faults, names }: Collector): string | null {
+  const parsed = parseDomain(raw);
+  if ('domain' in parsed) return parsed.domain;
+  faults.push(inputFault(names.domain, raw, parsed.fault));
+  return null;
+}
+
+/**
+ * Checks everything that can be checked without a lookup. `earlier` are faults found while the fields were read.
+ * Throws InvalidInput with every fault there is, and the URLs that are wrong.
+ */
+export function validateRequest(
+  fields: RequestFields,
+  names: FieldNames,
+  catalogue: PopCatalogue,
+  earlier: readonly InputFault[] = [],
+): RequestInput {
+  const faults = [...earlier];
+  const collector: Collector = { faults, names };
+  const domain = checkDomain(fields.domain, collector);
+  const intake = createUrlIntake(domain);
+  const { urls, bad } = fields.urls === null ? { urls: [], bad: [] } : takeUrls(fields.urls, intake, collector);
+  const suffix = domainSuffixOf(domain ?? intake.hosts().find((host) => host.endsWith('.cloudfront.cn')) ?? null);
+  const choice = choosePops(fields.question, { catalogue, suffix, field: names.pops[fields.question.targetType] });
+  const { headers, faults: headerFaults } = parseHeaders(fields.headers, names.headers);
+  faults.push(...choice.faults, ...headerFaults);
+  const minutes = { field: names.timeout, from: 1, to: MAX_TIMEOUT_MINUTES, unit: ' of minutes' };
+  const timeoutMinutes = fields.timeout === null ? null : wholeNumber(fields.timeout, minutes, faults);
+  const agents = wholeNumber(fields.agents, { field: names.agents, from: 1, to: MAX_AGENTS, unit: '' }, faults);
+  const acceptStatus = parseStatuses(fields.acceptStatus, collector);
+  if (faults.length > 0) throw new InvalidInput(faults, bad);
+  return {
+    urls,
+    hosts: intake.hosts(),
+    domain,
+    question: fields.question,
+    pops: choice.pops,
+    variants: [{ name: 'default', headers }],
+    acceptStatus,
+    timeoutMinutes,
+    agents,
+    invalidate: fields.invalidate,
+  };
+}
+
+/** POPs of a valid question once the distribution is known: the default ones depend on whether it is one in China. */
+export function settlePops(question: PopQuestion, domain: string | null, catalogue: PopCatalogue): readonly ChosenPop[] {
+  const choice = choosePops(question, { catalogue, suffix: domainSuffixOf(domain), field: '' });
+  if (choice.faults.length > 0) throw new InvalidInput(choice.faults);
+  return choice.pops;
+}
+
+/** The request's spec once the distribution is known (null: an edge map stands in for DNS). */
+export function settleDomain(input: RequestInput, domain: string | null, catalogue: PopCatalogue): RequestSpec {
+  const { variants, acceptStatus, timeoutMinutes, agents, invalidate, question } = input;
+  return { domain, pops: settlePops(question, domain, catalogue), variants, acceptStatus, timeoutMinutes, agents, invalidate };
+}

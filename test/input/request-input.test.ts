@@ -1,0 +1,188 @@
+import { describe, expect, it } from 'vitest';
+import { InvalidInput } from '../../core/errors.ts';
+import { parseRequestBody } from '../../core/request-body.ts';
+import { type FieldNames, settleDomain, validateRequest } from '../../core/request-input.ts';
+import { popCatalogue } from '../../data/catalogue.ts';
+
+const catalogue = popCatalogue();
+const DOMAIN = 'd111111abcdef8.cloudfront.net';
+const URLS = [`https://${DOMAIN}/a`];
+
+const parse = (body: unknown) => parseRequestBody(body, catalogue);
+
+function refusal(action: () => unknown): InvalidInput {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof InvalidInput) return error;
+    throw error;
+  }
+  throw new Error('was not refused');
+}
+
+describe('the body of POST /prewarm', () => {
+  it('needs nothing but URLs, and has the documented defaults', () => {
+    const input = parse({ url_list: [...URLS, `https://${DOMAIN}/a#again`], cf_domain: null, pops: null, nobody: 'knows this' });
+    expect(input).toMatchObject({
+      urls: URLS,
+      hosts: [DOMAIN],
+      domain: null,
+      variants: [{ name: 'default', headers: [] }],
+      acceptStatus: null,
+      timeoutMinutes: 30,
+      agents: 1,
+      invalidate: false,
+    });
+    expect(input.pops).toHaveLength(30);
+    expect(input.pops.every(({ named }) => !named)).toBe(true);
+  });
+
+  it('takes every field', () => {
+    const input = parse({
+      url_list: URLS,
+      cf_domain: 'WWW.example.com',
+      target_type: 'pop',
+      pops: ['sin2-p1', 'FRA56-P4'],
+      timeout: 1440,
+      header: ['Accept-Encoding: br'],
+      instance_count: 1000,
+      need_invalidate: true,
+      accept_status: [404, 200, 404],
+    });
+    expect(settleDomain(input, DOMAIN, catalogue)).toEqual({
+      domain: DOMAIN,
+      pops: [
+        { pop: 'SIN2-P1', named: true },
+        { pop: 'FRA56-P4', named: true },
+      ],
+      variants: [{ name: 'default', headers: [['Accept-Encoding', 'br']] }],
+      acceptStatus: [200, 404],
+      timeoutMinutes: 1440,
+      agents: 1000,
+      invalidate: true,
+    });
+  });
+
+  it('reads only the list of its target type', () => {
+    const lists = { pops: ['nonsense'], countries: ['JP'], regions: 17, region: {} };
+    expect(parse({ url_list: URLS, target_type: 'country', ...lists }).pops.map(({ pop }) => pop)).toEqual(['NRT57-P2', 'NRT57-P3']);
+    expect(parse({ url_list: URLS, countries: ['nonsense'], regions: ['eu'] }).pops).toHaveLength(30);
+  });
+
+  it.each([
+    ['all', 30, false],
+    [['SIN2-P1', 'ATL56-C1'], 2, true],
+    [['au', 'JP'], 4, false],
+    [[], 30, false],
+  ])('reads the older form of regions: %j', (region, count, named) => {
+    const { pops } = parse({ url_list: URLS, region });
+    expect(pops).toHaveLength(count);
+    expect(pops.every((pop) => pop.named === named)).toBe(true);
+  });
+
+  it('leaves the default POPs to the distribution once that is known', () => {
+    const input = parse({ url_list: ['https://www.example.com/'], cf_domain: 'www.example.com' });
+    expect(settleDomain(input, 'd111111abcdef8.cloudfront.cn', catalogue).pops.map(({ pop }) => pop)).toContain('BJS9-E1');
+    expect(parse({ url_list: ['https://d1.cloudfront.cn/'] }).pops).toHaveLength(4);
+  });
+
+  it.each([
+    [null, 'body', /JSON object/],
+    [[], 'body', /JSON object/],
+    ['text', 'body', /JSON object/],
+    [{}, 'url_list', /is missing/],
+    [{ url_list: [] }, 'url_list', /at least one/],
+    [{ url_list: 'https://www.example.com/' }, 'url_list', /list of URLs/],
+    [{ url_list: [7] }, 'url_list', /list of URLs/],
+    [{ url_list: ['www.example.com'] }, 'url_list', /write https:/],
+    [{ url_list: URLS, cf_domain: 'https://x.example' }, 'cf_domain', /without scheme/],
+    [{ url_list: URLS, cf_domain: 'd2.cloudfront.net' }, 'url_list', /request of its own/],
+    [{ url_list: URLS, target_type: 'continent' }, 'target_type', /pop, country, region/],
+    [{ url_list: URLS, pops: 'SIN2-P1' }, 'pops', /list of POPs/],
+    [{ url_list: URLS, pops: ['SIN-'] }, 'pops', /SIN2-P1/],
+    [{ url_list: URLS, target_type: 'region', regions: ['mars'] }, 'regions', /apac/],
+    [{ url_list: URLS, target_type: 'country', countries: ['mars'] }, 'countries', /ISO code/],
+    [{ url_list: URLS, region: ['mars'] }, 'region', /apac/],
+    [{ url_list: URLS, timeout: 0 }, 'timeout', /1 to 1440/],
+    [{ url_list: URLS, timeout: 1441 }, 'timeout', /1 to 1440/],
+    [{ url_list: URLS, timeout: 1.5 }, 'timeout', /1 to 1440/],
+    [{ url_list: URLS, timeout: '30' }, 'timeout', /1 to 1440/],
+    [{ url_list: URLS, header: ['Host: x'] }, 'header', /URLs/],
+    [{ url_list: URLS, header: { Host: 'x' } }, 'header', /list of lines/],
+    [{ url_list: URLS, instance_count: 0 }, 'instance_count', /1 to 1000/],
+    [{ url_list: URLS, instance_count: 1001 }, 'instance_count', /1 to 1000/],
+    [{ url_list: URLS, need_invalidate: 'yes' }, 'need_invalidate', /true or false/],
+    [{ url_list: URLS, accept_status: [199] }, 'accept_status', /200 to 599/],
+  ])('is refused with the field and what to write: %j', (body, field, remedy) => {
+    const { faults, code } = refusal(() => parse(body));
+    expect(code).toBe('invalid_input');
+    expect(faults).toHaveLength(1);
+    expect(faults[0]?.field).toBe(field);
+    expect(faults[0]?.message).toMatch(remedy);
+  });
+
+  it('has all of its faults reported together, and the URLs that are wrong in full', () => {
+    const long = `ftp://www.example.com/${'x'.repeat(500)}`;
+    const error = refusal(() =>
+      parse({
+        url_list: ['nope', ...URLS, long],
+        cf_domain: '*',
+        pops: ['x'],
+        timeout: -1,
+        header: ['x'],
+        need_invalidate: 1,
+        accept_status: ['a'],
+      }),
+    );
+    expect(new Set(error.faults.map(({ field }) => field))).toEqual(
+      new Set(['url_list', 'cf_domain', 'pops', 'timeout', 'header', 'need_invalidate', 'accept_status']),
+    );
+    expect(error.errorUrls).toEqual(['nope', long]);
+    expect(error.message).toContain('url_list: "nope"');
+    expect(error.faults.every(({ value }) => value.length <= 200)).toBe(true);
+  });
+
+  it('spells out 20 bad URLs and counts the others', () => {
+    const error = refusal(() => parse({ url_list: Array.from({ length: 1000 }, (_, at) => `bad${at}`) }));
+    expect(error.faults).toHaveLength(21);
+    expect(error.faults[20]?.message).toMatch(/^980 more/);
+    expect(error.errorUrls).toHaveLength(1000);
+  });
+});
+
+describe('fields from a command line', () => {
+  const names: FieldNames = {
+    urls: '--url',
+    domain: '--domain',
+    pops: { pop: '--pops', country: '--countries', region: '--regions' },
+    headers: '--header',
+    timeout: '--timeout',
+    agents: '--agents',
+    acceptStatus: '--accept-status',
+  };
+  const fields = {
+    urls: null,
+    domain: DOMAIN,
+    question: { targetType: 'pop', names: [] },
+    headers: [],
+    timeout: null,
+    agents: '2',
+    invalidate: false,
+    acceptStatus: [],
+  } as const;
+
+  it('may have numbers as text, no timeout, and a list that is read apart', () => {
+    expect(validateRequest(fields, names, catalogue)).toMatchObject({ urls: [], domain: DOMAIN, agents: 2, timeoutMinutes: null });
+  });
+
+  it('have their faults named by flag', () => {
+    const wrong = { ...fields, agents: '2x', timeout: '1e2', headers: ['x'], question: { targetType: 'region', names: ['mars'] } } as const;
+    const { faults } = refusal(() => validateRequest(wrong, names, catalogue));
+    expect(faults.map(({ field, value }) => [field, value]).sort()).toEqual([
+      ['--agents', '2x'],
+      ['--header', 'x'],
+      ['--regions', 'mars'],
+      ['--timeout', '1e2'],
+    ]);
+  });
+});
