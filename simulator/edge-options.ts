@@ -1,0 +1,81 @@
+import type { CachePolicy } from './cache-policy.ts';
+import type { OriginObject } from './origin.ts';
+
+/** One simulated POP. */
+export interface SimulatedPop {
+  /** `SIN2-P1`. */
+  readonly pop: string;
+  /** How many addresses it answers at; default 1. */
+  readonly addresses?: number;
+  /** Each address is a cache of its own; default false: they share one. */
+  readonly separateCaches?: boolean;
+  /** Name of the regional edge cache its misses go to; default `us-east-1`. */
+  readonly regionalCache?: string;
+}
+
+/** Milliseconds added to the first byte at each tier that is asked. */
+export interface Latencies {
+  readonly edgeMs: number;
+  readonly regionalMs: number;
+  readonly originMs: number;
+}
+
+export interface SimulatedEdgeOptions {
+  /** The distribution's own name; default `d111111abcdef8.cloudfront.net`. */
+  readonly host?: string;
+  /** Other names of the distribution. The certificate covers all names and `*.<name>`. */
+  readonly aliases?: readonly string[];
+  /** Further CNAME records (name to target) of the DNS server only, for chains. */
+  readonly cnames?: Readonly<Record<string, string>>;
+  /** Default: SIN2-P1 and FRA56-P4, one address each. */
+  readonly pops?: readonly SimulatedPop[];
+  /**
+   * `ports` (default): every POP address is a port of 127.0.0.1, reached by an edge map; works everywhere.
+   * `addresses`: every POP address is a 127.x.y.z of its own on one shared TLS and one shared http port, reached by DNS; Linux only.
+   */
+  readonly bind?: 'ports' | 'addresses';
+  /**
+   * What the origin has at a path (with its query string where the cache key has it); null: 404.
+   * Default: `/o/<size>/<name>` is an object of that many bytes (`64k`, `10m`, `1g` too), anything else 404.
+   */
+  readonly objects?: (path: string) => OriginObject | null;
+  readonly cachePolicy?: Partial<CachePolicy>;
+  readonly latencies?: Partial<Latencies>;
+  /** From creating an invalidation to its effect and completion; default 0. */
+  readonly invalidationDelayMs?: number;
+  /** The caches' clock, milliseconds; default Date.now. */
+  readonly now?: () => number;
+}
+
+export type ResolvedOptions = Required<Omit<SimulatedEdgeOptions, 'objects' | 'cachePolicy' | 'latencies' | 'pops'>> & {
+  readonly pops: readonly Required<SimulatedPop>[];
+  readonly latencies: Latencies;
+};
+
+const POP_NAME = /^[A-Z]{3}\d+(-[A-Z]\d+)?$/;
+const DEFAULT_POPS: readonly SimulatedPop[] = [{ pop: 'SIN2-P1' }, { pop: 'FRA56-P4' }];
+
+function resolvePop(pop: SimulatedPop): Required<SimulatedPop> {
+  const resolved = { addresses: 1, separateCaches: false, regionalCache: 'us-east-1', ...pop };
+  if (!POP_NAME.test(resolved.pop)) throw new RangeError(`pops: ${JSON.stringify(pop.pop)} is no POP name such as SIN2-P1`);
+  if (!Number.isInteger(resolved.addresses) || resolved.addresses < 1)
+    throw new RangeError(`${pop.pop}: addresses must be an integer from 1`);
+  return resolved;
+}
+
+/** Fills in the defaults. Throws RangeError for what cannot be simulated. */
+export function resolveEdgeOptions(options: SimulatedEdgeOptions): ResolvedOptions {
+  const pops = (options.pops ?? DEFAULT_POPS).map(resolvePop);
+  if (pops.length === 0) throw new RangeError('pops: name at least one POP');
+  if (new Set(pops.map(({ pop }) => pop)).size < pops.length) throw new RangeError('pops: a POP is named twice');
+  return {
+    host: (options.host ?? 'd111111abcdef8.cloudfront.net').toLowerCase(),
+    aliases: (options.aliases ?? []).map((name) => name.toLowerCase()),
+    cnames: options.cnames ?? {},
+    pops,
+    bind: options.bind ?? 'ports',
+    latencies: { edgeMs: 0, regionalMs: 0, originMs: 0, ...options.latencies },
+    invalidationDelayMs: options.invalidationDelayMs ?? 0,
+    now: options.now ?? Date.now,
+  };
+}

@@ -1,0 +1,42 @@
+import { resolveCachePolicy, ttlOf } from './cache-policy.ts';
+import { type CacheTier, createCacheTier } from './cache-tier.ts';
+import type { ResolvedOptions, SimulatedEdgeOptions } from './edge-options.ts';
+import { createOrigin, objectBySize } from './origin.ts';
+import { countedTier, type OriginTraffic, type Traffic, type TrafficMap } from './traffic.ts';
+import type { Upstream } from './upstream.ts';
+
+/** A regional edge cache and what it was asked. */
+export interface RegionalTier {
+  readonly cache: CacheTier;
+  readonly traffic: TrafficMap<Traffic>;
+}
+
+export interface EdgeTiers {
+  /** By name. */
+  readonly regional: ReadonlyMap<string, RegionalTier>;
+  /** One per POP address, in the order of the options; addresses that share a cache have the same. */
+  readonly popCaches: readonly { readonly pop: string; readonly cache: CacheTier }[];
+  readonly originTraffic: TrafficMap<OriginTraffic>;
+}
+
+/** POP caches over regional edge caches over the origin. */
+export function createEdgeTiers(options: SimulatedEdgeOptions, resolved: ResolvedOptions, wait: (ms: number) => Promise<void>): EdgeTiers {
+  const { latencies, now } = resolved;
+  const policy = resolveCachePolicy(options.cachePolicy ?? {});
+  const cacheOver = (upstream: Upstream, latencyMs: number) =>
+    createCacheTier({ upstream, latencyMs, wait, now, ttlOf: (meta) => ttlOf(policy, meta) });
+
+  const originTraffic: TrafficMap<OriginTraffic> = new Map();
+  const objects = options.objects ?? objectBySize;
+  const origin = createOrigin({ objects, latencyMs: latencies.originMs, wait, now, traffic: originTraffic });
+
+  const regional = new Map<string, RegionalTier>();
+  const popCaches = resolved.pops.flatMap(({ pop, addresses, separateCaches, regionalCache }) => {
+    const above = regional.get(regionalCache) ?? { cache: cacheOver(origin, latencies.regionalMs), traffic: new Map() };
+    regional.set(regionalCache, above);
+    const upstream = countedTier(above.cache, above.traffic);
+    const shared = cacheOver(upstream, 0);
+    return Array.from({ length: addresses }, () => ({ pop, cache: separateCaches ? cacheOver(upstream, 0) : shared }));
+  });
+  return { regional, popCaches, originTraffic };
+}
