@@ -21,6 +21,8 @@ export interface UrlListFigures {
   readonly faultCount: number;
   /** The first 20. */
   readonly faults: readonly InputFault[];
+  /** The list as a whole could not be used (another format, no url column, no URL): nothing that leaving lines out would mend. */
+  readonly unusable: boolean;
 }
 
 export interface UrlList {
@@ -37,6 +39,7 @@ type Shape =
 
 const MAX_FAULTS = 20;
 const DELIMITERS = [',', ';', '\t'] as const;
+const NO_COLUMN = 'is neither a URL nor a header with a column named url; name the column url, or write one URL a line';
 const TOO_LONG = `has more than ${MAX_LINE_CHARS} characters; write one URL a line`;
 
 /** Null: nothing speaks against text in UTF-8. */
@@ -92,11 +95,17 @@ export function readUrlList(chunks: AsyncIterable<Uint8Array>, options: UrlListO
   let count = 0;
   let duplicates = 0;
   let faultCount = 0;
+  let unusable = false;
   let shape: Shape | null = null;
 
   function fault(line: number | undefined, value: string, message: string): void {
     faultCount++;
     if (faults.length < MAX_FAULTS) faults.push(inputFault(field, value, message, line));
+  }
+
+  function refuse(message: string, line?: TextLine): void {
+    unusable = true;
+    fault(line?.line, line?.text ?? '', message);
   }
 
   function takeUrl(raw: string, line: number, batch: string[]): void {
@@ -125,8 +134,12 @@ export function readUrlList(chunks: AsyncIterable<Uint8Array>, options: UrlListO
       const found = findUrlColumn(first, parse);
       if (found !== null) return { kind: 'csv', reader: createCsvReader(parse, found.delimiter), ...found };
     }
-    fault(line, text, 'is neither a URL nor a header with a column named url; name the column url, or write one URL a line');
-    return { kind: hasColumns ? 'unusable' : 'plain' };
+    if (hasColumns) {
+      refuse(NO_COLUMN, first);
+      return { kind: 'unusable' };
+    }
+    fault(line, text, NO_COLUMN);
+    return { kind: 'plain' };
   }
 
   function takeRow(row: CsvRow, { column, width }: { column: number; width: number }, batch: string[]): void {
@@ -164,7 +177,7 @@ export function readUrlList(chunks: AsyncIterable<Uint8Array>, options: UrlListO
         const foreign = empty ? foreignFormat(chunk) : null;
         empty = false;
         if (foreign !== null) {
-          fault(undefined, '', foreign);
+          refuse(foreign);
           return;
         }
         yield chunk;
@@ -179,11 +192,11 @@ export function readUrlList(chunks: AsyncIterable<Uint8Array>, options: UrlListO
     const rest: string[] = [];
     if (shape?.kind === 'csv') for (const row of shape.reader.take(true)) takeRow(row, shape, rest);
     if (rest.length > 0) yield rest;
-    if (empty) fault(undefined, '', 'is empty; write one URL a line, or CSV with a column named url');
-    else if (count + duplicates + faultCount === 0) fault(undefined, '', 'holds no URL; write one a line, or CSV with a column named url');
+    if (empty) refuse('is empty; write one URL a line, or CSV with a column named url');
+    else if (count + duplicates + faultCount === 0) refuse('holds no URL; write one a line, or CSV with a column named url');
   }
 
-  return { batches: batches(), figures: () => ({ count, duplicates, faultCount, faults: [...faults] }) };
+  return { batches: batches(), figures: () => ({ count, duplicates, faultCount, faults: [...faults], unusable }) };
 }
 
 /** Null: text. The decoder has put U+FFFD for what was no UTF-8. */

@@ -46,12 +46,10 @@ function grow(segment: Segment): void {
 }
 
 /** SHA-256, cut to 128 bits: a million URLs collide with a chance below 10^-26. */
-function keyOf(url: string): Uint32Array {
+function writeKey(url: string, key: Uint32Array): void {
   const digest = hash('sha256', url, 'buffer');
-  const key = new Uint32Array(WORDS);
   for (let word = 0; word < WORDS; word++) key[word] = digest.readUInt32LE(word * 4);
   if (key[0] === 0) key[0] = 1;
-  return key;
 }
 
 export function createUrlSet(): UrlSet {
@@ -60,10 +58,11 @@ export function createUrlSet(): UrlSet {
     slots: FIRST_SLOTS,
     used: 0,
   }));
+  const key = new Uint32Array(WORDS);
   let size = 0;
   return {
     add(url) {
-      const key = keyOf(url);
+      writeKey(url, key);
       const segment = segments[(key[3] ?? 0) % SEGMENTS];
       if (segment === undefined) throw new RangeError('no such segment');
       const at = slotOf(segment, key) * WORDS;

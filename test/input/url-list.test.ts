@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readUrlList, type UrlListFigures } from '../../cli/url-list.ts';
 import { createUrlIntake } from '../../core/url-intake.ts';
@@ -41,7 +41,7 @@ describe('a list of URLs', () => {
     for (const size of [1, 2, 7, 65_536]) {
       const { urls, figures } = await read(content, size);
       expect(urls).toEqual([A, B]);
-      expect(figures).toEqual({ count: 2, duplicates: 0, faultCount: 0, faults: [] });
+      expect(figures).toEqual({ count: 2, duplicates: 0, faultCount: 0, faults: [], unusable: false });
     }
   });
 
@@ -71,7 +71,7 @@ describe('a list of URLs', () => {
     for (const size of [1, 65_536]) {
       const { urls, figures } = await read(content, size);
       expect(urls).toEqual([]);
-      expect(figures.faultCount).toBe(1);
+      expect(figures).toMatchObject({ count: 0, faultCount: 1, unusable: true });
       expect(figures.faults[0]?.field).toBe('urls.csv');
       expect(figures.faults[0]?.line).toBe(line);
       expect(figures.faults[0]?.message).toMatch(remedy);
@@ -102,9 +102,9 @@ describe('a list of URLs', () => {
     for (const size of [3, 65_536]) {
       const { urls, figures } = await read(content, size);
       expect(urls).toEqual([A, B]);
-      expect(figures.faultCount).toBe(1);
+      expect(figures).toMatchObject({ count: 2, faultCount: 1, unusable: false });
       expect(figures.faults[0]).toMatchObject({ field: 'urls.csv', line });
-      if (value !== null) expect(figures.faults[0]?.value).toBe(value);
+      expect(figures.faults[0]?.value).toContain(value ?? '');
       expect(figures.faults[0]?.message).toMatch(remedy);
     }
   });
@@ -157,12 +157,12 @@ describe('a list of URLs', () => {
     let urls = 0;
     let peak = 0;
     let passed = 0;
-    const before = settledMemory();
+    const before = await settledMemory();
     for await (const batch of list.batches) {
       urls += batch.length;
       if (urls - passed < 50_000) continue;
       passed = urls;
-      const now = settledMemory();
+      const now = await settledMemory();
       peak = Math.max(peak, now.heap - before.heap + now.buffers - before.buffers);
     }
     expect(urls).toBe(rows);

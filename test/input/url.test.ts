@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { domainQuestion, judgeDomain, parseDomain } from '../../core/domain-question.ts';
 import { parseHeaderLine, parseHeaders } from '../../core/headers.ts';
@@ -105,16 +105,16 @@ describe('the set of URLs', () => {
     );
   });
 
-  it('keeps 300,000 URLs apart in at most 40 bytes each', () => {
+  it('keeps 300,000 URLs apart in at most 40 bytes each', async () => {
     const urls = createUrlSet();
-    const before = settledMemory();
+    const before = await settledMemory();
     let news = 0;
     for (let at = 0; at < 300_000; at++) if (urls.add(`https://www.example.com/${at}`)) news++;
     expect(news).toBe(300_000);
     for (let at = 0; at < 300_000; at += 7) if (urls.add(`https://www.example.com/${at}`)) news++;
     expect(news).toBe(300_000);
     expect(urls.size).toBe(300_000);
-    const after = settledMemory();
+    const after = await settledMemory();
     expect(after.buffers - before.buffers).toBeLessThanOrEqual(300_000 * 40);
     expect(after.heap - before.heap).toBeLessThan(2_000_000);
   });
