@@ -3,7 +3,7 @@ import type { Database } from './database.ts';
 export type OutboxTopic = 'request' | 'task';
 
 /** One change that the core has to hear of. `taskId` is set on topic `task`. */
-export interface OutboxRecord {
+interface OutboxRecord {
   readonly sequence: number;
   readonly requestId: string;
   readonly taskId?: string;

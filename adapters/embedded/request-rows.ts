@@ -132,6 +132,16 @@ export function selectPop(db: Database, requestId: string, pop: string): PopRow 
   return record === undefined ? null : popOf(record);
 }
 
+/** A copy of the POP's counters, to be added to; undefined: no such POP. */
+export function selectPopCounters(db: Database, requestId: string, pop: string): Record<string, number> | undefined {
+  const record = db.get<{ counters: string }>('SELECT counters FROM pops WHERE request_id = ? AND pop = ?', requestId, pop);
+  return record === undefined ? undefined : JSON.parse(record.counters);
+}
+
+export function updatePopCounters(db: Database, requestId: string, pop: string, counters: Readonly<Record<string, number>>): void {
+  db.run('UPDATE pops SET counters = ? WHERE request_id = ? AND pop = ?', JSON.stringify(counters), requestId, pop);
+}
+
 /** Counters of a task that has not been counted yet. */
 export interface UncountedTask {
   readonly pop: string;

@@ -11,9 +11,11 @@ import {
   selectByStatus,
   selectPage,
   selectPop,
+  selectPopCounters,
   selectPops,
   selectRequest,
   takeUncounted,
+  updatePopCounters,
 } from './request-rows.ts';
 
 /** A DynamoDB transaction has 100 items; the same bound here keeps the two families alike. */
@@ -73,19 +75,14 @@ function countTasks(db: Database, requestId: string, taskIds: readonly string[],
     const byPop = new Map<string, Record<string, number>>();
     for (const { pop, counters } of tasks) {
       addCounters(total, counters);
-      byPop.set(pop, addCounters(byPop.get(pop) ?? {}, counters));
+      const sum = byPop.get(pop) ?? selectPopCounters(db, requestId, pop);
+      if (sum === undefined) throw new PrewarmError('not_found', `request ${requestId} has a task of ${pop}, which is none of its POPs`);
+      byPop.set(pop, addCounters(sum, counters));
     }
-    for (const [pop, added] of byPop) addToPop(db, requestId, pop, added as Counters);
+    for (const [pop, sum] of byPop) updatePopCounters(db, requestId, pop, sum);
     db.run('UPDATE requests SET counters = ?, updated_at = ? WHERE id = ?', JSON.stringify(total), at, requestId);
     return { ...row, counters: total as Counters, updatedAt: at };
   });
-}
-
-function addToPop(db: Database, requestId: string, pop: string, added: Counters): void {
-  const row = selectPop(db, requestId, pop);
-  if (row === null) throw new PrewarmError('not_found', `request ${requestId} has a task of ${pop}, which is not among its POPs`);
-  const sum = addCounters({ ...row.counters }, added);
-  db.run('UPDATE pops SET counters = ? WHERE request_id = ? AND pop = ?', JSON.stringify(sum), requestId, pop);
 }
 
 function requestMethods(db: Database, clock: Clock): Requests {

@@ -1,7 +1,7 @@
 import type { Timers } from '../../core/ports/timers.ts';
 import type { Database } from './database.ts';
 
-export interface DueTimer {
+interface DueTimer {
   readonly requestId: string;
   readonly at: number;
 }

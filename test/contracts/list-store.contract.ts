@@ -7,7 +7,7 @@ export interface ListStoreUnderTest {
   readonly dispose?: () => void | Promise<void>;
 }
 
-export async function readText(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+async function readText(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const parts: Uint8Array[] = [];
   for await (const chunk of chunks) parts.push(chunk);
   return Buffer.concat(parts).toString();
