@@ -34,7 +34,7 @@ export function resolveCachePolicy(policy: Partial<CachePolicy>): CachePolicy {
 }
 
 /** `object`: what the origin and an invalidation know it by (path, with the query where it is in the key). `key`: that and the headers of the key. */
-export interface CacheKey {
+interface CacheKey {
   readonly object: string;
   readonly key: string;
 }

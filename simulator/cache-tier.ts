@@ -23,7 +23,7 @@ interface Flight {
 }
 
 /** Faults that change how one request is treated. */
-export interface CacheTreatment {
+interface CacheTreatment {
   readonly neverHit: boolean;
   readonly neverStore: boolean;
 }

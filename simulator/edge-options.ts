@@ -2,7 +2,7 @@ import type { CachePolicy } from './cache-policy.ts';
 import type { OriginObject } from './origin.ts';
 
 /** One simulated POP. */
-export interface SimulatedPop {
+interface SimulatedPop {
   /** `SIN2-P1`. */
   readonly pop: string;
   /** How many addresses it answers at; default 1. */
@@ -14,7 +14,7 @@ export interface SimulatedPop {
 }
 
 /** Milliseconds added to the first byte at each tier that is asked. */
-export interface Latencies {
+interface Latencies {
   readonly edgeMs: number;
   readonly regionalMs: number;
   readonly originMs: number;

@@ -6,7 +6,7 @@ import { countedTier, type OriginTraffic, type Traffic, type TrafficMap } from '
 import type { Upstream } from './upstream.ts';
 
 /** A regional edge cache and what it was asked. */
-export interface RegionalTier {
+interface RegionalTier {
   readonly cache: CacheTier;
   readonly traffic: TrafficMap<Traffic>;
 }

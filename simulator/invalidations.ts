@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 
-export interface SimulatedInvalidation {
+interface SimulatedInvalidation {
   readonly id: string;
   readonly status: 'InProgress' | 'Completed';
 }
 
-export type CreatedInvalidation =
+type CreatedInvalidation =
   | { readonly state: 'accepted'; readonly invalidation: SimulatedInvalidation }
   /** The reference was used with other paths. */
   | { readonly state: 'conflict' }

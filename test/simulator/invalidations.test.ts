@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import type { SimulatedEdge } from '../../simulator/simulated-edge.ts';
+import { askEdge, until, xCacheOf } from './edge-client.ts';
+import { useEdges } from './edge-fixture.ts';
+
+const startEdge = useEdges();
+
+interface Reply {
+  readonly httpStatus: number;
+  readonly id?: string;
+  readonly status?: string;
+}
+
+async function invalidate(edge: SimulatedEdge, body: unknown): Promise<Reply> {
+  const response = await fetch(`${edge.invalidationEndpoint}/invalidations`, { method: 'POST', body: JSON.stringify(body) });
+  return { httpStatus: response.status, ...((await response.json()) as object) };
+}
+
+async function statusOf(edge: SimulatedEdge, id = ''): Promise<Reply> {
+  const response = await fetch(`${edge.invalidationEndpoint}/invalidations/${id}`);
+  return { httpStatus: response.status, ...((await response.json()) as object) };
+}
+
+describe('an invalidation', () => {
+  it('takes effect in every cache when it completes, not before', async () => {
+    const edge = await startEdge({ invalidationDelayMs: 300 });
+    const both = async (path: string) => [await xCacheOf(edge, path), await xCacheOf(edge, path, { pop: 'FRA56-P4' })];
+    for (const path of ['/o/10/a', '/o/10/b', '/o/10/c']) await both(path);
+    const created = await invalidate(edge, { callerReference: 'r1', paths: ['/o/10/a', '/o/10/b*'] });
+    expect(created).toMatchObject({ httpStatus: 201, status: 'InProgress' });
+    expect(await both('/o/10/a')).toEqual(['Hit', 'Hit']);
+    await until(() => edge.invalidations.find(created.id ?? '')?.status === 'Completed');
+    expect(await statusOf(edge, created.id)).toEqual({ httpStatus: 200, id: created.id, status: 'Completed' });
+    expect(await both('/o/10/a')).toEqual(['Miss', 'Miss']);
+    expect(await both('/o/10/b')).toEqual(['Miss', 'Miss']);
+    expect(await both('/o/10/c')).toEqual(['Hit', 'Hit']);
+    expect(edge.counters().origin.objects.get('/o/10/a')?.fetches).toBe(2);
+  });
+
+  it('is the same one for the same reference and paths, a conflict for other paths', async () => {
+    const edge = await startEdge();
+    const first = await invalidate(edge, { callerReference: 'r', paths: ['/a', '/b'] });
+    expect(first.status).toBe('Completed');
+    expect((await invalidate(edge, { callerReference: 'r', paths: ['/b', '/a'] })).id).toBe(first.id);
+    expect((await invalidate(edge, { callerReference: 'r', paths: ['/a'] })).httpStatus).toBe(409);
+    expect((await invalidate(edge, { callerReference: 's', paths: ['/a', '/b'] })).id).not.toBe(first.id);
+    expect(edge.invalidations.count).toBe(2);
+  });
+
+  it('is refused with more than 3,000 paths, with none, or with a malformed one', async () => {
+    const edge = await startEdge();
+    const paths = Array.from({ length: 3001 }, (_, i) => `/p${i}`);
+    const bad = [
+      { callerReference: 'r', paths },
+      { callerReference: 'r', paths: [] },
+      { callerReference: 'r', paths: ['a'] },
+    ];
+    for (const body of [...bad, { callerReference: 'r', paths: ['/a*b'] }, { paths: ['/a'] }, 'junk']) {
+      expect((await invalidate(edge, body)).httpStatus).toBe(400);
+    }
+    expect((await invalidate(edge, { callerReference: 'r', paths: paths.slice(1) })).httpStatus).toBe(201);
+    expect((await statusOf(edge, 'INONE')).httpStatus).toBe(404);
+  });
+
+  it('keeps a download that began before it from being stored', async () => {
+    const edge = await startEdge();
+    const stop = edge.setFault({ times: 1 }, { kind: 'trickle', bytesPerSecond: 10_000 });
+    const slow = askEdge(edge, { path: '/o/2000/slow' });
+    await until(() => edge.counters().edge.bodyBytes > 0);
+    await invalidate(edge, { callerReference: 'r', paths: ['/*'] });
+    expect((await slow).body.length).toBe(2000);
+    await stop();
+    expect(await xCacheOf(edge, '/o/2000/slow')).toBe('Miss');
+  });
+});
