@@ -1,0 +1,124 @@
+import {
+  CloudFrontClient,
+  CreateInvalidationCommand,
+  type DistributionSummary,
+  GetInvalidationCommand,
+  ListDistributionsCommand,
+} from '@aws-sdk/client-cloudfront';
+import { sleep, systemClock } from '../../core/clock.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import type { Invalidations } from '../../core/ports/invalidations.ts';
+
+export interface CloudFrontInvalidationsOptions {
+  /** First pause after TooManyInvalidationsInProgress; each further one is twice as long. Default 2,000. */
+  readonly firstPauseMs?: number;
+}
+
+/** Together with the default pause: about a minute. */
+const TRIES_WHEN_BUSY = 6;
+const CREDENTIAL_ERRORS: ReadonlySet<string> = new Set([
+  'CredentialsProviderError',
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'InvalidClientTokenId',
+  'SignatureDoesNotMatch',
+  'UnrecognizedClientException',
+]);
+
+/** What the user can do about it, by the SDK's error name. */
+function remedy(name: string): string {
+  if (CREDENTIAL_ERRORS.has(name)) return 'give this machine working AWS credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID, or an instance role)';
+  if (name === 'AccessDenied' || name === 'AccessDeniedException') {
+    return 'allow cloudfront:ListDistributions, cloudfront:CreateInvalidation and cloudfront:GetInvalidation';
+  }
+  if (name === 'TooManyInvalidationsInProgress') {
+    return 'too many paths are being invalidated already (3,000 per distribution); try again in a few minutes';
+  }
+  return 'try again, or run without --invalidate';
+}
+
+function translate(doing: string, cause: unknown): PrewarmError {
+  if (cause instanceof PrewarmError) return cause;
+  const name = cause instanceof Error ? cause.name : '';
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new PrewarmError('invalidation', `${doing}: ${name}: ${message}; ${remedy(name)}`, { cause });
+}
+
+async function attempt<T>(doing: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw translate(doing, cause);
+  }
+}
+
+function serves(distribution: DistributionSummary, domain: string): boolean {
+  const names = [distribution.DomainName, ...(distribution.Aliases?.Items ?? [])];
+  return names.some((name) => name?.toLowerCase() === domain);
+}
+
+async function findDistributionId(client: CloudFrontClient, domain: string): Promise<string> {
+  let marker: string | undefined;
+  do {
+    const { DistributionList: page } = await client.send(new ListDistributionsCommand(marker === undefined ? {} : { Marker: marker }));
+    const found = page?.Items?.find((distribution) => serves(distribution, domain));
+    if (found?.Id !== undefined) return found.Id;
+    marker = page?.IsTruncated ? page.NextMarker : undefined;
+  } while (marker !== undefined);
+  throw new PrewarmError(
+    'invalidation',
+    `${domain} is no distribution of this AWS account; use the credentials of the account that owns it, or run without --invalidate`,
+  );
+}
+
+async function createWhenPossible(client: CloudFrontClient, command: CreateInvalidationCommand, firstPauseMs: number): Promise<string> {
+  for (let tried = 1; ; tried++) {
+    try {
+      const { Invalidation: invalidation } = await client.send(command);
+      if (invalidation?.Id === undefined) throw new Error('CloudFront answered without the id of the invalidation');
+      return invalidation.Id;
+    } catch (error) {
+      const busy = error instanceof Error && error.name === 'TooManyInvalidationsInProgress';
+      if (!busy || tried === TRIES_WHEN_BUSY) throw error;
+    }
+    await sleep(systemClock, firstPauseMs * 2 ** (tried - 1));
+  }
+}
+
+/** Invalidates at CloudFront with this machine's AWS credentials. A distribution is found by its own name or an alias; ids are kept. */
+export function createCloudFrontInvalidations(options: CloudFrontInvalidationsOptions = {}): Invalidations {
+  const clients = new Map<string, CloudFrontClient>();
+  const ids = new Map<string, string>();
+
+  /** CloudFront has one endpoint per partition; whatever region the machine is set to, requests are signed for that one. */
+  const clientFor = (domain: string) => {
+    const region = domain.endsWith('.cloudfront.cn') ? 'cn-northwest-1' : 'us-east-1';
+    const client = clients.get(region) ?? new CloudFrontClient({ region });
+    clients.set(region, client);
+    return client;
+  };
+  const locate = async (domain: string | null) => {
+    if (domain === null) throw new PrewarmError('invalidation', 'CloudFront is invalidated by distribution; pass its domain with --domain');
+    const name = domain.toLowerCase();
+    const client = clientFor(name);
+    const known = ids.get(name);
+    const id = known ?? (await attempt('finding the distribution', () => findDistributionId(client, name)));
+    ids.set(name, id);
+    return { client, id };
+  };
+
+  return {
+    async create(domain, callerReference, paths) {
+      const { client, id } = await locate(domain);
+      const batch = { CallerReference: callerReference, Paths: { Quantity: paths.length, Items: [...paths] } };
+      const command = new CreateInvalidationCommand({ DistributionId: id, InvalidationBatch: batch });
+      return attempt('creating the invalidation', () => createWhenPossible(client, command, options.firstPauseMs ?? 2_000));
+    },
+    async isComplete(domain, invalidationId) {
+      const { client, id } = await locate(domain);
+      const command = new GetInvalidationCommand({ DistributionId: id, Id: invalidationId });
+      const { Invalidation: invalidation } = await attempt('reading the invalidation', () => client.send(command));
+      return invalidation?.Status === 'Completed';
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import type { Answer, Ask, AskError } from '../../core/ports/downloader.ts';
+import { type AskPhase, classifyAskError, isReset } from './ask-error.ts';
+import type { ConnectionPool, ConnectionUser, EdgeConnection } from './connection-pool.ts';
+
+const CONTENT_RANGE = /^bytes +(?:\d+-\d+|\*)\/(\d+)$/i;
+
+/** A header that came several times is shown with all its values. */
+function text(value: string | string[] | undefined): string {
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : value.join(', ');
+}
+
+function length(value: string | undefined): number {
+  return value !== undefined && /^\d+$/.test(value) ? Number(value) : -1;
+}
+
+function nothing(): void {}
+
+/** What is sent: made once per ask, used again when a stale connection makes it go out a second time. */
+export type AskMessage = Dispatcher.DispatchOptions;
+
+/** One ask on its way. A class for its fixed shape: thousands are made a second, and each is called for every chunk. */
+export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
+  readonly message: AskMessage;
+  readonly askedAt: number;
+  settled = false;
+  private readonly ask: Ask;
+  private readonly pool: ConnectionPool;
+  private readonly resolve: (answer: Answer) => void;
+  private readonly reject: (error: Error) => void;
+  private connection: EdgeConnection | null = null;
+  private stopListening: () => void = nothing;
+  private totalTimer: NodeJS.Timeout | undefined;
+  private phase: AskPhase = 'connecting';
+  private answerStarted = false;
+  private onUsedConnection = false;
+  private retried = false;
+  private sentAt = 0;
+  private ttfbMs = -1;
+  private status = 0;
+  private headers: IncomingHttpHeaders | null = null;
+  private bodyBytes = 0;
+
+  constructor(
+    ask: Ask,
+    message: AskMessage,
+    pool: ConnectionPool,
+    resolve: (answer: Answer) => void,
+    reject: (error: Error) => void,
+    totalTimeoutMs: number | undefined,
+  ) {
+    this.ask = ask;
+    this.message = message;
+    this.pool = pool;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.askedAt = performance.now();
+    if (totalTimeoutMs !== undefined) this.totalTimer = setTimeout(() => this.settle('timeout', false), totalTimeoutMs);
+    this.stopListening = ask.scope.onCancel(() => this.cancel());
+  }
+
+  runOn(connection: EdgeConnection): void {
+    this.connection = connection;
+    connection.client.dispatch(this.message, this);
+  }
+
+  cancel(): void {
+    if (!this.settled) this.settle('cancelled', false);
+  }
+
+  onRequestStart(): void {
+    this.phase = 'sent';
+    this.answerStarted = false;
+    this.onUsedConnection = this.connection !== null && this.connection.served > 0;
+    this.sentAt = performance.now();
+  }
+
+  onResponseStarted(): void {
+    this.answerStarted = true;
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    // Interim answers (103) come here too.
+    if (status < 200) return;
+    this.phase = 'answering';
+    this.ttfbMs = performance.now() - this.sentAt;
+    this.status = status;
+    this.headers = headers;
+    if (this.connection !== null) this.connection.inBody = true;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.bodyBytes += chunk.length;
+    this.ask.scope.bytes += chunk.length;
+  }
+
+  onResponseEnd(): void {
+    if (this.settled) return;
+    if (this.connection !== null) this.connection.inBody = false;
+    // undici takes a reset for the end of a body that only the close delimits.
+    const reset = this.connection?.failed === true;
+    this.settle(reset ? 'truncated' : null, !reset);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error & { code?: string }): void {
+    if (this.settled) return;
+    if (error.code === 'UND_ERR_INVALID_ARG') {
+      this.settle('connection', false, error);
+      return;
+    }
+    if (this.connection !== null && this.wasStale(error)) {
+      this.retried = true;
+      this.phase = 'connecting';
+      this.runOn(this.pool.replace(this.connection));
+      return;
+    }
+    this.settle(classifyAskError(error, this.phase), false);
+  }
+
+  /** The edge closed an idle connection just as it was used again: no fault of the edge's, as long as it had said nothing. */
+  private wasStale(error: Error): boolean {
+    return !this.retried && this.onUsedConnection && this.phase === 'sent' && !this.answerStarted && isReset(error);
+  }
+
+  private settle(error: AskError | null, reusable: boolean, broken?: Error): void {
+    this.settled = true;
+    this.stopListening();
+    if (this.totalTimer !== undefined) clearTimeout(this.totalTimer);
+    if (broken === undefined) this.resolve(this.answer(error));
+    else this.reject(broken);
+    const connection = this.connection;
+    if (connection === null) return;
+    this.connection = null;
+    if (reusable) this.pool.release(connection);
+    else this.pool.discard(connection);
+  }
+
+  private answer(error: AskError | null): Answer {
+    const headers = this.headers ?? {};
+    const range = this.status === 206 ? CONTENT_RANGE.exec(text(headers['content-range'])) : null;
+    return {
+      error,
+      status: this.status,
+      xCache: text(headers['x-cache']),
+      servedBy: text(headers['x-amz-cf-pop']),
+      etag: text(headers.etag),
+      contentEncoding: text(headers['content-encoding']),
+      cacheControl: text(headers['cache-control']),
+      contentLength: length(headers['content-length']),
+      rangeTotal: length(range?.[1]),
+      bodyBytes: this.bodyBytes,
+      ttfbMs: this.ttfbMs,
+      totalMs: performance.now() - this.askedAt,
+    };
+  }
+}
