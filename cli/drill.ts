@@ -1,0 +1,112 @@
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createEdgeMapResolver, parseEdgeMap } from '../adapters/dns/edge-map-resolver.ts';
+import type { EdgeAddress } from '../core/address.ts';
+import { InvalidInput } from '../core/errors.ts';
+import { choosePops } from '../core/pop-choice.ts';
+import { createUrlIntake } from '../core/url-intake.ts';
+import { popCatalogue } from '../data/catalogue.ts';
+import { createSimulatedEdge, type SimulatedEdge } from '../simulator/simulated-edge.ts';
+import { formatSurvey, formatVerdict } from './drill-tables.ts';
+import { type PopSurvey, surveyEdge } from './drill-survey.ts';
+import type { RawOptions } from './flags.ts';
+import { readUrlList } from './url-list.ts';
+
+const EXAMPLE_LIST = fileURLToPath(new URL('../examples/urls.csv', import.meta.url));
+/** Some share a regional edge cache, so that the origin is seen to be spared. */
+const EXAMPLE_POPS = ['SIN2-P1', 'SIN52-C2', 'FRA56-P4', 'ARN56-P1', 'IAD89-P1', 'GRU3-P1'];
+/** What the drill asks by itself, twice: a list meant for a launch is sampled. */
+const MAX_URLS = 200;
+/** Far enough to see, near enough not to wait for: milliseconds to the first byte at each tier. */
+const LATENCIES = { edgeMs: 8, regionalMs: 45, originMs: 140 };
+
+/** Sizes of the made-up objects, by path: from a thumbnail to a video segment. */
+const SIZES = [2_000, 9_000, 24_000, 60_000, 180_000, 900_000];
+
+function objectAt(path: string): { size: number; cacheControl: string } {
+  let sum = 0;
+  for (let at = 0; at < path.length; at++) sum = (sum * 31 + path.charCodeAt(at)) >>> 0;
+  return { size: SIZES[sum % SIZES.length] ?? 2_000, cacheControl: 'public, max-age=86400' };
+}
+
+/** The list's URLs as it will be warmed; the drill holds them, so it takes the first 200. */
+async function readList(file: string): Promise<{ urls: string[]; hosts: readonly string[] }> {
+  const intake = createUrlIntake(null);
+  const list = readUrlList(createReadStream(file), { field: file, intake });
+  const urls: string[] = [];
+  for await (const batch of list.batches) urls.push(...batch);
+  const { faults } = list.figures();
+  if (faults.length > 0) throw new InvalidInput(faults);
+  return { urls: urls.slice(0, MAX_URLS), hosts: intake.hosts() };
+}
+
+function choose(raw: RawOptions): readonly string[] {
+  const given = Array.isArray(raw['pops']) ? raw['pops'].flatMap((list: string) => list.split(',')) : EXAMPLE_POPS;
+  const names = given.map((name: string) => name.trim()).filter((name: string) => name !== '');
+  const choice = choosePops({ targetType: 'pop', names }, { catalogue: popCatalogue(), suffix: '.cloudfront.net', field: '--pops' });
+  if (choice.faults.length > 0) throw new InvalidInput(choice.faults);
+  return choice.pops.map(({ pop }) => pop);
+}
+
+async function startEdge(pops: readonly string[], hosts: readonly string[]): Promise<SimulatedEdge> {
+  const catalogue = popCatalogue();
+  const [host, ...aliases] = hosts;
+  return createSimulatedEdge({
+    ...(host === undefined ? {} : { host }),
+    aliases,
+    pops: pops.map((pop) => ({ pop, addresses: 2, regionalCache: catalogue.describe(pop).regionalEdgeCache })),
+    objects: objectAt,
+    cachePolicy: { keyByQuery: true },
+    latencies: LATENCIES,
+  });
+}
+
+async function addressesOf(edge: SimulatedEdge): Promise<Map<string, readonly EdgeAddress[]>> {
+  const resolver = createEdgeMapResolver(parseEdgeMap(JSON.stringify(edge.edgeMap), 'edge map'), { allowPrivateAddresses: true });
+  const addresses = new Map<string, readonly EdgeAddress[]>();
+  for (const pop of Object.keys(edge.edgeMap)) {
+    const resolution = await resolver.resolvePop(null, pop);
+    if (resolution.state !== 'resolved') throw new Error(`the simulated ${pop} does not resolve: ${resolution.detail}`);
+    addresses.set(pop, resolution.addresses);
+  }
+  return addresses;
+}
+
+const allMiss = (surveys: readonly PopSurvey[]) => surveys.every(({ hits }) => hits === 0);
+const allHit = (surveys: readonly PopSurvey[]) => surveys.every(({ hits, asks }) => hits === asks);
+
+/** `prewarm drill`: the whole thing against a simulated edge. Returns 0 only if the proof holds. */
+export async function drill(file: string | undefined, raw: RawOptions): Promise<number> {
+  const { urls, hosts } = await readList(file ?? EXAMPLE_LIST);
+  const pops = choose(raw);
+  const dir = await mkdtemp(join(tmpdir(), 'prewarm-drill-'));
+  const edge = await startEdge(pops, hosts);
+  try {
+    const { caFile, edgeMapFile } = await edge.writeFiles(dir);
+    const addresses = await addressesOf(edge);
+    const print = (text: string) => process.stdout.write(`${text}\n`);
+    print(`Simulated edge: ${pops.length} POPs with 2 addresses each, ${urls.length} URLs\n`);
+
+    const before = await surveyEdge('HEAD', urls, addresses, edge.caPem);
+    print(formatSurvey('Before: what the first viewers would meet', before));
+    const fetchesBefore = edge.counters().origin.total.fetches;
+    const { run } = await import('./run.ts');
+    print('Warming:\n');
+    const exitCode = await run(undefined, { url: urls, pops: [pops.join(',')], edgeMap: edgeMapFile, caFile, allowPrivateAddresses: true });
+    const fetches = edge.counters().origin.total.fetches - fetchesBefore;
+
+    const after = await surveyEdge('GET', urls, addresses, edge.caPem);
+    print('');
+    print(formatSurvey('After: what viewers meet now', after));
+    const late = edge.counters().origin.total.fetches - fetchesBefore - fetches;
+    const proof = { cold: allMiss(before), warmed: exitCode === 0, warm: allHit(after), originSpared: late === 0 };
+    print(formatVerdict({ before, after, fetches, urls: urls.length, proof }));
+    return Object.values(proof).every(Boolean) ? 0 : 1;
+  } finally {
+    await edge.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,26 @@
+import type { Invalidations } from '../core/ports/invalidations.ts';
+import type { PopResolver } from '../core/ports/pop-resolver.ts';
+import type { EdgeOptions } from './edge-options.ts';
+
+/** How POPs' addresses are found; modules are loaded when they are needed, since a small run lasts a second. */
+export async function createResolver(edge: EdgeOptions): Promise<PopResolver> {
+  const { allowPrivateAddresses, edgePort, edgeHttpPort, dnsServer } = edge;
+  if (edge.edgeMap !== null) {
+    const { createEdgeMapResolver } = await import('../adapters/dns/edge-map-resolver.ts');
+    return createEdgeMapResolver(edge.edgeMap, { allowPrivateAddresses });
+  }
+  const { createDnsPopResolver } = await import('../adapters/dns/dns-pop-resolver.ts');
+  const servers =
+    dnsServer === null ? {} : { servers: `${dnsServer.ip.includes(':') ? `[${dnsServer.ip}]` : dnsServer.ip}:${dnsServer.port}` };
+  return createDnsPopResolver({ edgePort, edgeHttpPort, allowPrivateAddresses, ...servers });
+}
+
+/** Null endpoint: CloudFront itself, with this machine's credentials. */
+export async function createInvalidations(endpoint: string | null): Promise<Invalidations> {
+  if (endpoint !== null) {
+    const { createEdgeInvalidations } = await import('../adapters/http/edge-invalidations.ts');
+    return createEdgeInvalidations(endpoint);
+  }
+  const { createCloudFrontInvalidations } = await import('../adapters/aws/cloudfront-invalidations.ts');
+  return createCloudFrontInvalidations();
+}

@@ -1,0 +1,98 @@
+import { fileURLToPath } from 'node:url';
+import { openEmbeddedStores, type EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
+import { createHolder } from '../adapters/embedded/holder.ts';
+import { createProcessFleet, type ProcessFleet } from '../adapters/embedded/process-fleet.ts';
+import { createUndiciDownloader } from '../adapters/http/undici-downloader.ts';
+import { systemClock } from '../core/clock.ts';
+import { createPipeline, type Pipeline } from '../core/pipeline/create-pipeline.ts';
+import type { Events } from '../core/ports/events.ts';
+import type { Invalidations } from '../core/ports/invalidations.ts';
+import type { PopResolver } from '../core/ports/pop-resolver.ts';
+import { runPipelineLoop } from './pipeline-loop.ts';
+
+/** Path of the agents' main file. */
+export const AGENT_ENTRY = fileURLToPath(new URL('../agent/embedded.ts', import.meta.url));
+
+export interface EmbeddedSystemOptions {
+  /** Created and locked by the caller. */
+  readonly dataDir: string;
+  /** Most agents at a time. */
+  readonly maximumAgents: number;
+  readonly agentEntry: string;
+  /** Downloads in flight per agent; null: chosen by itself. */
+  readonly concurrency: number | null;
+  /** PEM of the roots to trust instead of the well-known ones, and the file it came from, which agents read. */
+  readonly ca: { readonly pem: string; readonly file: string } | null;
+  readonly allowPrivateAddresses: boolean;
+  readonly resolver: PopResolver;
+  readonly invalidations: Invalidations | null;
+  readonly events: Events;
+  /** The system cannot go on: a full disk, agents that end as soon as they start, a fault of the program. */
+  readonly onFatal: (error: unknown) => void;
+  readonly onOutput: (text: string) => void;
+}
+
+/** The whole product in one process tree: stores in a directory, agents as children, the pipeline fed by the outbox. */
+export interface EmbeddedSystem {
+  readonly stores: EmbeddedStores;
+  readonly pipeline: Pipeline;
+  readonly fleet: ProcessFleet;
+  /** Goes on with what was under way before, then with whatever comes. */
+  start(): Promise<void>;
+  /** Agents give their tasks back and end; nothing runs afterwards. */
+  close(): Promise<void>;
+}
+
+function agentEnvironment(options: EmbeddedSystemOptions): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    PREWARM_DATA_DIR: options.dataDir,
+    PREWARM_ALLOW_PRIVATE_ADDRESSES: String(options.allowPrivateAddresses),
+    ...(options.concurrency === null ? {} : { PREWARM_CONCURRENCY: String(options.concurrency) }),
+    ...(options.ca === null ? {} : { PREWARM_CA_FILE: options.ca.file }),
+  };
+}
+
+export function openEmbeddedSystem(options: EmbeddedSystemOptions): EmbeddedSystem {
+  const stores = openEmbeddedStores(options.dataDir, systemClock, { holder: createHolder() });
+  const downloader = createUndiciDownloader({
+    allowPrivateAddresses: options.allowPrivateAddresses,
+    ...(options.ca === null ? {} : { ca: options.ca.pem }),
+  });
+  const fleet = createProcessFleet({
+    entry: options.agentEntry,
+    env: agentEnvironment(options),
+    maximum: options.maximumAgents,
+    onOutput: options.onOutput,
+    onExit: async (pid) => {
+      await stores.tasks.freeLeasesOf(pid);
+    },
+    onFatal: options.onFatal,
+  });
+  const pipeline = createPipeline({
+    ...stores,
+    fleet,
+    downloader,
+    resolver: options.resolver,
+    invalidations: options.invalidations,
+    events: options.events,
+    clock: systemClock,
+  });
+  const loop = runPipelineLoop({ stores, pipeline, clock: systemClock, onFatal: options.onFatal });
+
+  return {
+    stores,
+    pipeline,
+    fleet,
+    async start() {
+      await stores.tasks.freeDeadLeases();
+      await loop.start();
+    },
+    async close() {
+      await loop.stop();
+      await fleet.close();
+      await downloader.close();
+      stores.close();
+    },
+  };
+}

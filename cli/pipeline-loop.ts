@@ -1,0 +1,102 @@
+import type { EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
+import { type Clock, sleep } from '../core/clock.ts';
+import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
+import { isEnded } from '../core/request.ts';
+
+/** Between looks at the outbox, timers and dead letters when there was nothing: a look costs some 20 microseconds. */
+const IDLE_MS = 10;
+const REQUEST_BATCH = 100;
+const TASK_BATCH = 400;
+const DEAD_BATCH = 10;
+/** Timers and dead letters are looked at this seldom: nobody waits for them by the millisecond. */
+const SLOW_MS = 250;
+
+export interface PipelineLoopOptions {
+  readonly stores: EmbeddedStores;
+  readonly pipeline: Pipeline;
+  readonly clock: Clock;
+  readonly onFatal: (error: unknown) => void;
+}
+
+export interface PipelineLoop {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Feeds the pipeline with what changed, as table streams, schedules and the dead-letter queue do in AWS. */
+export function runPipelineLoop({ stores, pipeline, clock, onFatal }: PipelineLoopOptions): PipelineLoop {
+  const advancing = new Map<string, Promise<void>>();
+  let stopped = false;
+  let lastSlowLook = 0;
+  let looping: Promise<void> = Promise.resolve();
+
+  async function advance(id: string): Promise<void> {
+    while (!stopped) {
+      const wait = await pipeline.advance(id);
+      if (wait === null) return;
+      if (wait > 0) await sleep(clock, wait);
+    }
+  }
+
+  /** One at a time per request; a change that comes meanwhile is seen by the advance under way, which looks at the row each time. */
+  function startAdvancing(id: string): void {
+    if (advancing.has(id)) return;
+    const work = advance(id).catch(onFatal);
+    advancing.set(id, work);
+    void work.finally(() => advancing.delete(id));
+  }
+
+  async function takeRequestChanges(): Promise<boolean> {
+    const changes = stores.outbox.take('request', REQUEST_BATCH);
+    for (const id of new Set(changes.map((change) => change.requestId))) {
+      const row = await stores.store.get(id);
+      if (row === null) continue;
+      if (isEnded(row.status)) await pipeline.end(id, row.status, row.statusReason);
+      else startAdvancing(id);
+    }
+    stores.outbox.acknowledge(changes.map((change) => change.sequence));
+    return changes.length > 0;
+  }
+
+  async function takeTaskRecords(): Promise<boolean> {
+    const records = stores.outbox.take('task', TASK_BATCH);
+    if (records.length === 0) return false;
+    await pipeline.aggregate(records.map(({ requestId, taskId }) => ({ requestId, taskId: taskId ?? '' })));
+    stores.outbox.acknowledge(records.map((record) => record.sequence));
+    return true;
+  }
+
+  async function takeDue(): Promise<void> {
+    const now = clock.now();
+    if (Math.abs(now - lastSlowLook) < SLOW_MS) return;
+    lastSlowLook = now;
+    const due = stores.timers.takeDue(now, REQUEST_BATCH);
+    for (const timer of due) await pipeline.fireTimer(timer.requestId);
+    stores.timers.acknowledge(due);
+    for (const dead of await stores.tasks.receiveDead(DEAD_BATCH)) {
+      await pipeline.recordDead(dead.message);
+      await stores.tasks.deleteDead(dead.receipt);
+    }
+  }
+
+  async function loop(): Promise<void> {
+    while (!stopped) {
+      const changed = await takeRequestChanges();
+      const recorded = await takeTaskRecords();
+      await takeDue();
+      if (!changed && !recorded) await sleep(clock, IDLE_MS);
+    }
+  }
+
+  return {
+    async start() {
+      for (const row of await stores.store.listActive()) startAdvancing(row.id);
+      looping = loop().catch(onFatal);
+    },
+    async stop() {
+      stopped = true;
+      await looping;
+      await Promise.all(advancing.values());
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DataDir, openDataDir } from '../adapters/embedded/data-dir.ts';
+import { InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import { isEnded, type RequestRow } from '../core/request.ts';
+import { type RequestInput, settleDomain } from '../core/request-input.ts';
+import { popCatalogue } from '../data/catalogue.ts';
+import { createInvalidations, createResolver } from './edge-access.ts';
+import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
+import { findDomain } from './find-domain.ts';
+import type { RawOptions } from './flags.ts';
+import { parseRunOptions, type RunOptions } from './run-options.ts';
+import { createRunOutput, type RunOutput } from './run-output.ts';
+import { loadRunRecord, saveRunRecord } from './run-record.ts';
+import { onInterrupt } from './signals.ts';
+import { takeList } from './take-list.ts';
+import { readProgress, watchRequest } from './watch-request.ts';
+import { writeReport } from './write-report.ts';
+
+const SUCCESS = 0;
+const FAILURES = 1;
+const INTERRUPTED = 130;
+
+/** Why a run ends before its request does. */
+class Interrupted extends Error {}
+
+interface RunContext {
+  readonly options: RunOptions;
+  readonly raw: RawOptions;
+  readonly dataDir: DataDir;
+  readonly system: EmbeddedSystem;
+  readonly output: RunOutput;
+  readonly signal: AbortSignal;
+}
+
+/** `prewarm run`: warms a list from this machine. Returns the exit code; throws InvalidInput when nothing was sent. */
+export async function run(file: string | undefined, raw: RawOptions, agentEntry: string = AGENT_ENTRY): Promise<number> {
+  const flags = raw['resume'] === true && typeof raw['dataDir'] === 'string' ? { ...loadRunRecord(raw['dataDir']).flags, ...raw } : raw;
+  const options = parseRunOptions(file, flags);
+  const isTemporary = options.dataDir === null;
+  const path = options.dataDir ?? mkdtempSync(join(tmpdir(), 'prewarm-'));
+  const dataDir = openDataDir(path);
+  const output = createRunOutput(options);
+  const ended = new AbortController();
+  let keepDirectory = false;
+  const stopListening = onInterrupt(() => {
+    keepDirectory = true;
+    output.note('stopping: agents give back what they have not finished');
+    ended.abort(new Interrupted());
+  });
+  try {
+    const system = await openSystem(options, dataDir, agentEntry, (error) => ended.abort(error), output);
+    try {
+      return await runWith({ options, raw: flags, dataDir, system, output, signal: ended.signal });
+    } finally {
+      await system.close();
+    }
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    output.note(`interrupted; go on with: prewarm run --resume --data-dir ${dataDir.path}`);
+    return INTERRUPTED;
+  } finally {
+    stopListening();
+    output.close();
+    dataDir.release();
+    if (isTemporary && !keepDirectory) rmSync(dataDir.path, { recursive: true, force: true });
+  }
+}
+
+async function openSystem(
+  options: RunOptions,
+  dataDir: DataDir,
+  agentEntry: string,
+  onFatal: (error: unknown) => void,
+  output: RunOutput,
+): Promise<EmbeddedSystem> {
+  const { edge } = options;
+  const invalidates = options.request?.invalidate === true || options.invalidationEndpoint !== null || options.request === null;
+  const system = openEmbeddedSystem({
+    dataDir: dataDir.path,
+    maximumAgents: options.agents,
+    agentEntry,
+    concurrency: options.concurrency,
+    ca: edge.ca,
+    allowPrivateAddresses: edge.allowPrivateAddresses,
+    resolver: await createResolver(edge),
+    invalidations: invalidates ? await createInvalidations(options.invalidationEndpoint) : null,
+    events: { requestEnded: async () => {} },
+    onFatal,
+    onOutput: output.agentOutput,
+  });
+  // Before the list is read: agents take as long to start as a small list takes to be read and sized.
+  await system.fleet.setCapacity(options.agents);
+  return system;
+}
+
+async function runWith(context: RunContext): Promise<number> {
+  const { options, system, output, signal } = context;
+  const { stores, pipeline } = system;
+  const id = options.request === null ? await resumeRequest(context) : await makeRequest(context, options.request);
+  if (signal.aborted) throw signal.reason;
+  await system.start();
+  const row = await watchRequest(stores, id, { everyMs: output.everyMs, show: output.progress, signal });
+  if (options.out !== null) await writeReport(options.out, pipeline.report(id));
+  await output.end((await readProgress(stores, id)).progress, row, await stores.store.listPops(id));
+  return isAllDone(row) ? SUCCESS : FAILURES;
+}
+
+const isAllDone = (row: RequestRow) => row.status === 'FINISHED' && (row.counters.failed ?? 0) === 0;
+
+/** Checks the whole input, then makes the request: nothing is sent before, and nothing is left behind by what was refused. */
+async function makeRequest({ options, raw, dataDir, system, output }: RunContext, input: RequestInput): Promise<string> {
+  const { store, lists } = system.stores;
+  const [unfinished] = await store.listActive();
+  if (unfinished !== undefined) {
+    throw new InvalidInput([
+      inputFault('--data-dir', dataDir.path, 'holds a run that has not ended; add --resume, or name another directory'),
+    ]);
+  }
+  const id = randomUUID();
+  const { file, skipBad } = options;
+  const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad });
+  if (list.skipped > 0) output.note(`${list.skipped} bad lines were left out`);
+  const domain =
+    options.edge.edgeMap === null ? await findDomain(await createResolver(options.edge), input.domain, list.hosts) : input.domain;
+  const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };
+  saveRunRecord(dataDir.path, id, raw);
+  await system.pipeline.accept({ id, spec, urls: list.count });
+  return id;
+}
+
+/** The request of the interrupted run, its time-out anew. One that had ended is only reported. */
+async function resumeRequest({ options, dataDir, system, output }: RunContext): Promise<string> {
+  const { store, timers } = system.stores;
+  const { requestId } = loadRunRecord(dataDir.path);
+  const row = await store.get(requestId);
+  if (row === null) {
+    throw new InvalidInput([
+      inputFault('--data-dir', dataDir.path, 'holds a run that was interrupted before it began; run it again from the start'),
+    ]);
+  }
+  for (const flag of options.ignored) output.note(`${flag} means nothing to a resumed run, and was left out`);
+  if (isEnded(row.status)) return requestId;
+  if (row.spec.timeoutMinutes !== null) {
+    const timeoutAt = Date.now() + row.spec.timeoutMinutes * 60_000;
+    await store.setTimeoutAt(requestId, timeoutAt);
+    await timers.set(requestId, timeoutAt);
+  }
+  await store.setRequestClaim(requestId, options.agents);
+  return requestId;
+}

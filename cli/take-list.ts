@@ -1,0 +1,88 @@
+import { createReadStream } from 'node:fs';
+import { type InputFault, InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import { keys } from '../core/keys.ts';
+import type { ListStore } from '../core/ports/list-store.ts';
+import { formatUrlRow } from '../core/sized-list.ts';
+import { createUrlIntake, type UrlIntake } from '../core/url-intake.ts';
+import { readUrlList, type UrlListFigures } from './url-list.ts';
+
+export interface ListSource {
+  /** Path, `-` for standard input; null: only `urls`. */
+  readonly file: string | null;
+  /** Of `--url`. */
+  readonly urls: readonly string[];
+  /** As given: an alias, the distribution's own name, or null. */
+  readonly domain: string | null;
+  /** Bad lines are left out instead of refused. */
+  readonly skipBad: boolean;
+}
+
+export interface TakenList {
+  /** Distinct URLs in `urls.csv`. */
+  readonly count: number;
+  readonly duplicates: number;
+  /** Bad lines left out. */
+  readonly skipped: number;
+  readonly hosts: readonly string[];
+}
+
+/** More lines were wrong than are listed. */
+export class BadList extends InvalidInput {
+  readonly total: number;
+
+  constructor(faults: readonly InputFault[], total: number) {
+    super(faults);
+    this.total = total;
+  }
+}
+
+function takeFlags(urls: readonly string[], intake: UrlIntake, faults: InputFault[]): string[] {
+  const taken: string[] = [];
+  for (const raw of urls) {
+    const result = intake.add(raw);
+    if ('fault' in result) faults.push(inputFault('--url', raw, result.fault));
+    else if (result.isNew) taken.push(result.url);
+  }
+  return taken;
+}
+
+function openList(file: string): AsyncIterable<Uint8Array> {
+  return file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
+}
+
+/**
+ * Reads and checks the whole list and keeps it as the request's `urls.csv`, in constant memory. Throws BadList with every
+ * fault counted, and nothing but an unused file left behind, when something is wrong.
+ */
+export async function takeList(lists: ListStore, requestId: string, source: ListSource): Promise<TakenList> {
+  const intake = createUrlIntake(source.domain);
+  const faults: InputFault[] = [];
+  const flagged = takeFlags(source.urls, intake, faults);
+  const field = source.file === '-' ? 'standard input' : (source.file ?? '');
+  const list = source.file === null ? null : readUrlList(openList(source.file), { field, intake });
+
+  async function* rows(): AsyncGenerator<string> {
+    if (flagged.length > 0) yield flagged.map(formatUrlRow).join('');
+    if (list) for await (const batch of list.batches) yield batch.map(formatUrlRow).join('');
+  }
+
+  try {
+    await lists.put(keys.urls(requestId), rows());
+  } catch (error) {
+    throw asInputFault(error, field);
+  }
+  const figures: UrlListFigures = list?.figures() ?? { count: 0, duplicates: 0, faultCount: 0, faults: [], unusable: false };
+  const isFatal = faults.length > 0 || intake.count === 0 || figures.unusable || (figures.faultCount > 0 && !source.skipBad);
+  if (isFatal) throw new BadList([...faults, ...figures.faults], faults.length + figures.faultCount);
+  return { count: intake.count, duplicates: intake.duplicates, skipped: figures.faultCount, hosts: intake.hosts() };
+}
+
+/** A list that cannot be read is the user's to mend; anything else is not. */
+function asInputFault(error: unknown, field: string): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return new InvalidInput([inputFault('FILE', field, 'there is no such file')]);
+  if (code === 'EISDIR') return new InvalidInput([inputFault('FILE', field, 'is a directory; name a file, or - for standard input')]);
+  if (code === 'EACCES') return new InvalidInput([inputFault('FILE', field, 'may not be read')]);
+  return error;
+}
