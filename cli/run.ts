@@ -90,7 +90,7 @@ async function openSystem(
     invalidations: invalidates ? await createInvalidations(options.invalidationEndpoint) : null,
     events: { requestEnded: async () => {} },
     onFatal,
-    onOutput: output.agentOutput,
+    onOutput: (text) => output.agentOutput(text),
   });
   // Before the list is read: agents take as long to start as a small list takes to be read and sized.
   await system.fleet.setCapacity(options.agents);
@@ -103,7 +103,7 @@ async function runWith(context: RunContext): Promise<number> {
   const id = options.request === null ? await resumeRequest(context) : await makeRequest(context, options.request);
   if (signal.aborted) throw signal.reason;
   await system.start();
-  const row = await watchRequest(stores, id, { everyMs: output.everyMs, show: output.progress, signal });
+  const row = await watchRequest(stores, id, { everyMs: output.everyMs, show: (progress) => output.progress(progress), signal });
   if (options.out !== null) await writeReport(options.out, pipeline.report(id));
   await output.end((await readProgress(stores, id)).progress, row, await stores.store.listPops(id));
   return isAllDone(row) ? SUCCESS : FAILURES;

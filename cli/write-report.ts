@@ -23,8 +23,12 @@ export async function writeReport(path: string, text: AsyncIterable<string>): Pr
   } catch (error) {
     if (replaceable) await rm(partial, { force: true });
     if (error instanceof PrewarmError) throw error;
-    throw new PrewarmError('storage', `the report could not be written to ${path}: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+    throw new PrewarmError(
+      'storage',
+      `the report could not be written to ${path}: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
