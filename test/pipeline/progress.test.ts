@@ -1,0 +1,131 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/counters.ts';
+import { viewPops, viewProgress } from '../../core/progress.ts';
+import type { PopRow, RequestRow } from '../../core/request.ts';
+import { bucketOf } from '../../core/time-histogram.ts';
+import { ID, makeSpec } from './pipeline-fixture.ts';
+
+const NOW = Date.UTC(2024, 3, 16, 3, 12, 21, 46);
+const IDLE = { available: 0, leased: 0 };
+
+function makeRow(change: Partial<RequestRow>): RequestRow {
+  return {
+    id: ID,
+    spec: makeSpec(['SIN2-P1']),
+    status: 'IN_PROGRESS',
+    statusReason: null,
+    urlCount: 10,
+    totalCount: 10,
+    totalBytes: 5000,
+    counters: NO_COUNTERS,
+    sizing: { parts: 1, offset: 0, rows: 10, failedRows: 0, bytes: 5000, done: true },
+    plan: { sliceRows: 1, sliceBytes: 1, pops: ['SIN2-P1'], skipped: ['PRG50'], totalCount: 10, totalBytes: 5000 },
+    invalidations: [],
+    createdAt: NOW - 5000,
+    updatedAt: NOW - 1000,
+    queuedAt: NOW - 2000,
+    endedAt: null,
+    timeoutAt: null,
+    ...change,
+  };
+}
+
+const percentageOf = (row: RequestRow) => viewProgress(row, [], IDLE, NOW).percentage_complete;
+
+test('the percentage is a whole number that never falls, and 100 exactly when every target was done or failed of itself', () => {
+  const steps = fc.array(fc.record({ warmed: fc.nat(40), already_warm: fc.nat(40), failed: fc.nat(40) }), { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(steps, fc.nat(300), (steps, extra) => {
+      const totalCount = Math.max(
+        1,
+        steps.reduce((sum, step) => sum + accounted(step as Counters), extra),
+      );
+      const counters: Record<string, number> = {};
+      let before = 0;
+      for (const step of steps) {
+        addCounters(counters, step as Counters);
+        const row = makeRow({ totalCount, counters: counters as Counters });
+        const percentage = percentageOf(row);
+        expect(Number.isInteger(percentage)).toBe(true);
+        expect(percentage).toBeGreaterThanOrEqual(before);
+        expect(percentage === 100).toBe(accounted(row.counters) === totalCount);
+        before = percentage;
+      }
+      const left = totalCount - accounted(counters as Counters);
+      const stopped = addCounters({ ...counters }, { failed: left, 'reason.stopped': left } as unknown as Counters) as Counters;
+      expect(percentageOf(makeRow({ totalCount, counters: stopped, status: 'STOPPED' }))).toBe(before);
+    }),
+  );
+});
+
+test('progress has the fields that scripts read', () => {
+  const counters = { warmed: 3, already_warm: 2, failed: 1, verified: 4, near: 1, done_bytes: 900, learnt_bytes: 70, edge_bytes: 1800 };
+  const provisional = [
+    { requestId: ID, agentId: 'a', count: 1, bytes: 40, rate: 0.5, updatedAt: NOW - 30_000 },
+    { requestId: ID, agentId: 'b', count: 1, bytes: 2, rate: 0.25, updatedAt: NOW },
+    { requestId: ID, agentId: 'dead', count: 7, bytes: 9, rate: 9, updatedAt: NOW - 30_001 },
+  ];
+  expect(viewProgress(makeRow({ counters: counters as unknown as Counters }), provisional, { available: 5, leased: 2 }, NOW)).toEqual({
+    request_id: ID,
+    status: 'IN_PROGRESS',
+    status_reason: null,
+    total_count: 10,
+    download_count: 5,
+    percentage_complete: 60,
+    in_progress_task_count: 2,
+    available_task_count: 5,
+    download_size: 900,
+    total_size: 5070,
+    warmed_count: 3,
+    already_warm_count: 2,
+    failed_count: 1,
+    verified_count: 4,
+    near_count: 1,
+    edge_bytes: 1800,
+    provisional_count: 2,
+    provisional_bytes: 42,
+    rate: 0.8,
+    eta_seconds: 3,
+    skipped_pops: ['PRG50'],
+    created_at: '2024-04-16 03:12:16.046000',
+    last_update_time: '2024-04-16 03:12:20.046000',
+    timestamp: '2024-04-16 03:12:21.046000',
+  });
+});
+
+test('an ended request has nothing ahead, and provisional targets never exceed what is left', () => {
+  const provisional = [{ requestId: ID, agentId: 'a', count: 50, bytes: 40, rate: 5, updatedAt: NOW }];
+  expect(viewProgress(makeRow({}), provisional, IDLE, NOW)).toMatchObject({ provisional_count: 10, eta_seconds: 0 });
+  const ended = makeRow({ status: 'TIMEOUT', statusReason: 'late', counters: { failed: 10, 'reason.stopped': 10 } as unknown as Counters });
+  expect(viewProgress(ended, provisional, { available: 3, leased: 3 }, NOW)).toMatchObject({
+    status_reason: 'late',
+    provisional_count: 0,
+    rate: 0,
+    eta_seconds: 0,
+    in_progress_task_count: 0,
+    available_task_count: 0,
+  });
+  expect(viewProgress(makeRow({}), [], IDLE, NOW).eta_seconds).toBeNull();
+});
+
+test('a POP shows its reasons, times before and after, separate caches, and what was stopped', () => {
+  const [first, last] = [`first.${bucketOf(200)}`, `last.${bucketOf(10)}`];
+  const counters = { warmed: 4, failed: 2, 'reason.status_404': 2, separate: 1, attempts: 9, [first]: 6, [last]: 6 };
+  const pop: PopRow = {
+    requestId: ID,
+    pop: 'SIN2-P1',
+    state: 'resolved',
+    addresses: ['127.0.0.2:443'],
+    totalCount: 10,
+    counters: counters as unknown as Counters,
+  };
+  const [running] = viewPops(makeRow({}), [pop]);
+  expect(running).toMatchObject({ separate_caches: true, failed_count: 2, failed_reasons: { status_404: 2 }, attempts: 9 });
+  expect((running?.ttfb_before_median_ms ?? 0) / 200).toBeCloseTo(1, 1);
+  expect((running?.ttfb_after_p95_ms ?? 0) / 10).toBeCloseTo(1, 1);
+  const [stopped] = viewPops(makeRow({ status: 'STOPPED' }), [pop]);
+  expect(stopped).toMatchObject({ failed_count: 6, failed_reasons: { status_404: 2, stopped: 4 }, total_count: 10 });
+  const [unmeasured] = viewPops(makeRow({}), [{ ...pop, counters: NO_COUNTERS }]);
+  expect(unmeasured).toMatchObject({ ttfb_before_median_ms: null, separate_caches: false });
+});
