@@ -1,0 +1,113 @@
+import { Command, CommanderError } from 'commander';
+import packageFile from '../package.json' with { type: 'json' };
+import { addEdgeOptions } from './add-edge-options.ts';
+import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
+import { type ExitCode, reportError } from './report-error.ts';
+
+const PROGRAM_EXAMPLES = `
+Examples:
+  $ prewarm drill                                        the whole thing against a simulated edge, no account needed
+  $ prewarm run urls.csv --domain d111111abcdef8.cloudfront.net --regions apac,eu
+  $ prewarm run --url https://www.example.com/launch.mp4 --pops SIN2-P1,FRA56-P4 --out report.csv
+
+Exit codes: 0 every target is warm, 1 some are not, 2 bad usage or input (nothing was sent), 130 interrupted.`;
+
+const RUN_EXAMPLES = `
+FILE is CSV with a column named url, or one URL a line. Without --pops, --countries or --regions, the default POPs of all regions are warmed.
+
+Examples:
+  $ prewarm run urls.csv --domain d111111abcdef8.cloudfront.net --pops SIN2-P1,FRA56-P4
+  $ prewarm run urls.csv --countries japan,DE --header 'Accept-Encoding: gzip, br' --timeout 30
+  $ sitemap-urls | prewarm run - --regions all --json --out report.csv
+  $ prewarm run urls.csv --data-dir warm.d               Ctrl-C, and later:
+  $ prewarm run --resume --data-dir warm.d`;
+
+const DRILL_EXAMPLES = `
+FILE is a list as for run; the example list without it. Shows the cold caches, warms them, shows them warm, and proves it. Nothing leaves this machine.
+
+Examples:
+  $ prewarm drill
+  $ prewarm drill urls.csv --pops NRT57-P3,GRU3-P1`;
+
+const collect = (value: string, earlier: readonly string[] = []) => [...earlier, value];
+
+function addRun(program: Command, done: (code: ExitCode) => void): void {
+  const run = program
+    .command('run')
+    .summary('warm a list of URLs through chosen POPs from this machine, and prove it')
+    .description(
+      'Downloads every URL of a list through every chosen POP of a CloudFront distribution, and proves that each now answers from its cache.',
+    )
+    .argument('[FILE]', 'the list; - is standard input')
+    .optionsGroup('What and where:')
+    .option('--url <URL>', 'a URL beside or instead of FILE (repeatable)', collect)
+    .option('--domain <NAME>', "the distribution's own name or an alias (default: found from the URLs' hosts)")
+    .option('--pops <A,B>', 'POPs by name', collect)
+    .option('--countries <A,B>', 'countries by name or ISO code', collect)
+    .option('--regions <A,B>', 'all, apac, au, ca, eu, jp, sa, us, cn', collect)
+    .option("--header <'Name: value'>", 'request header that viewers send and the cache key holds (repeatable)', collect)
+    .option('--invalidate', 'invalidate the URLs first, and wait for it')
+    .option('--skip-bad', 'go on without the bad lines of FILE')
+    .optionsGroup('How:')
+    .option('--timeout <MIN>', 'end after so many minutes, 1 to 1440 (default: none)')
+    .option('--agents <N>', 'agent processes (default: one a core, less one)')
+    .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
+    .option('--data-dir <DIR>', 'keep the state there, so that the run can be resumed (default: a temporary one)')
+    .option('--resume', 'go on with the interrupted run of --data-dir')
+    .option('--invalidation-endpoint <URL>', "invalidate at a simulated edge instead of CloudFront's API")
+    .optionsGroup('Results:')
+    .option('--out <FILE>', 'write the report there, one CSV row per target')
+    .option('--json', 'progress objects on standard output, one a line');
+  addEdgeOptions(run)
+    .addHelpText('after', RUN_EXAMPLES)
+    .action(async (file: string | undefined, raw: Readonly<Record<string, unknown>>) => {
+      const { run } = await import('./run.ts');
+      done(await run(file, raw));
+    });
+}
+
+function addDrill(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('drill')
+    .summary('rehearse against a simulated edge on this machine, and prove it')
+    .description(
+      'Starts a simulated edge, shows it cold, warms it, shows it warm, and tells what a viewer gains. Exit 0 only if the proof holds.',
+    )
+    .argument('[FILE]', 'the list (default: the example list)')
+    .option('--pops <A,B>', 'POPs to simulate', collect)
+    .addHelpText('after', DRILL_EXAMPLES)
+    .action(async (file: string | undefined, raw: Readonly<Record<string, unknown>>) => {
+      const { drill } = await import('./drill.ts');
+      done(await drill(file, raw));
+    });
+}
+
+function createProgram(done: (code: ExitCode) => void): Command {
+  const program = new Command('prewarm')
+    .description(packageFile.description)
+    .version(packageFile.version)
+    .addHelpText('after', PROGRAM_EXAMPLES)
+    .configureHelp({ helpWidth: Math.min(120, process.stdout.columns ?? 100) })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'prewarm:')) })
+    .showHelpAfterError('(--help lists what there is)')
+    .exitOverride();
+  addRun(program, done);
+  addDrill(program, done);
+  return program;
+}
+
+/** Runs the command line and returns the exit code. Everything that goes wrong has been reported when it returns. */
+export async function runProgram(args: readonly string[]): Promise<ExitCode> {
+  endQuietlyOnClosedPipe();
+  let code: ExitCode = 0;
+  const program = createProgram((result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return reportError(error, { stderr: process.stderr, debug: process.env['PREWARM_DEBUG'] === '1' });
+  }
+}

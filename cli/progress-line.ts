@@ -1,0 +1,95 @@
+import { styleText } from 'node:util';
+import type { Progress } from '../core/progress.ts';
+import type { RequestStatus } from '../core/request.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from './quantities.ts';
+
+const PHASES: Partial<Record<RequestStatus, string>> = {
+  CREATED: 'starting',
+  INVALIDATING: 'waiting for the invalidation (CloudFront takes minutes)',
+  SIZING: 'asking sizes',
+  QUEUEING: 'planning',
+};
+const MIN_BAR = 10;
+const MAX_BAR = 30;
+
+type Paint = (style: 'green' | 'red' | 'dim', text: string) => string;
+
+/** One figure of a line. The least important ones (highest number) go first where the line is too long. */
+interface Part {
+  readonly text: string;
+  readonly importance: number;
+  readonly style?: 'red';
+}
+
+/** What is going on before targets can be counted; null: they can. */
+export function phaseOf(progress: Progress): string | null {
+  const isPlanning = progress.status === 'QUEUEING' && finishedTargets(progress) > 0;
+  return isPlanning ? null : (PHASES[progress.status] ?? null);
+}
+
+/** Accounted and provisional targets. */
+function finishedTargets(progress: Progress): number {
+  return Math.min(progress.total_count, progress.download_count + progress.failed_count + progress.provisional_count);
+}
+
+function percentOf(progress: Progress): number {
+  if (progress.total_count === 0) return progress.percentage_complete;
+  const share = Math.floor((finishedTargets(progress) * 100) / progress.total_count);
+  // Provisional targets may yet fall back, so only accounted ones make it 100.
+  return progress.percentage_complete === 100 ? 100 : Math.min(99, share);
+}
+
+function bytesText(progress: Progress): string {
+  const read = progress.download_size + progress.provisional_bytes;
+  return progress.total_size > 0
+    ? `${formatBytes(Math.min(read, progress.total_size))} of ${formatBytes(progress.total_size)}`
+    : formatBytes(read);
+}
+
+function partsOf(progress: Progress): Part[] {
+  const { failed_count: failed, eta_seconds: eta, rate } = progress;
+  const parts: Part[] = [
+    { text: `${formatCount(finishedTargets(progress))}/${formatCount(progress.total_count)} targets`, importance: 0 },
+    { text: `${formatCount(progress.warmed_count)} warmed`, importance: 4 },
+    { text: `${formatCount(progress.already_warm_count)} already warm`, importance: 5 },
+    { text: `${formatCount(failed)} failed`, importance: failed > 0 ? 1 : 6, ...(failed > 0 ? { style: 'red' as const } : {}) },
+  ];
+  if (rate > 0) parts.push({ text: `${formatRate(rate)}/s`, importance: 3 });
+  if (rate > 0 && eta !== null && eta > 0) parts.push({ text: `${formatDuration(eta * 1000)} left`, importance: 2 });
+  parts.push({ text: bytesText(progress), importance: 3.5 });
+  return parts;
+}
+
+/** Figures of a line in words, for logs: no escape sequences, no bar. */
+export function formatPlainLine(progress: Progress): string {
+  const phase = phaseOf(progress);
+  if (phase !== null) return `${progress.status}: ${phase}`;
+  const parts = partsOf(progress).map((part) => part.text);
+  return `${progress.status}: ${percentOf(progress)}%, ${parts.join(', ')}`;
+}
+
+/** The line that is drawn over and over at a terminal: never longer than `width` characters. `elapsedMs` shows that a phase is alive. */
+export function formatBarLine(
+  progress: Progress,
+  options: { readonly width: number; readonly color: boolean; readonly elapsedMs: number },
+): string {
+  const paint: Paint = (style, text) => (options.color ? styleText(style, text, { validateStream: false }) : text);
+  const phase = phaseOf(progress);
+  if (phase !== null) return `${phase} … ${formatDuration(options.elapsedMs)}`.slice(0, options.width);
+  const percent = percentOf(progress);
+  const head = `${String(percent).padStart(3)}%`;
+  const parts = partsOf(progress);
+  const lengthOf = (kept: readonly Part[]) => kept.reduce((sum, part) => sum + part.text.length + 3, head.length + 2);
+  while (parts.length > 1 && lengthOf(parts) + MIN_BAR >= options.width) {
+    const least = Math.max(...parts.map((part) => part.importance));
+    parts.splice(
+      parts.findIndex((part) => part.importance === least),
+      1,
+    );
+  }
+  const bar = Math.min(MAX_BAR, options.width - lengthOf(parts) - 1);
+  const done = Math.round((Math.max(0, bar) * percent) / 100);
+  const drawn = bar < MIN_BAR ? '' : ` ${paint('green', '█'.repeat(done))}${paint('dim', '░'.repeat(bar - done))}`;
+  const figures = parts.map((part) => (part.style === undefined ? part.text : paint(part.style, part.text))).join(paint('dim', ' · '));
+  return `${head}${drawn}  ${figures}`;
+}

@@ -1,0 +1,31 @@
+import { InvalidInput, PrewarmError } from '../core/errors.ts';
+import { formatFaults } from './faults.ts';
+
+/** 0: every target is warm; 1: some are not, or the program failed; 2: bad usage or input, nothing was sent; 130: interrupted. */
+export type ExitCode = number;
+
+const FAILED = 1;
+const BAD_INPUT = 2;
+
+function totalFaults(error: InvalidInput): number {
+  return 'total' in error && typeof error.total === 'number' ? error.total : error.faults.length;
+}
+
+/** Tells people what ended the program, in as few lines as that takes, and returns the exit code. The stack only when debugging. */
+export function reportError(
+  error: unknown,
+  options: { readonly stderr: Pick<NodeJS.WritableStream, 'write'>; readonly debug: boolean },
+): ExitCode {
+  const { stderr, debug } = options;
+  const isInput = error instanceof InvalidInput;
+  if (isInput) stderr.write(formatFaults(error.faults, totalFaults(error)));
+  else {
+    const message = error instanceof Error ? error.message : String(error);
+    const prefix = error instanceof PrewarmError ? '' : 'unexpected error: ';
+    stderr.write(`prewarm: ${prefix}${message.replaceAll('\n', ' ')}\n`);
+  }
+  if (debug && error instanceof Error)
+    stderr.write(`${error.stack ?? ''}\n${error.cause instanceof Error ? `caused by ${error.cause.stack}\n` : ''}`);
+  else if (!isInput && !(error instanceof PrewarmError)) stderr.write('prewarm: PREWARM_DEBUG=1 tells more\n');
+  return isInput ? BAD_INPUT : FAILED;
+}

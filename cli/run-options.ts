@@ -1,0 +1,191 @@
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { type InputFault, InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import type { PopQuestion } from '../core/pop-choice.ts';
+import { type FieldNames, type RequestInput, validateRequest } from '../core/request-input.ts';
+import { popCatalogue } from '../data/catalogue.ts';
+import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
+import { endpointFlag, flagOf, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
+
+/** What `prewarm run` is to do. Everything in it is valid. */
+export interface RunOptions {
+  /** Path of the list, `-` for standard input; null: `request.urls` is all there is. */
+  readonly file: string | null;
+  /** Goes on without the bad lines of `file`. */
+  readonly skipBad: boolean;
+  /** What is asked for; its `urls` are those of `--url`. Null: the request in the data directory is resumed. */
+  readonly request: RequestInput | null;
+  /** Agent processes. */
+  readonly agents: number;
+  /** Downloads in flight per agent; null: each finds its own number. */
+  readonly concurrency: number | null;
+  readonly invalidationEndpoint: string | null;
+  /** Path of the report; null: none. */
+  readonly out: string | null;
+  /** Null: a temporary directory. */
+  readonly dataDir: string | null;
+  readonly json: boolean;
+  readonly edge: EdgeOptions;
+  /** Flags that were given and mean nothing to a resumed request. */
+  readonly ignored: readonly string[];
+}
+
+const MAX_AGENTS = 256;
+const MAX_IN_FLIGHT = 512;
+
+const texts = z.array(z.string());
+
+const FLAGS = {
+  url: texts,
+  domain: textFlag('the name of the distribution'),
+  pops: texts,
+  countries: texts,
+  regions: texts,
+  header: texts,
+  timeout: z.string(),
+  agents: wholeNumber(1, MAX_AGENTS),
+  concurrency: wholeNumber(1, MAX_IN_FLIGHT),
+  invalidate: yesFlag,
+  invalidationEndpoint: endpointFlag,
+  out: textFlag('the path of a file'),
+  dataDir: textFlag('the path of a directory'),
+  resume: yesFlag,
+  skipBad: yesFlag,
+  json: yesFlag,
+} as const;
+
+type Flags = ReturnType<typeof parseFlags<typeof FLAGS>>;
+
+const NAMES: FieldNames = {
+  urls: '--url',
+  domain: '--domain',
+  pops: { pop: '--pops', country: '--countries', region: '--regions' },
+  headers: '--header',
+  timeout: '--timeout',
+  agents: '--agents',
+  acceptStatus: '--accept-status',
+};
+
+/** What a resumed request brought with it when it was made. */
+const REQUEST_FLAGS = ['domain', 'pops', 'countries', 'regions', 'header', 'timeout', 'invalidate', 'skipBad'] as const;
+
+const PLACES = [
+  { option: 'pops', targetType: 'pop' },
+  { option: 'countries', targetType: 'country' },
+  { option: 'regions', targetType: 'region' },
+] as const;
+
+/** One core is left to the pipeline; agents take a core each. */
+export function defaultAgents(cores: number = availableParallelism()): number {
+  return Math.max(1, cores - 1);
+}
+
+/** Where to warm, from the one of three flags that may be given. Flags may be repeated and hold lists: `--pops A,B --pops C`. */
+export function readPopQuestion(raw: RawOptions, faults: InputFault[]): PopQuestion {
+  const given = PLACES.filter(({ option }) => raw[option] !== undefined);
+  const [first] = given;
+  if (first === undefined) return { targetType: 'pop', names: [] };
+  const { option, targetType } = first;
+  if (given.length > 1) {
+    const flags = given.map((place) => flagOf(place.option)).join(' and ');
+    faults.push(inputFault(flagOf(option), raw[option], `${flags} exclude each other; give one of them`));
+  }
+  const names = (raw[option] as readonly string[]).flatMap((list) => list.split(',')).map((name) => name.trim());
+  if (names.every((name) => name === '')) {
+    faults.push(
+      inputFault(flagOf(option), names.join(','), 'names nothing; name at least one, or leave the option out for the default POPs'),
+    );
+  }
+  return { targetType, names: names.filter((name) => name !== '') };
+}
+
+/** Why a path cannot be read or written; null: it can. */
+function obstacle(path: string, mode: number): string | null {
+  try {
+    accessSync(path, mode);
+    return null;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'unknown';
+  }
+}
+
+/** Whether `path` is a list that can be read; what is wrong is added to `faults`. */
+export function checkListFile(path: string, faults: InputFault[]): void {
+  if (path === '-') return;
+  const code = obstacle(path, constants.R_OK);
+  if (code !== null) faults.push(inputFault('FILE', path, `cannot be read (${code}); name a file of URLs, or - for standard input`));
+  else if (statSync(path).isDirectory()) faults.push(inputFault('FILE', path, 'is a directory; name a file of URLs'));
+}
+
+function checkReport(path: string, file: string | undefined, faults: InputFault[]): void {
+  const fault = (message: string) => faults.push(inputFault('--out', path, message));
+  const folder = dirname(resolve(path));
+  if (existsSync(path)) {
+    if (statSync(path).isDirectory()) fault('is a directory; name a file in it');
+    else if (obstacle(path, constants.W_OK) !== null) fault('cannot be written; name another file');
+    else if (file !== undefined && existsSync(file) && realpathSync(file) === realpathSync(path))
+      fault('is the list itself; name another file');
+  } else if (!existsSync(folder)) fault(`lies in a folder that does not exist; make ${folder} first`);
+  else if (obstacle(folder, constants.W_OK) !== null) fault(`lies in a folder that cannot be written: ${folder}`);
+}
+
+function checkSource(file: string | undefined, flags: Flags, faults: InputFault[]): void {
+  if (flags.resume === true) {
+    if (flags.dataDir === undefined) faults.push(inputFault('--resume', '', 'needs --data-dir with the directory of the interrupted run'));
+    else if (!existsSync(flags.dataDir))
+      faults.push(inputFault('--data-dir', flags.dataDir, 'does not exist, so there is nothing to resume'));
+    const source = file ?? flags.url?.[0];
+    if (source !== undefined) {
+      faults.push(inputFault('--resume', source, 'goes on with the list of the interrupted run; leave FILE and --url out'));
+    }
+  } else if (file !== undefined) checkListFile(file, faults);
+  else if (flags.url === undefined)
+    faults.push(inputFault('FILE', '', 'is missing; name a file of URLs, - for standard input, or give --url'));
+}
+
+/** The request as far as it can be judged without the list; throws InvalidInput with all faults, earlier ones included. */
+function readRequest(flags: Flags, question: PopQuestion, faults: readonly InputFault[]): RequestInput {
+  const fields = {
+    urls: flags.url ?? null,
+    domain: flags.domain ?? null,
+    question,
+    headers: flags.header ?? [],
+    timeout: flags.timeout ?? null,
+    agents: flags.agents ?? defaultAgents(),
+    invalidate: flags.invalidate ?? false,
+    acceptStatus: [],
+  };
+  return validateRequest(fields, NAMES, popCatalogue(), faults);
+}
+
+/**
+ * Reads the arguments of `prewarm run`, and every file they name except the list. Throws InvalidInput with all that is
+ * wrong with them.
+ */
+export function parseRunOptions(file: string | undefined, raw: RawOptions): RunOptions {
+  const faults: InputFault[] = [];
+  const flags = parseFlags(FLAGS, raw, faults);
+  const resume = flags.resume === true;
+  checkSource(file, flags, faults);
+  if (flags.out !== undefined) checkReport(flags.out, file, faults);
+  const edge = readEdgeOptions(raw, faults);
+  const question = resume ? null : readPopQuestion(flags, faults);
+  const request = question === null ? null : readRequest(flags, question, faults);
+  if (faults.length > 0) throw new InvalidInput(faults);
+  return {
+    file: file ?? null,
+    skipBad: flags.skipBad ?? false,
+    request,
+    agents: flags.agents ?? defaultAgents(),
+    concurrency: flags.concurrency ?? null,
+    invalidationEndpoint: flags.invalidationEndpoint ?? null,
+    out: flags.out ?? null,
+    dataDir: flags.dataDir ?? null,
+    json: flags.json ?? false,
+    edge,
+    ignored: resume ? REQUEST_FLAGS.filter((option) => flags[option] !== undefined).map(flagOf) : [],
+  };
+}

@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { MAIN, prewarm } from './prewarm-command.ts';
+
+const packageFile = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'prewarm-cli-'));
+});
+afterEach(() => {
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe('the prewarm command', () => {
+  test('tells its version on standard output', async () => {
+    expect(await prewarm(['--version'])).toEqual({ code: 0, stdout: `${packageFile.version}\n`, stderr: '' });
+  });
+
+  test('shows help with examples for itself and for each of its commands', async () => {
+    const [program, run, drill] = await Promise.all([prewarm(['--help']), prewarm(['run', '--help']), prewarm(['drill', '--help'])]);
+    for (const shown of [program, run, drill]) {
+      expect(shown).toMatchObject({ code: 0, stderr: '' });
+      expect(shown.stdout).toContain('Examples:\n  $ ');
+    }
+    const flags = 'url domain pops countries regions header timeout agents concurrency invalidate out data-dir json skip-bad resume';
+    const edge = 'invalidation-endpoint dns-server edge-port edge-http-port edge-map ca-file allow-private-addresses';
+    for (const flag of `${flags} ${edge}`.split(' ')) expect(run.stdout).toMatch(new RegExp(`\\n  --${flag}[ \\n]`));
+  });
+
+  test.each([
+    { args: ['run', '--popz', 'SIN2-P1'], says: "prewarm: unknown option '--popz'\n(Did you mean --pops?)" },
+    { args: ['rnu'], says: "prewarm: unknown command 'rnu'\n(Did you mean run?)" },
+    { args: ['run', 'a.csv', 'b.csv'], says: "prewarm: too many arguments for 'run'" },
+    { args: ['run', '--out'], says: "prewarm: option '--out <FILE>' argument missing" },
+    { args: [], says: 'Usage: prewarm' },
+  ])('answers the bad usage $args with exit 2 and says what is wrong', async ({ args, says }) => {
+    const ended = await prewarm(args);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr.startsWith(says)).toBe(true);
+    expect(ended.stderr).not.toContain('    at ');
+  });
+
+  test('reports every bad option of a run together and exits with 2', async () => {
+    const ended = await prewarm([
+      'run',
+      join(dir, 'none.csv'),
+      '--pops',
+      'Singapore',
+      '--timeout',
+      '0',
+      '--header',
+      'Host: x',
+      '--agents',
+      'x',
+    ]);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    const lines = ended.stderr.trimEnd().split('\n');
+    expect(lines[0]).toBe('prewarm: nothing was sent, because the input is not right:');
+    expect(lines.slice(1).map((line) => line.trim().split(':')[0])).toEqual(
+      expect.arrayContaining(['FILE', '--pops', '--timeout', '--header', '--agents']),
+    );
+    expect(lines).toHaveLength(6);
+  });
+
+  test('ends quietly when whoever reads its output has had enough', async () => {
+    const child = spawn('bash', ['-c', `set -o pipefail; "$0" "$1" run --help | true`, process.execPath, MAIN], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const code = await new Promise((resolve) => {
+      child.on('close', resolve);
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  test('is a program that npx finds in a clone', () => {
+    expect(statSync(MAIN).mode & 0o111).not.toBe(0);
+    expect(readFileSync(MAIN, 'utf8').startsWith('#!/usr/bin/env node\n')).toBe(true);
+  });
+});
+
+describe('the compile cache', () => {
+  test('lies in the user cache folder from the first run on', async () => {
+    const env = { XDG_CACHE_HOME: dir, NODE_COMPILE_CACHE: undefined as unknown as string };
+    expect((await prewarm(['--version'], env)).code).toBe(0);
+    expect(readdirSync(join(dir, 'cloudfront-prewarm'))).not.toEqual([]);
+  });
+
+  test('is done without where nothing can be written', async () => {
+    const file = join(dir, 'file');
+    writeFileSync(file, '');
+    chmodSync(dir, 0o500);
+    expect(await prewarm(['--version'], { XDG_CACHE_HOME: file })).toMatchObject({ code: 0, stderr: '' });
+    chmodSync(dir, 0o700);
+  });
+});
+
+test('the lock names the optional packages of every platform, without which npm ci refuses it', () => {
+  interface Entry {
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const file = fileURLToPath(new URL('../../package-lock.json', import.meta.url));
+  const { packages } = JSON.parse(readFileSync(file, 'utf8')) as { packages: Readonly<Record<string, Entry>> };
+  const missing = Object.entries(packages).flatMap(([path, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {}).filter(
+      (name) => packages[`node_modules/${name}`] === undefined && packages[`${path}/node_modules/${name}`] === undefined,
+    ),
+  );
+  expect(missing, 'run: node .ci/complete-lock.js').toEqual([]);
+});
