@@ -27,12 +27,18 @@ async function trickle(res: ServerResponse, plan: BodyPlan, bytesPerSecond: numb
   const step = Math.min(PIECE_BYTES, Math.max(1, Math.round((bytesPerSecond * TRICKLE_STEP_MS) / 1000)));
   for (let at = plan.start; at < stop && !res.destroyed; ) {
     const piece = objectBytes(at, Math.min(stop, at + step));
-    at += piece.length;
-    res.write(piece);
-    plan.onBytes(piece.length);
     await plan.wait((piece.length * 1000) / bytesPerSecond);
+    if (res.destroyed) return;
+    at += piece.length;
+    plan.onBytes(piece.length);
+    // Together, because a client that has all announced bytes may go away at once.
+    if (at === plan.end) {
+      res.end(piece);
+      return;
+    }
+    res.write(piece);
   }
-  finish(res, plan);
+  if (!res.destroyed) finish(res, plan);
 }
 
 /** Sends the bytes of an object after the headers, no faster than the client reads them. Headers must have been written. */

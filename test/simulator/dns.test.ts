@@ -8,7 +8,7 @@ import { useEdges } from './edge-fixture.ts';
 const startEdge = useEdges();
 
 function resolverOf({ dnsServer }: { dnsServer: string }): Resolver {
-  const resolver = new Resolver({ timeout: 300, tries: 1 });
+  const resolver = new Resolver({ timeout: 1_000, tries: 1 });
   resolver.setServers([dnsServer]);
   return resolver;
 }

@@ -32,12 +32,12 @@ describe('a fault of an answer', () => {
   it('is silence before the headers, or in the body', async () => {
     const edge = await startEdge();
     const stop = edge.setFault({}, { kind: 'stall', at: 'headers' });
-    expect(await askEdge(edge, { path, timeoutMs: 300 })).toMatchObject({ status: 0, error: 'timeout' });
+    expect(await askEdge(edge, { path, timeoutMs: 1_000 })).toMatchObject({ status: 0, error: 'timeout' });
     await stop();
     edge.setFault({ times: 1 }, { kind: 'stall', at: 'body' });
-    expect(await askEdge(edge, { path, timeoutMs: 300 })).toMatchObject({ status: 200, error: 'timeout', body: Buffer.alloc(0) });
+    expect(await askEdge(edge, { path, timeoutMs: 1_000 })).toMatchObject({ status: 200, error: 'timeout', body: Buffer.alloc(0) });
     edge.setFault({ times: 1 }, { kind: 'stall', at: 'body', afterBytes: 100_000 });
-    const some = await askEdge(edge, { path, timeoutMs: 300 });
+    const some = await askEdge(edge, { path, timeoutMs: 1_000 });
     expect([some.error, some.body.length]).toEqual(['timeout', 100_000]);
     expect(await xCacheOf(edge, path)).toBe('Miss');
   });
@@ -86,6 +86,7 @@ describe('a fault of an answer', () => {
     const answer = await askEdge(edge, { path: '/o/3000/slow' });
     expect([answer.error, answer.body.length]).toEqual(['', 3000]);
     expect(performance.now() - started).toBeGreaterThan(250);
+    expect(await xCacheOf(edge, '/o/3000/slow')).toBe('Hit');
   });
 
   it('meets only the requests that it names', async () => {
@@ -121,7 +122,7 @@ describe('a fault of a connection', () => {
   it('is an address that accepts and stays silent', async () => {
     const edge = await startEdge();
     const stop = edge.setFault({ pop: 'SIN2-P1' }, { kind: 'dead', how: 'silent' });
-    for (const plain of [false, true]) expect((await askEdge(edge, { path, plain, timeoutMs: 300 })).error).toBe('timeout');
+    for (const plain of [false, true]) expect((await askEdge(edge, { path, plain, timeoutMs: 1_000 })).error).toBe('timeout');
     await stop();
     expect((await askEdge(edge, { path })).status).toBe(200);
     expect(edge.counters().edge.gets).toBe(1);
