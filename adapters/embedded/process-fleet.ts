@@ -3,7 +3,7 @@ import { type ErrorCode, PrewarmError } from '../../core/errors.ts';
 import type { Fleet } from '../../core/ports/fleet.ts';
 
 /** V8's heap is kept small: what an agent needs grows with its sockets, not with the size of what it downloads. */
-const AGENT_HEAP_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=64'];
+const AGENT_HEAP_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64'];
 /** An agent that ends sooner than this after its start never worked. */
 const EARLY_DEATH_MS = 2000;
 const MAX_EARLY_DEATHS = 5;

@@ -6,7 +6,11 @@ import { InFlightLimit } from './in-flight-limit.ts';
 /** Downloads in flight per agent: at most 512 in all (memory), at least 64 where the processor is what bounds (measured optimum near). */
 const CEILING = 512;
 const START = 64;
-const FLOOR = 4;
+/** At one POP: few at first, since each takes a connection, and near POPs need no more; far ones double within a few round trips. */
+const LANE_START = 16;
+const LANE_FLOOR = 4;
+/** Above this share of a busy event loop more in flight at a POP cannot pay. */
+const FULL_LOAD = 0.85;
 
 /** Work that can begin another target now, or has none left. */
 export interface TargetSource {
@@ -45,6 +49,7 @@ export function createLanes(clock: Clock, fixed: number | null): Lanes {
   /** Lanes with anything to start: those that `fillAll` looks at. */
   const busy = new Set<Lane>();
   let total = 0;
+  let load = 0;
   let wasSaturated = false;
 
   const hasRoom = (lane: Lane) => lane.inFlight < lane.limit.limit && total < agentLimit.limit;
@@ -87,14 +92,15 @@ export function createLanes(clock: Clock, fixed: number | null): Lanes {
   function adapt(lane: Lane, answer: Answer): void {
     const saturated = (lane.waiting.length > 0 || lane.sources.length > 0) && lane.inFlight >= lane.limit.limit;
     if (answer.error === 'timeout' || answer.status === 429 || answer.status >= 500) lane.limit.trouble();
-    else lane.limit.ended(clock.now(), answer.bodyBytes, saturated);
+    else lane.limit.ended(clock.now(), answer.bodyBytes, saturated && load < FULL_LOAD);
   }
 
   return {
     laneOf(pop) {
       let lane = lanes.get(pop);
       if (!lane) {
-        const options = fixed === null ? { start: START, floor: FLOOR, ceiling: CEILING } : { start: fixed, floor: fixed, ceiling: fixed };
+        const options =
+          fixed === null ? { start: LANE_START, floor: LANE_FLOOR, ceiling: CEILING } : { start: fixed, floor: fixed, ceiling: fixed };
         lane = { inFlight: 0, limit: new InFlightLimit(options), waiting: [], sources: [] };
         lanes.set(pop, lane);
       }
@@ -127,7 +133,8 @@ export function createLanes(clock: Clock, fixed: number | null): Lanes {
     },
     free: () => Math.max(0, agentLimit.limit - total),
     inFlight: () => total,
-    observeLoad(load) {
+    observeLoad(observed) {
+      load = observed;
       agentLimit.observe(load, wasSaturated);
       wasSaturated = false;
       fillAll();
