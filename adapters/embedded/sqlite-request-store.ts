@@ -38,10 +38,11 @@ export function createSqliteRequestStore(db: Database, clock: Clock): RequestSto
     ...taskMethods(db),
     ...figureMethods(db),
     countTasks: async (requestId, taskIds, at) => countTasks(db, requestId, taskIds, at),
-    end: async (id, status, { ifAccounted, stopped, statusReason, at }) =>
+    end: async (id, status, { ifAccounted, ifTotal, stopped, statusReason, at }) =>
       db.transaction(() => {
         const row = selectRequest(db, id);
         if (row === null || !isActive(row.status) || accounted(row.counters) !== ifAccounted) return false;
+        if (ifTotal !== undefined && row.totalCount !== ifTotal) return false;
         const counters = addCounters({ ...row.counters }, stoppedCounters(stopped));
         db.run(
           'UPDATE requests SET status = ?, status_reason = ?, counters = ?, ended_at = ?, updated_at = ? WHERE id = ?',

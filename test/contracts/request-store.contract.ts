@@ -167,7 +167,8 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       await store.countTasks('r1', ['SIN2-P1#0#1'], T0 + 5);
       const end = { stopped: 4, statusReason: 'cancelled', at: T0 + 6 };
       expect(await store.end('r1', 'STOPPED', { ...end, ifAccounted: 3 })).toBe(false);
-      expect(await store.end('r1', 'STOPPED', { ...end, ifAccounted: 4 })).toBe(true);
+      expect(await store.end('r1', 'STOPPED', { ...end, ifAccounted: 4, ifTotal: 9 })).toBe(false);
+      expect(await store.end('r1', 'STOPPED', { ...end, ifAccounted: 4, ifTotal: 8 })).toBe(true);
       expect(await store.end('r1', 'TIMEOUT', { ...end, ifAccounted: 8 })).toBe(false);
       const ended = await store.get('r1');
       expect(ended).toMatchObject({ status: 'STOPPED', statusReason: 'cancelled', endedAt: T0 + 6, updatedAt: T0 + 6 });
