@@ -1,6 +1,6 @@
 import { type EdgeCaches, type EdgeCachesOptions, startEdgeCaches } from '../test/nginx/edge-caches.ts';
 
-export const popNames = (count: number): string[] => Array.from({ length: count }, (_, index) => `IAD${index + 1}-P1`);
+const popNames = (count: number): string[] => Array.from({ length: count }, (_, index) => `IAD${index + 1}-P1`);
 
 export interface BenchEdge {
   readonly edge: EdgeCaches;

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -46,10 +47,9 @@ else if (!nginxAvailable()) {
 } else {
   const benches = chooseBenches(positionals);
   const dir = await mkdtemp(join(tmpdir(), 'prewarm-bench-'));
-  try {
-    const say = (text: string) => process.stderr.write(`${text}\n`);
-    await runBenches(benches, { quick: values.quick, rounds: values.quick ? 1 : 5, dir, say });
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+  process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+  // An exit, unlike the death by signal, ends nginx and removes what lies about.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  await runBenches(benches, { quick: values.quick, rounds: values.quick ? 1 : 5, dir, say });
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Bench } from './bench.ts';
 import { startBenchEdge } from './edge-setup.ts';
-import { MIB, markdownTable } from './figures.ts';
+import { markdownTable } from './figures.ts';
 import { runPrewarm } from './prewarm-run.ts';
 
 async function countLines(file: string): Promise<number> {
@@ -12,7 +12,7 @@ async function countLines(file: string): Promise<number> {
   return lines;
 }
 
-const mib = (peaks: ReadonlyMap<number, number>) => Math.round(Math.max(0, ...peaks.values()) / MIB);
+const megabytes = (peaks: ReadonlyMap<number, number>) => Math.round(Math.max(0, ...peaks.values()) / 1e6);
 
 export const manyTargets: Bench = {
   name: 'many-targets',
@@ -29,12 +29,18 @@ export const manyTargets: Bench = {
         const reported = (await countLines(report)) - 1;
         if (run.peaks === null || reported !== urls * 50) throw new Error(`the report has ${reported} rows of ${urls * 50}`);
         const { agents, others } = run.peaks;
-        rows.push([(urls * 50).toLocaleString('en-US'), reported.toLocaleString('en-US'), mib(agents), mib(others), Math.round(run.rate)]);
+        rows.push([
+          (urls * 50).toLocaleString('en-US'),
+          reported.toLocaleString('en-US'),
+          megabytes(agents),
+          megabytes(others),
+          Math.round(run.rate),
+        ]);
       } finally {
         await bench.edge.close();
       }
     }
-    return `1 KiB objects x 50 POPs, hot, with a report. Peak resident memory in MiB; it must not grow with the number of targets. One run each.
+    return `1 KiB objects x 50 POPs, hot, with a report. Peak resident memory in MB (10^6 bytes); it must not grow with the number of targets. One run each.
 
 ${markdownTable(['targets', 'rows in the report', 'largest agent (at most 220)', 'the rest (at most 200)', 'targets/s'], rows)}`;
   },

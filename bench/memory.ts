@@ -7,7 +7,7 @@ import { startDelayProxy } from './start-delay-proxy.ts';
 const IN_FLIGHT = [64, 128, 512];
 const POPS = 60;
 
-const most = (peaks: ReadonlyMap<number, number>) => Math.round(Math.max(0, ...peaks.values()) / MIB);
+const most = (peaks: ReadonlyMap<number, number>) => Math.round(Math.max(0, ...peaks.values()) / 1e6);
 
 async function measure(context: BenchContext, inFlight: number, kind: 'small' | 'large'): Promise<(string | number)[]> {
   // Every place in flight is filled at least once by large objects, many times by small ones.
@@ -43,7 +43,7 @@ export const memory: Bench = {
         rows.push(await measure(context, inFlight, kind));
       }
     }
-    const head = ['object', 'in flight (`--concurrency`)', 'connections seen', 'agent', 'at most', 'the rest', 'at most'];
-    return `Peak resident memory (VmHWM) in MiB, one agent, ${POPS} POPs, hot. One run each: a peak, not a rate.\n\n${markdownTable(head, rows)}`;
+    const head = ['object', 'in flight (`--concurrency`)', 'connections up, idle ones included', 'agent', 'at most', 'the rest', 'at most'];
+    return `Peak resident memory (VmHWM) in MB (10^6 bytes), one agent, ${POPS} POPs, hot. One run each: a peak, not a rate.\n\n${markdownTable(head, rows)}`;
   },
 };

@@ -12,6 +12,7 @@ export interface Certificates {
   readonly keyFile: string;
 }
 
+export const OPENSSL = 'openssl';
 const EC_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
 /** Makes an authority and a certificate for `host` with the openssl command, in `dir`. */
@@ -19,7 +20,7 @@ export async function makeCertificates(dir: string, host: string): Promise<Certi
   const at = (name: string) => join(dir, name);
   const [caFile, certFile, keyFile] = [at('ca.pem'), at('edge.pem'), at('edge.key')];
   const openssl = async (...args: readonly string[]) => {
-    await run('openssl', args);
+    await run(OPENSSL, args);
   };
   const subject = ['-days', '2', '-subj', '/CN=edge caches test authority'];
   await openssl('req', '-x509', ...EC_KEY, ...subject, '-keyout', at('ca.key'), '-out', caFile);

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import { connect, createServer } from 'node:net';
@@ -8,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeCertificates } from './certificates.ts';
+import { makeCertificates, OPENSSL } from './certificates.ts';
 import { type EdgeCache, type EdgeKind, type NginxLayout, nginxConfig } from './nginx-config.ts';
 import { startPopDnsServer } from './pop-dns-server.ts';
 
@@ -16,6 +17,7 @@ const LABEL = 'd111111abcdef8';
 /** The distribution that the caches answer for. */
 export const EDGE_HOST = `${LABEL}.cloudfront.net`;
 const JUDGE = 'independent-judge';
+const NGINX = 'nginx';
 const START_TRIES = 5;
 
 export interface EdgePop {
@@ -84,8 +86,8 @@ export interface EdgeCaches {
 /** Whether Debian's nginx and openssl can be run here. */
 export function nginxAvailable(): boolean {
   try {
-    execFileSync('nginx', ['-v'], { stdio: 'ignore' });
-    execFileSync('openssl', ['version'], { stdio: 'ignore' });
+    execFileSync(NGINX, ['-v'], { stdio: 'ignore' });
+    execFileSync(OPENSSL, ['version'], { stdio: 'ignore' });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
@@ -151,12 +153,12 @@ async function launch(layout: NginxLayout): Promise<ChildProcess | null> {
   const config = join(layout.dir, 'nginx.conf');
   await writeFile(config, nginxConfig(layout));
   const errors = join(layout.dir, 'logs', 'error.log');
-  const nginx = spawn('nginx', ['-p', layout.dir, '-c', config, '-e', errors], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const nginx = spawn(NGINX, ['-p', layout.dir, '-c', config, '-e', errors], { stdio: ['ignore', 'ignore', 'pipe'] });
   const complaint = text(nginx.stderr);
-  const ip = layout.caches[0]?.addresses[0] ?? '127.0.1.1';
+  const ips = layout.caches.flatMap((cache) => cache.addresses);
   while (nginx.exitCode === null) {
-    // Every port is bound before the first accept.
-    if (await accepts(layout.edgePort, ip)) return nginx;
+    const up = await Promise.all(ips.map((ip) => accepts(layout.edgePort, ip)));
+    if (up.every(Boolean)) return nginx;
     await sleep(20);
   }
   const why = `${await complaint}${await readFile(errors, 'utf8').catch(() => '')}`;
@@ -246,7 +248,10 @@ async function prepare(options: EdgeCachesOptions): Promise<Omit<NginxLayout, 'e
  */
 export async function startEdgeCaches(options: EdgeCachesOptions): Promise<EdgeCaches> {
   const { nginx, layout } = await launchOnFreePorts(await prepare(options));
-  const killAtExit = () => nginx.kill('SIGTERM');
+  const killAtExit = () => {
+    nginx.kill('SIGTERM');
+    rmSync(layout.dir, { recursive: true, force: true });
+  };
   process.on('exit', killAtExit);
   const ipsOf = new Map<string, string[]>();
   for (const { pop, addresses } of layout.caches) ipsOf.set(pop, [...(ipsOf.get(pop) ?? []), ...addresses]);

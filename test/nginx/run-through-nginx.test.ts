@@ -32,9 +32,10 @@ const WANTED = [
 const REPORT_HEAD =
   'url,pop,variant,outcome,reason,status,x_cache_first,x_cache_last,served_by,address,bytes,attempts,ttfb_ms,total_ms,finished_at,notes';
 
-const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const MAIN = [pathOf('../../cli/main.ts'), 'run'];
-const brokenAgent = (name: string) => [pathOf('./broken/run-with-agent.ts'), pathOf(`./broken/${name}-agent.ts`)];
+const MAIN = [fileURLToPath(new URL('../../cli/main.ts', import.meta.url)), 'run'];
+const RUN_WITH_AGENT = fileURLToPath(new URL('./broken/run-with-agent.ts', import.meta.url));
+const HEAD_ONLY = fileURLToPath(new URL('./broken/head-only-agent.ts', import.meta.url));
+const ABORTING = fileURLToPath(new URL('./broken/aborting-agent.ts', import.meta.url));
 
 describe.skipIf(!nginxAvailable())('prewarm run through nginx caches (skipped where nginx is missing)', () => {
   let dir: string;
@@ -88,7 +89,7 @@ describe.skipIf(!nginxAvailable())('prewarm run through nginx caches (skipped wh
     }
   };
 
-  test.each([
+  test.for([
     { caches: 'one cache per POP, at two addresses', addresses: 2, separate: false },
     { caches: 'two separate caches per POP', addresses: 2, separate: true },
     { caches: 'four separate caches per POP', addresses: 4, separate: true },
@@ -111,18 +112,18 @@ describe.skipIf(!nginxAvailable())('prewarm run through nginx caches (skipped wh
     expect(await judgeWarmth(edge, WANTED)).toEqual([]);
   });
 
-  test.each([
-    { agent: 'head-only', how: 'only sends HEAD', logged: (method: string) => method === 'HEAD' },
-    { agent: 'aborting', how: 'goes away at the first byte', logged: (method: string) => method === 'GET' },
-  ])('an agent that $how, and reports success, is found out', async ({ agent, logged }) => {
+  test.for([
+    { how: 'only sends HEAD', agent: HEAD_ONLY, method: 'HEAD' },
+    { how: 'goes away at the first byte', agent: ABORTING, method: 'GET' },
+  ])('an agent that $how, and reports success, is found out', async ({ agent, method }) => {
     const edge = await startCold({ addresses: 2, separate: false });
     // It claims to have warmed everything: what rejects it is the judge, not a fault of its own.
-    const { final } = await runPrewarm(edge, brokenAgent(agent));
+    const { final } = await runPrewarm(edge, [RUN_WITH_AGENT, agent]);
     expect(final).toMatchObject({ status: 'FINISHED', failed_count: 0, percentage_complete: 100 });
     const { edge: asked } = await edge.readLogs();
     for (const { cache } of asked) expect(POPS).toContain(cache);
     const { search, pathname } = new URL(`https://${EDGE_HOST}/large?part=1,2`);
-    expect(asked.some((entry) => entry.uri === `${pathname}${search}` && logged(entry.method))).toBe(true);
+    expect(asked.some((entry) => entry.uri === `${pathname}${search}` && entry.method === method)).toBe(true);
     const faults = (await judgeWarmth(edge, WANTED)).join('\n');
     for (const pop of POPS) {
       expect(faults).toContain(`${pop} https://${EDGE_HOST}/large: no whole GET in the log`);
