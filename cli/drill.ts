@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createEdgeMapResolver, parseEdgeMap } from '../adapters/dns/edge-map-resolver.ts';
 import type { EdgeAddress } from '../core/address.ts';
-import { InvalidInput } from '../core/errors.ts';
+import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { choosePops } from '../core/pop-choice.ts';
 import { createUrlIntake } from '../core/url-intake.ts';
 import { popCatalogue } from '../data/catalogue.ts';
@@ -13,6 +13,7 @@ import { createSimulatedEdge, type SimulatedEdge } from '../simulator/simulated-
 import { formatSurvey, formatVerdict } from './drill-tables.ts';
 import { type PopSurvey, surveyEdge } from './drill-survey.ts';
 import type { RawOptions } from './flags.ts';
+import { checkListFile } from './run-options.ts';
 import { readUrlList } from './url-list.ts';
 
 const EXAMPLE_LIST = fileURLToPath(new URL('../examples/urls.csv', import.meta.url));
@@ -34,8 +35,12 @@ function objectAt(path: string): { size: number; cacheControl: string } {
 
 /** The list's URLs as it will be warmed; the drill holds them, so it takes the first 200. */
 async function readList(file: string): Promise<{ urls: string[]; hosts: readonly string[] }> {
+  const unreadable: InputFault[] = [];
+  checkListFile(file, unreadable);
+  if (unreadable.length > 0) throw new InvalidInput(unreadable);
   const intake = createUrlIntake(null);
-  const list = readUrlList(createReadStream(file), { field: file, intake });
+  const source = file === '-' ? process.stdin : createReadStream(file);
+  const list = readUrlList(source, { field: file === '-' ? 'standard input' : file, intake });
   const urls: string[] = [];
   for await (const batch of list.batches) urls.push(...batch);
   const { faults } = list.figures();

@@ -97,7 +97,7 @@ export function formatPopTable(pops: readonly PopProgress[], { cityOf, color, wi
 }
 
 /** Failed targets by POP and reason, most first; '' when none failed. */
-export function formatFailureTable(pops: readonly PopProgress[]): string {
+function formatFailureTable(pops: readonly PopProgress[]): string {
   const failures = pops
     .flatMap(({ pop, failed_reasons }) => Object.entries(failed_reasons).map(([reason, count]) => ({ pop, reason, count })))
     .filter(({ count }) => count > 0)
@@ -114,7 +114,7 @@ function listed(names: readonly string[]): string {
 }
 
 /** What a reader of the table must know beside it, one sentence each. */
-export function formatNotes(progress: Progress, pops: readonly PopProgress[]): readonly string[] {
+function formatNotes(progress: Progress, pops: readonly PopProgress[]): readonly string[] {
   const notes: string[] = [];
   const near = pops.filter((pop) => pop.near_count > 0).map((pop) => pop.pop);
   if (near.length > 0) {

@@ -22,7 +22,7 @@ interface Part {
 }
 
 /** What is going on before targets can be counted; null: they can. */
-export function phaseOf(progress: Progress): string | null {
+function phaseOf(progress: Progress): string | null {
   const isPlanning = progress.status === 'QUEUEING' && finishedTargets(progress) > 0;
   return isPlanning ? null : (PHASES[progress.status] ?? null);
 }

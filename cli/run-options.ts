@@ -84,7 +84,7 @@ export function defaultAgents(cores: number = availableParallelism()): number {
 }
 
 /** Where to warm, from the one of three flags that may be given. Flags may be repeated and hold lists: `--pops A,B --pops C`. */
-export function readPopQuestion(raw: RawOptions, faults: InputFault[]): PopQuestion {
+function readPopQuestion(raw: RawOptions, faults: InputFault[]): PopQuestion {
   const given = PLACES.filter(({ option }) => raw[option] !== undefined);
   const [first] = given;
   if (first === undefined) return { targetType: 'pop', names: [] };

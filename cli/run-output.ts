@@ -49,7 +49,8 @@ export function createRunOutput(options: { readonly json: boolean }): RunOutput 
       const catalogue = popCatalogue();
       const color = stdout.isTTY && !process.env['NO_COLOR'];
       const elapsedMs = (row.endedAt ?? row.updatedAt) - row.createdAt;
-      stdout.write(formatEnd(progress, viewPops(row, pops), { cityOf: (pop) => catalogue.describe(pop).city, color, elapsedMs }));
+      const width = stdout.isTTY ? { width: stdout.columns } : {};
+      stdout.write(formatEnd(progress, viewPops(row, pops), { cityOf: (pop) => catalogue.describe(pop).city, color, elapsedMs, ...width }));
     },
     close,
   };

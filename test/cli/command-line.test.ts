@@ -67,6 +67,15 @@ describe('the prewarm command', () => {
     expect(lines).toHaveLength(6);
   });
 
+  test.each([
+    { what: 'a list that does not exist', args: ['none.csv'], says: 'FILE: "none.csv": cannot be read (ENOENT)' },
+    { what: 'POPs that are none', args: ['--pops', 'Singapore'], says: '--pops: "Singapore": is not the name of a POP' },
+  ])('refuses a drill with $what', async ({ args, says }) => {
+    const ended = await prewarm(['drill', ...args]);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toContain(`  ${says}`);
+  });
+
   test('ends quietly when whoever reads its output has had enough', async () => {
     const child = spawn('bash', ['-c', `set -o pipefail; "$0" "$1" run --help | true`, process.execPath, MAIN], {
       stdio: ['ignore', 'ignore', 'pipe'],
