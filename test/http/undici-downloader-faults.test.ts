@@ -47,6 +47,22 @@ describe('connections that do not stand', () => {
     );
   });
 
+  test('cancelling closes a connection that does not stand yet', async () => {
+    let open = 0;
+    const count = (socket: Socket) => {
+      open++;
+      socket.resume().on('close', () => open--);
+    };
+    await withRawServer(count, async (port) => {
+      const scope = new CancellableScope();
+      const asked = openDownloader({ connectTimeoutMs: 60_000 }).ask(askFor(at(port), { scope }));
+      await until(() => open === 1);
+      scope.cancel();
+      expect(await asked).toMatchObject({ error: 'cancelled', status: 0 });
+      await until(() => open === 0);
+    });
+  });
+
   test('a reset in the handshake is `connection`', async () => {
     const reset = (socket: Socket) => void socket.once('data', () => socket.resetAndDestroy());
     await withRawServer(reset, async (port) => {
@@ -82,6 +98,7 @@ describe('answers that do not come whole', () => {
   const cases: readonly (readonly [what: string, script: Script, error: string, status: number, bodyBytes: number])[] = [
     ['a reset before headers', (_socket, request) => request.reset(), 'connection', 0, 0],
     ['a close before headers', (socket) => void socket.end(), 'connection', 0, 0],
+    ['a close after an interim answer', (socket) => void socket.end('HTTP/1.1 103 Early Hints\r\n\r\n'), 'connection', 0, 0],
     ['nonsense instead of headers', (socket) => void socket.write('SIP/2.0 200 OK\r\n\r\n'), 'connection', 0, 0],
     ['silence before headers', () => {}, 'timeout', 0, 0],
     ['half of the headers, then silence', (socket) => void socket.write(HEAD), 'timeout', 0, 0],
