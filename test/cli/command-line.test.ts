@@ -69,7 +69,7 @@ describe('the prewarm command', () => {
 
   test.each([
     { what: 'a list that does not exist', args: ['none.csv'], says: 'FILE: "none.csv": cannot be read (ENOENT)' },
-    { what: 'POPs that are none', args: ['--pops', 'Singapore'], says: '--pops: "Singapore": is not the name of a POP' },
+    { what: 'POPs that are none', args: ['--pops', 'Singapura'], says: '--pops: "Singapura": is not the name of a POP' },
   ])('refuses a drill with $what', async ({ args, says }) => {
     const ended = await prewarm(['drill', ...args]);
     expect(ended).toMatchObject({ code: 2, stdout: '' });
