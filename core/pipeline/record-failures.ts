@@ -3,7 +3,7 @@ import type { PipelinePorts } from '../ports/ports.ts';
 import { recordTask } from '../record-task.ts';
 import { isActive, type Variant } from '../request.ts';
 import { formatResultRow, type ResultRow } from '../result-row.ts';
-import { parseUrlLine, parseValueLine } from '../sized-list.ts';
+import { parseValueLine } from '../sized-list.ts';
 import { type Slice, taskIdOf, type TaskMessage } from '../task.ts';
 import type { Counters } from '../counters.ts';
 import { readSliceLines } from './list-parts.ts';
@@ -23,9 +23,8 @@ export async function readFailures(
 ): Promise<readonly FailedUrl[]> {
   const lines = await readSliceLines(lists, requestId, slice);
   return lines.map((line) => {
-    if (slice.list === 'sized') return { url: parseUrlLine(line), reason };
     const { url, value } = parseValueLine(line);
-    return { url, reason: value as Reason };
+    return { url, reason: slice.list === 'failed' ? (value as Reason) : reason };
   });
 }
 

@@ -4,7 +4,7 @@ import { keys } from '../keys.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 import { isEnded, type Plan, type RequestRow } from '../request.ts';
 import { csvField, formatResultRow, REPORT_COLUMNS, REPORT_HEADER } from '../result-row.ts';
-import { parseUrlLine, readLines } from '../sized-list.ts';
+import { parseUrlLine, parseValueLine, readLines } from '../sized-list.ts';
 import { type Slice, taskIdOf } from '../task.ts';
 import { readSliceLines } from './list-parts.ts';
 import { failedRow } from './record-failures.ts';
@@ -51,7 +51,7 @@ async function uncountedRows({ lists }: ReportPorts, row: RequestRow, pop: strin
     return afterEndRows(late);
   }
   const lines = await readSliceLines(lists, row.id, slice);
-  return lines.map((line) => stoppedRows(row, pop, parseUrlLine(line))).join('');
+  return lines.map((line) => stoppedRows(row, pop, parseValueLine(line).url)).join('');
 }
 
 function stoppedRows(row: RequestRow, pop: string, url: string): string {
