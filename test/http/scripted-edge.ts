@@ -4,7 +4,7 @@ import type { EdgeAddress } from '../../core/address.ts';
 import type { ServerCertificate } from '../../simulator/edge-certificates.ts';
 
 /** One request as it came over the wire. */
-export interface ReceivedRequest {
+interface ReceivedRequest {
   /** `GET /path HTTP/1.1` */
   readonly line: string;
   /** Lower-case names. */
