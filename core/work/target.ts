@@ -40,6 +40,8 @@ export class Target {
   /** Every address of the POP has been gone through by itself. */
   wentEverywhere = false;
   readonly #standing: number[] = [];
+  /** The last whole GET that brought the object, and where: what a warm target's row tells, whatever was tried in vain elsewhere. */
+  #brought: { readonly answer: Answer; readonly address: EdgeAddress | null } | null = null;
 
   constructor(url: string, variant: Variant, sizeUnknown: boolean) {
     this.url = url;
@@ -63,6 +65,7 @@ export class Target {
   /** A whole GET of an accepted answer ended at this address. */
   noteWhole(index: number, answer: Answer, isHit: boolean): void {
     this.bytes = answer.bodyBytes;
+    this.#brought = { answer, address: this.lastAddress };
     this.#standing[index] = (this.#standing[index] ?? 0) | WHOLE | (isHit ? HIT_WHOLE : 0);
     if (isHit) this.hitTtfbMs = answer.ttfbMs;
     else this.broughtIn = true;
@@ -101,6 +104,9 @@ export class Target {
   finishWarm(clock: Clock, verified: boolean): void {
     this.finish(clock, this.broughtIn ? 'warmed' : 'already_warm', '');
     this.verified = verified;
+    if (this.#brought === null) return;
+    this.last = this.#brought.answer;
+    this.lastAddress = this.#brought.address;
   }
 
   notes(addresses: readonly EdgeAddress[], isHttps: boolean): string {
