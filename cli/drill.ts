@@ -24,6 +24,8 @@ const MAX_URLS = 200;
 /** Far enough to see, near enough not to wait for: milliseconds to the first byte at each tier. */
 const LATENCIES = { edgeMs: 8, regionalMs: 45, originMs: 140 };
 
+const INTERRUPTED = 130;
+
 /** Sizes of the made-up objects, by path: from a thumbnail to a video segment. */
 const SIZES = [2_000, 9_000, 24_000, 60_000, 180_000, 900_000];
 
@@ -100,7 +102,12 @@ export async function drill(file: string | undefined, raw: RawOptions): Promise<
     const fetchesBefore = edge.counters().origin.total.fetches;
     const { run } = await import('./run.ts');
     print('Warming:\n');
-    const exitCode = await run(undefined, { url: urls, pops: [pops.join(',')], edgeMap: edgeMapFile, caFile, allowPrivateAddresses: true });
+    const exitCode = await run(
+      undefined,
+      { url: urls, pops: [pops.join(',')], edgeMap: edgeMapFile, caFile, allowPrivateAddresses: true },
+      { isResumable: false },
+    );
+    if (exitCode === INTERRUPTED) return INTERRUPTED;
     const fetches = edge.counters().origin.total.fetches - fetchesBefore;
 
     const after = await surveyEdge('GET', urls, addresses, edge.caPem);

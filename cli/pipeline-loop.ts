@@ -95,6 +95,7 @@ export function runPipelineLoop({ stores, pipeline, clock, onFatal }: PipelineLo
     },
     async stop() {
       stopped = true;
+      pipeline.halt();
       await looping;
       await Promise.all(advancing.values());
     },

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { InvalidInput } from '../core/errors.ts';
@@ -22,6 +22,8 @@ export function saveRunRecord(dataDir: string, requestId: string, raw: RawOption
   for (const flag of KEPT_PATHS) if (typeof raw[flag] === 'string') flags[flag] = resolve(raw[flag]);
   writeFileSync(pathOf(dataDir), `${JSON.stringify({ requestId, flags }, null, 2)}\n`, { mode: 0o600 });
 }
+
+export const hasRunRecord = (dataDir: string): boolean => existsSync(pathOf(dataDir));
 
 /** Throws InvalidInput where the directory holds no run. */
 export function loadRunRecord(dataDir: string): RunRecord {

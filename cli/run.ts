@@ -14,7 +14,7 @@ import { findDomain } from './find-domain.ts';
 import type { RawOptions } from './flags.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
-import { loadRunRecord, saveRunRecord } from './run-record.ts';
+import { hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
 import { onInterrupt } from './signals.ts';
 import { takeList } from './take-list.ts';
 import { readProgress, watchRequest } from './watch-request.ts';
@@ -36,8 +36,16 @@ interface RunContext {
   readonly signal: AbortSignal;
 }
 
+export interface RunSettings {
+  /** Main file of the agents. */
+  readonly agentEntry?: string;
+  /** False: the edge is gone with this process, so there is nothing to go on with later. */
+  readonly isResumable?: boolean;
+}
+
 /** `prewarm run`: warms a list from this machine. Returns the exit code; throws InvalidInput when nothing was sent. */
-export async function run(file: string | undefined, raw: RawOptions, agentEntry: string = AGENT_ENTRY): Promise<number> {
+export async function run(file: string | undefined, raw: RawOptions, settings: RunSettings = {}): Promise<number> {
+  const { agentEntry = AGENT_ENTRY, isResumable = true } = settings;
   const flags = raw['resume'] === true && typeof raw['dataDir'] === 'string' ? { ...loadRunRecord(raw['dataDir']).flags, ...raw } : raw;
   const options = parseRunOptions(file, flags);
   const isTemporary = options.dataDir === null;
@@ -47,7 +55,6 @@ export async function run(file: string | undefined, raw: RawOptions, agentEntry:
   const ended = new AbortController();
   let keepDirectory = false;
   const stopListening = onInterrupt(() => {
-    keepDirectory = true;
     output.note('stopping: agents give back what they have not finished');
     ended.abort(new Interrupted());
   });
@@ -60,7 +67,8 @@ export async function run(file: string | undefined, raw: RawOptions, agentEntry:
     }
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    output.note(`interrupted; go on with: prewarm run --resume --data-dir ${dataDir.path}`);
+    keepDirectory = isResumable && hasRunRecord(dataDir.path);
+    output.note(keepDirectory ? `interrupted; go on with: prewarm run --resume --data-dir ${dataDir.path}` : 'interrupted');
     return INTERRUPTED;
   } finally {
     stopListening();

@@ -27,6 +27,8 @@ export interface Pipeline {
   recordDead(message: TaskMessage): Promise<void>;
   /** Makes the fleet as large as the claims on it; returns that capacity, in agents. */
   reconcileFleet(): Promise<number>;
+  /** Breaks off what this process is doing for any request; a later `advance` does it again. For a process about to end. */
+  halt(): void;
   /** The report as CSV text: a header and one row per target. Throws PrewarmError `not_found`, or `conflict` while the request is active. */
   report(id: string): AsyncIterable<string>;
 }
@@ -41,6 +43,9 @@ export function createPipeline(ports: PipelinePorts, options: PipelineOptions = 
     fireTimer: (id) => fireTimer(context, id),
     recordDead: (message) => recordDead(ports, message),
     reconcileFleet: () => reconcileFleet(ports),
+    halt() {
+      for (const stops of context.running.values()) for (const stop of stops) stop();
+    },
     report: (id) => reportRequest(ports, id),
   };
 }

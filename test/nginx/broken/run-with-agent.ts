@@ -21,4 +21,4 @@ const { values, positionals } = parseArgs({
 });
 const camelCase = (name: string) => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 const flags = Object.fromEntries(Object.entries(values).map(([name, value]) => [camelCase(name), value]));
-process.exitCode = await run(positionals[0], flags, agentEntry);
+process.exitCode = await run(positionals[0], flags, { agentEntry });
