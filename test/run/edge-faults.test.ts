@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { describe, expect } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Fault, FaultMatch } from '../../simulator/fault-rules.ts';
 import { findCold } from './edge-viewer.ts';
-import { dnsFlags, lastProgress, mapFlags, popsOf, type ReportRow, targetsIn, targetsOf, test, urlOf } from './scene.ts';
+import { dnsFlags, lastProgress, mapFlags, openScene, popsOf, type ReportRow, targetsIn, targetsOf, urlOf } from './scene.ts';
 
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 /** The product with agents that wait less long; everything else is as users have it. */
@@ -79,9 +79,8 @@ function objects(path: string): { size: number; cacheControl?: string } | null {
 const rowsAt = (rows: readonly ReportRow[], pop: string) => rows.filter((row) => row['pop'] === pop);
 
 describe.concurrent('faults of the edge', () => {
-  test('of single objects and of whole POPs each end as their own reason, and harm nothing else', { timeout: 60_000 }, async ({
-    scene,
-  }) => {
+  test('of single objects and of whole POPs each end as their own reason, and harm nothing else', { timeout: 60_000 }, async (context) => {
+    const scene = openScene(context);
     const pops = ['SIN2-P1', 'FRA56-P4', 'NRT57-P3', 'GRU3-P1', 'ARN56-P1', 'IAD89-P1', 'LHR61-P3'].map((pop) => ({
       pop,
       addresses: pop === 'NRT57-P3' ? 2 : 1,
@@ -111,7 +110,7 @@ describe.concurrent('faults of the edge', () => {
 
     for (const { path, row, attempts } of PATH_FAULTS) {
       const found = rows.find(({ pop, url }) => pop === 'SIN2-P1' && url === urlOf(edge, path));
-      expect(found, path).toMatchObject({ ...row, ...(attempts === undefined ? {} : { attempts: String(attempts) }) });
+      expect({ path, ...found }).toMatchObject({ path, ...row, ...(attempts === undefined ? {} : { attempts: String(attempts) }) });
     }
     const ownFaults = new Set(['/none', '/no-store', '/private'].map((path) => urlOf(edge, path)));
     const sound = (pop: string, some = paths) => {
@@ -150,9 +149,8 @@ describe.concurrent('faults of the edge', () => {
     expect(await findCold(edge, HOLDS_ALL, ['SIN2-P1', 'NRT57-P3'])).toEqual([]);
   });
 
-  test('two and four separate caches behind a POP are each warmed, over http and https, and every byte is accounted for', async ({
-    scene,
-  }) => {
+  test('two and four separate caches behind a POP are each warmed, over http and https, and every byte is accounted for', async (context) => {
+    const scene = openScene(context);
     const edge = await scene.edge({
       pops: [
         { pop: 'YUL62-C2', addresses: 2, separateCaches: true },
@@ -186,7 +184,8 @@ describe.concurrent('faults of the edge', () => {
   });
 });
 
-test.skipIf(process.platform !== 'linux')('a named POP that does not resolve fails, a default one is left out', async ({ scene }) => {
+test.skipIf(process.platform !== 'linux')('a named POP that does not resolve fails, a default one is left out', async (context) => {
+  const scene = openScene(context);
   const edge = await scene.edge({
     bind: 'addresses',
     pops: [{ pop: 'SIN2-P1' }, { pop: 'FRA56-P4' }, { pop: 'GRU1-C2' }, { pop: 'SYD1-C1' }],
@@ -203,8 +202,10 @@ test.skipIf(process.platform !== 'linux')('a named POP that does not resolve fai
   const rows = scene.report('named.csv');
   expect(targetsIn(rows)).toEqual(targetsOf(urls, ['SIN2-P1', 'GRU1-C2', 'SYD1-C1', 'ZZZ9-P9']));
   for (const row of rows) {
-    if (row['pop'] === 'SIN2-P1') expect(row['reason']).toBe('');
-    else expect(row).toMatchObject(failed('pop_unresolvable', { attempts: '0', address: '', status: '' }));
+    // Both runs warm this POP, so one of them may find what the other brought.
+    const wanted =
+      row['pop'] === 'SIN2-P1' ? { reason: '', notes: 'verified' } : failed('pop_unresolvable', { attempts: '0', address: '', status: '' });
+    expect(row).toMatchObject(wanted);
   }
   expect(lastProgress(named.stdout)).toMatchObject({
     status: 'FINISHED',
@@ -223,7 +224,8 @@ test.skipIf(process.platform !== 'linux')('a named POP that does not resolve fai
   expect(await findCold(edge, ['/o/1k/a', '/o/2k/b'], ['SIN2-P1', 'FRA56-P4'])).toEqual([]);
 });
 
-test('private addresses are not touched without leave, and nothing at all resolves into a request that failed', async ({ scene }) => {
+test('private addresses are not touched without leave, and nothing at all resolves into a request that failed', async (context) => {
+  const scene = openScene(context);
   const edge = await scene.edge();
   const flags = mapFlags(scene, edge).filter((flag) => flag !== '--allow-private-addresses');
   const urls = [urlOf(edge, '/o/1k/a')];

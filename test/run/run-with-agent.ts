@@ -13,4 +13,4 @@ for (let at = 0; at < args.length; at++) {
     at += 1;
   }
 }
-process.exitCode = await run(file, flags, agentEntry);
+process.exitCode = await run(file, flags, { agentEntry });

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { test as base } from 'vitest';
+import type { TestContext } from 'vitest';
 import type { Progress } from '../../core/progress.ts';
 import type { SimulatedEdgeOptions } from '../../simulator/edge-options.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
@@ -25,7 +25,8 @@ export interface Scene {
   temporaries(): readonly string[];
 }
 
-function createScene(): { scene: Scene; end: () => Promise<void> } {
+/** The test's own scene; `onTestFinished` is the test context's, so that tests may run at once. */
+export function openScene({ onTestFinished }: Pick<TestContext, 'onTestFinished'>): Scene {
   const dir = mkdtempSync(join(tmpdir(), 'prewarm-run-'));
   const edges: SimulatedEdge[] = [];
   const processes: PrewarmProcess[] = [];
@@ -36,7 +37,12 @@ function createScene(): { scene: Scene; end: () => Promise<void> } {
     processes.push(started);
     return started;
   };
-  const scene: Scene = {
+  onTestFinished(async () => {
+    await Promise.all(processes.map((one) => one.killTree()));
+    await Promise.all(edges.map((edge) => edge.close()));
+    rmSync(dir, { recursive: true, force: true });
+  });
+  return {
     at,
     start,
     run: (args, options) => start(args, options).ended,
@@ -52,27 +58,7 @@ function createScene(): { scene: Scene; end: () => Promise<void> } {
     report: (name) => parse<ReportRow>(readFileSync(at(name), 'utf8'), { columns: true }),
     temporaries: () => readdirSync(at('tmp')),
   };
-  return {
-    scene,
-    async end() {
-      await Promise.all(processes.map((one) => one.killTree()));
-      await Promise.all(edges.map((edge) => edge.close()));
-      rmSync(dir, { recursive: true, force: true });
-    },
-  };
 }
-
-export const test = base.extend<{ scene: Scene }>({
-  // oxlint-disable-next-line no-empty-pattern -- vitest finds out by the pattern what a fixture depends on
-  scene: async ({}, use) => {
-    const { scene, end } = createScene();
-    try {
-      await use(scene);
-    } finally {
-      await end();
-    }
-  },
-});
 
 /** Flags by which the command finds a simulated edge through a map, of https and http addresses both. */
 export function mapFlags(scene: Scene, edge: SimulatedEdge, name = 'edge'): string[] {
