@@ -86,6 +86,8 @@ export interface Plan {
 export interface RequestRow {
   readonly id: string;
   readonly spec: RequestSpec;
+  /** Name of the API key that made it; null: made without one. */
+  readonly madeBy: string | null;
   readonly status: RequestStatus;
   readonly statusReason: string | null;
   /** Distinct URLs of the list. */

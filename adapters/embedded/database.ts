@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { PrewarmError } from '../../core/errors.ts';
-import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { SCHEMA, SCHEMA_STEPS, SCHEMA_VERSION } from './schema.ts';
 import { storageError } from './storage-error.ts';
 
 /** How long a process waits for another one's write; writes take microseconds to milliseconds. */
@@ -45,9 +45,14 @@ export function openDatabase(path: string): Database {
 function createTables(database: Database, sqlite: DatabaseSync): void {
   if (versionOf(database) === SCHEMA_VERSION) return;
   database.transaction(() => {
-    const version = versionOf(database);
+    let version = versionOf(database);
     if (version === 0) sqlite.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}`);
-    else if (version !== SCHEMA_VERSION) {
+    else {
+      for (let step = SCHEMA_STEPS[version]; step !== undefined; step = SCHEMA_STEPS[version]) {
+        version += 1;
+        sqlite.exec(`${step} PRAGMA user_version = ${version}`);
+      }
+      if (version === SCHEMA_VERSION) return;
       throw new PrewarmError(
         'storage',
         `${database.path}: was made by another version of this program (tables ${version}, here ${SCHEMA_VERSION}); choose another data directory`,

@@ -10,6 +10,7 @@ interface RequestRecord {
   status: RequestRow['status'];
   status_reason: string | null;
   spec: string;
+  made_by: string | null;
   url_count: number;
   total_count: number;
   total_bytes: number;
@@ -26,6 +27,7 @@ function requestOf(record: RequestRecord): RequestRow {
   return {
     id: record.id,
     spec: JSON.parse(record.spec),
+    madeBy: record.made_by,
     status: record.status,
     statusReason: record.status_reason,
     urlCount: record.url_count,
@@ -46,15 +48,16 @@ function requestOf(record: RequestRecord): RequestRow {
 /** Inserts the request if its id is new; false otherwise. */
 export function insertRequest(db: Database, row: RequestRow): boolean {
   const inserted = db.run(
-    `INSERT INTO requests (id, created_at, updated_at, status, status_reason, spec, url_count, total_count, total_bytes,
+    `INSERT INTO requests (id, created_at, updated_at, status, status_reason, spec, made_by, url_count, total_count, total_bytes,
        counters, sizing, plan, invalidations, queued_at, ended_at, timeout_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
     row.id,
     row.createdAt,
     row.updatedAt,
     row.status,
     row.statusReason,
     JSON.stringify(row.spec),
+    row.madeBy,
     row.urlCount,
     row.totalCount,
     row.totalBytes,

@@ -1,5 +1,15 @@
-/** Version of the tables, kept in `user_version`. A change of the tables raises it and adds its step to `openDatabase`. */
-export const SCHEMA_VERSION = 1;
+/** Version of the tables, kept in `user_version`. A change of the tables raises it and adds its step to `SCHEMA_STEPS`. */
+export const SCHEMA_VERSION = 2;
+
+const IDEMPOTENCY = `
+CREATE TABLE idempotency (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, request_id TEXT NOT NULL, lapses_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX idempotency_by_lapse ON idempotency (lapses_at);
+`;
+
+/** What turns the tables of a version into those of the next. */
+export const SCHEMA_STEPS: Readonly<Record<number, string>> = {
+  1: `ALTER TABLE requests ADD COLUMN made_by TEXT; ${IDEMPOTENCY}`,
+};
 
 /**
  * Sums of bytes are REAL because they may pass 2^53, where SQLite's integers no longer fit into a number. Sequences and
@@ -13,6 +23,7 @@ CREATE TABLE requests (
   status TEXT NOT NULL,
   status_reason TEXT,
   spec TEXT NOT NULL,
+  made_by TEXT,
   url_count INTEGER NOT NULL,
   total_count INTEGER NOT NULL,
   total_bytes REAL NOT NULL,
@@ -80,4 +91,4 @@ CREATE TABLE messages (
 CREATE INDEX messages_in_order ON messages (queue, rank, available_at);
 CREATE INDEX messages_by_key ON messages (queue, fair_key, rank);
 CREATE INDEX messages_by_holder ON messages (holder, queue) WHERE holder IS NOT NULL;
-`;
+${IDEMPOTENCY}`;

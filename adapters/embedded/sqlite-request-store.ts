@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { accounted, addCounters, type Counters } from '../../core/counters.ts';
 import { PrewarmError } from '../../core/errors.ts';
-import type { OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
+import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
 import { ACTIVE_STATUSES, isActive, isEnded, type RequestRow } from '../../core/request.ts';
 import type { Database } from './database.ts';
 import { tell } from './outbox.ts';
@@ -26,7 +26,7 @@ type Requests = Pick<
   'create' | 'get' | 'list' | 'listActive' | 'transition' | 'saveSizing' | 'fixPlan' | 'setTimeoutAt' | 'setRequestClaim'
 >;
 type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks'>;
-type Figures = Pick<RequestStore, 'putProvisional' | 'listProvisional' | 'getOperatorClaim' | 'setOperatorClaim'>;
+type Figures = Pick<RequestStore, 'putProvisional' | 'listProvisional' | 'getOperatorClaim' | 'setOperatorClaim' | 'claimIdempotencyKey'>;
 
 /**
  * The tables on SQLite, shared by several processes. Every method throws PrewarmError `storage_full` or `storage` when
@@ -232,5 +232,17 @@ function figureMethods(db: Database): Figures {
       if (claim === null) db.run('DELETE FROM operator_claim');
       else db.run('INSERT OR REPLACE INTO operator_claim (one, agents, lapses_at) VALUES (1, ?, ?)', claim.agents, claim.lapsesAt);
     },
+    claimIdempotencyKey: async (claim, at) =>
+      db.transaction(() => {
+        db.run('DELETE FROM idempotency WHERE lapses_at <= ?', at);
+        const first = db.get<IdempotencyClaim>(
+          'SELECT key, fingerprint, request_id AS requestId, lapses_at AS lapsesAt FROM idempotency WHERE key = ?',
+          claim.key,
+        );
+        if (first !== undefined) return first;
+        const sql = 'INSERT INTO idempotency (key, fingerprint, request_id, lapses_at) VALUES (?, ?, ?, ?)';
+        db.run(sql, claim.key, claim.fingerprint, claim.requestId, claim.lapsesAt);
+        return claim;
+      }),
   };
 }

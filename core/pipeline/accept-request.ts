@@ -9,6 +9,8 @@ import { reconcileFleet } from './reconcile-fleet.ts';
 export interface NewRequest {
   readonly id: string;
   readonly spec: RequestSpec;
+  /** Name of the API key that made it. */
+  readonly madeBy?: string | null;
   /** Distinct normalised URLs; or how many of them `urls.csv` of this id holds already. */
   readonly urls: Iterable<string> | AsyncIterable<string> | number;
 }
@@ -44,10 +46,11 @@ async function writeUrls(ports: PipelinePorts, id: string, urls: Iterable<string
   return count;
 }
 
-function newRow({ id, spec }: NewRequest, urlCount: number, now: number): RequestRow {
+function newRow({ id, spec, madeBy = null }: NewRequest, urlCount: number, now: number): RequestRow {
   return {
     id,
     spec,
+    madeBy,
     status: 'CREATED',
     statusReason: null,
     urlCount,

@@ -83,6 +83,19 @@ export interface RequestStore {
   setOperatorClaim(claim: OperatorClaim | null): Promise<void>;
   /** Changes the claim of an active request; false when there is none. */
   setRequestClaim(id: string, agents: number): Promise<boolean>;
+
+  /** Keeps the claim if there is none of its key that still lasts at `at`. Returns the one that holds, of whoever was first. */
+  claimIdempotencyKey(claim: IdempotencyClaim, at: number): Promise<IdempotencyClaim>;
+}
+
+/** Ties a client's idempotency key to the one request that is made under it. */
+export interface IdempotencyClaim {
+  /** Distinct between clients. */
+  readonly key: string;
+  /** Of the body that came with the key. */
+  readonly fingerprint: string;
+  readonly requestId: string;
+  readonly lapsesAt: number;
 }
 
 export interface OperatorClaim {

@@ -23,6 +23,7 @@ export function requestRow(id: string, change: Partial<RequestRow> = {}): Reques
       agents: 2,
       invalidate: false,
     },
+    madeBy: 'ci',
     status: 'CREATED',
     statusReason: null,
     urlCount: 3,

@@ -202,5 +202,16 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       await store.setOperatorClaim(null);
       expect(await store.getOperatorClaim()).toBeNull();
     });
+
+    it('gives an idempotency key to whoever claims it first, until it lapses', async () => {
+      const claim = { key: 'ci/k', fingerprint: 'a', requestId: 'r1', lapsesAt: T0 + 10 };
+      expect(await store.claimIdempotencyKey(claim, T0)).toEqual(claim);
+      expect(await store.claimIdempotencyKey({ ...claim, fingerprint: 'b', requestId: 'r2', lapsesAt: T0 + 20 }, T0 + 9)).toEqual(claim);
+      expect(await store.claimIdempotencyKey({ ...claim, key: 'other/k', requestId: 'r3' }, T0)).toMatchObject({ requestId: 'r3' });
+      const next = { ...claim, fingerprint: 'b', requestId: 'r4', lapsesAt: T0 + 99 };
+      expect(await store.claimIdempotencyKey(next, T0 + 10)).toEqual(next);
+      const claims = Array.from({ length: 5 }, (_, n) => store.claimIdempotencyKey({ ...claim, key: 'race', requestId: `x${n}` }, T0));
+      expect(new Set((await Promise.all(claims)).map(({ requestId }) => requestId)).size).toBe(1);
+    });
   });
 }

@@ -13,6 +13,7 @@ function makeRow(change: Partial<RequestRow>): RequestRow {
   return {
     id: ID,
     spec: makeSpec(['SIN2-P1']),
+    madeBy: null,
     status: 'IN_PROGRESS',
     statusReason: null,
     urlCount: 10,

@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, test } from 'vitest';
+import { openDatabase } from '../../adapters/embedded/database.ts';
+import { createSqliteRequestStore } from '../../adapters/embedded/sqlite-request-store.ts';
+import { systemClock } from '../../core/clock.ts';
+import { requestRow, T0 } from '../contracts/request-rows.ts';
+import { temporaryDir } from './temporary-dir.ts';
+
+test('tables of the first version are brought up to date, with the requests in them', async () => {
+  const path = join(temporaryDir(), 'prewarm.db');
+  const first = openDatabase(path);
+  await createSqliteRequestStore(first, systemClock).create(requestRow('r1'));
+  first.close();
+  const old = new DatabaseSync(path);
+  old.exec('ALTER TABLE requests DROP COLUMN made_by; DROP TABLE idempotency; PRAGMA user_version = 1');
+  old.close();
+
+  const db = openDatabase(path);
+  const store = createSqliteRequestStore(db, systemClock);
+  expect(await store.get('r1')).toEqual(requestRow('r1', { madeBy: null }));
+  await store.create(requestRow('r2', { madeBy: 'ci' }));
+  expect((await store.get('r2'))?.madeBy).toBe('ci');
+  const claim = { key: 'k', fingerprint: 'f', requestId: 'r2', lapsesAt: T0 + 1 };
+  expect(await store.claimIdempotencyKey(claim, T0)).toEqual(claim);
+  db.close();
+});
