@@ -20,7 +20,7 @@ export interface UndiciDownloaderOptions {
   readonly totalTimeoutMs?: number;
   /** Per address and origin; further asks wait. Default 512. */
   readonly maxConnectionsPerAddress?: number;
-  /** Idle connections of all addresses together; the longest idle are closed beyond it. Default 512. */
+  /** Idle connections of all addresses together; the longest idle are closed beyond it. Default 128 (each costs about 100 KB). */
   readonly maxIdleConnections?: number;
 }
 
@@ -106,7 +106,7 @@ export function createUndiciDownloader(options: UndiciDownloaderOptions): Downlo
     maxConnections: options.maxConnectionsPerAddress ?? 512,
   };
   const tls = createTlsState(options.ca);
-  const idleLimit = createIdleLimit(options.maxIdleConnections ?? 512);
+  const idleLimit = createIdleLimit(options.maxIdleConnections ?? 128);
   const pools = new Map<string, ConnectionPool>();
   const buildMessage = createMessageBuilder();
   let closed = false;
