@@ -71,6 +71,11 @@ export class Target {
     else this.broughtIn = true;
   }
 
+  /** The last whole GET that brought the object; null: none did. */
+  get whole(): Answer | null {
+    return this.#brought?.answer ?? null;
+  }
+
   noteByteHit(index: number, answer: Answer): void {
     this.#standing[index] = (this.#standing[index] ?? 0) | HIT_BYTE;
     this.hitTtfbMs = answer.ttfbMs;

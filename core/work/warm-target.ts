@@ -57,7 +57,7 @@ function judgeWhole(context: WarmContext, target: Target, index: number, answer:
 /** One byte at a random offset; a 200 instead was read to its end and counts as a whole GET. */
 async function askByte(context: WarmContext, target: Target, index: number): Promise<Verdict> {
   const address = addressAt(context, index);
-  const whole = target.last;
+  const { whole } = target;
   const answer = await context.ask(target, address, Math.floor(context.random() * target.bytes));
   const isWhole = answer.error === null && answer.status !== 206;
   target.noteAnswer(answer, address, isWhole);

@@ -238,6 +238,19 @@ describe('warming where the addresses are separate caches', () => {
     expect(pop.holds(context.addresses[0] ?? expect.fail(), URL_1)).toBe(true);
   });
 
+  it('compares a byte with the last whole GET that ended, not with a try in vain at an address that is down', async () => {
+    const { context, warm } = setUp({
+      addresses: 3,
+      object: { bytes: LARGE },
+      fault: (ask) => (ask.address.ip.endsWith('.1') ? { error: 'connection' } : null),
+    });
+    const target = await warm(URL_1, 1);
+    context.separate.found();
+    await warmTarget(context, target, 0);
+    expect(target).toMatchObject({ outcome: 'warmed', verified: true });
+    expect(target.notes(context.addresses, true)).toBe('verified;unreachable=192.0.2.1:443');
+  });
+
   it('leaves every reachable address holding every verified target, whatever was there before and whatever goes wrong', async () => {
     const setup = fc.record({
       addresses: fc.integer({ min: 1, max: 5 }),
