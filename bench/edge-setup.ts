@@ -15,7 +15,7 @@ export interface BenchEdge {
 export async function startBenchEdge(
   size: { readonly urls: number; readonly bytes: number; readonly pops: number },
   state: 'hot' | 'cold',
-  more: Pick<EdgeCachesOptions, 'log'> = {},
+  more: Pick<EdgeCachesOptions, 'log' | 'limitRate'> = {},
 ): Promise<BenchEdge> {
   const names = Array.from({ length: size.urls }, (_, index) => `o/${String(index + 1).padStart(5, '0')}.bin`);
   const pops = popNames(size.pops);

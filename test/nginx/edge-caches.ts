@@ -34,6 +34,8 @@ export interface EdgeCachesOptions {
   readonly kind?: EdgeKind;
   readonly storeOnAbort?: boolean;
   readonly workers?: number;
+  /** Default '0': no limit. */
+  readonly limitRate?: string;
   readonly log?: boolean;
   readonly firstAddress?: string;
 }
@@ -238,6 +240,7 @@ async function prepare(options: EdgeCachesOptions): Promise<Omit<NginxLayout, 'e
     kind: options.kind ?? 'cache',
     storeOnAbort: options.storeOnAbort ?? false,
     workers: options.workers ?? 1,
+    limitRate: options.limitRate ?? '0',
     log: options.log ?? true,
   };
 }

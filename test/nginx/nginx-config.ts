@@ -23,6 +23,8 @@ export interface NginxLayout {
   /** Store an object though its reader went away, as nginx does of itself. */
   readonly storeOnAbort: boolean;
   readonly workers: number;
+  /** Bytes a second that one answer may take, in nginx's form (`1500k`); '0': as many as it can. */
+  readonly limitRate: string;
   readonly log: boolean;
 }
 
@@ -133,7 +135,7 @@ const originServers = ({ dir, log, host }: NginxLayout) => `
 `;
 
 function head(layout: NginxLayout): string {
-  const { dir, workers, certificates, kind, storeOnAbort } = layout;
+  const { dir, workers, certificates, kind, storeOnAbort, limitRate } = layout;
   const root = process.getuid?.() === 0 ? 'user root;\n' : '';
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `  ${name}_temp_path ${join(dir, 'temp', name)};\n`);
   const kept = kind === 'cache' && !storeOnAbort;
@@ -150,6 +152,7 @@ ${temporary.join('')}${logFormat('edge', kept ? KEPT_OUTCOME : OUTCOME)}${logFor
   map $upstream_cache_status $cache_word { default "Miss"; HIT "Hit"; REVALIDATED "RefreshHit"; ${kind === 'static' ? '"" "Hit";' : ''} }
   map $status $x_cache { default "$cache_word from cloudfront"; "~^[45]" "Error from cloudfront"; }
   sendfile on;
+  limit_rate ${limitRate};
   tcp_nopush on;
   default_type application/octet-stream;
   server_tokens off;
