@@ -13,7 +13,7 @@ import { createSimulatedEdge, type SimulatedEdge } from '../simulator/simulated-
 import { formatSurvey, formatVerdict } from './drill-tables.ts';
 import { type PopSurvey, surveyEdge } from './drill-survey.ts';
 import type { RawOptions } from './flags.ts';
-import { checkListFile } from './run-options.ts';
+import { checkListFile } from './request-flags.ts';
 import { readUrlList } from './url-list.ts';
 
 const EXAMPLE_LIST = fileURLToPath(new URL('../examples/urls.csv', import.meta.url));

@@ -1,14 +1,15 @@
-import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
+import { constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { PopQuestion } from '../core/pop-choice.ts';
-import { type FieldNames, type RequestInput, validateRequest } from '../core/request-input.ts';
+import { type RequestInput, validateRequest } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { endpointFlag, flagOf, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
+import { checkListFile, FIELD_FLAGS, obstacle, readPopQuestion } from './request-flags.ts';
 
 /** What `prewarm run` is to do. Everything in it is valid. */
 export interface RunOptions {
@@ -59,65 +60,12 @@ const FLAGS = {
 
 type Flags = ReturnType<typeof parseFlags<typeof FLAGS>>;
 
-const NAMES: FieldNames = {
-  urls: '--url',
-  domain: '--domain',
-  pops: { pop: '--pops', country: '--countries', region: '--regions' },
-  headers: '--header',
-  timeout: '--timeout',
-  agents: '--agents',
-  acceptStatus: '--accept-status',
-};
-
 /** What a resumed request brought with it when it was made. */
 const REQUEST_FLAGS = ['domain', 'pops', 'countries', 'regions', 'header', 'timeout', 'invalidate', 'skipBad'] as const;
-
-const PLACES = [
-  { option: 'pops', targetType: 'pop' },
-  { option: 'countries', targetType: 'country' },
-  { option: 'regions', targetType: 'region' },
-] as const;
 
 /** One core is left to the pipeline; agents take a core each. */
 export function defaultAgents(cores: number = availableParallelism()): number {
   return Math.max(1, cores - 1);
-}
-
-/** Where to warm, from the one of three flags that may be given. Flags may be repeated and hold lists: `--pops A,B --pops C`. */
-function readPopQuestion(raw: RawOptions, faults: InputFault[]): PopQuestion {
-  const given = PLACES.filter(({ option }) => raw[option] !== undefined);
-  const [first] = given;
-  if (first === undefined) return { targetType: 'pop', names: [] };
-  const { option, targetType } = first;
-  if (given.length > 1) {
-    const flags = given.map((place) => flagOf(place.option)).join(' and ');
-    faults.push(inputFault(flagOf(option), raw[option], `${flags} exclude each other; give one of them`));
-  }
-  const names = (raw[option] as readonly string[]).flatMap((list) => list.split(',')).map((name) => name.trim());
-  if (names.every((name) => name === '')) {
-    faults.push(
-      inputFault(flagOf(option), names.join(','), 'names nothing; name at least one, or leave the option out for the default POPs'),
-    );
-  }
-  return { targetType, names: names.filter((name) => name !== '') };
-}
-
-/** Why a path cannot be read or written; null: it can. */
-function obstacle(path: string, mode: number): string | null {
-  try {
-    accessSync(path, mode);
-    return null;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? 'unknown';
-  }
-}
-
-/** Whether `path` is a list that can be read; what is wrong is added to `faults`. */
-export function checkListFile(path: string, faults: InputFault[]): void {
-  if (path === '-') return;
-  const code = obstacle(path, constants.R_OK);
-  if (code !== null) faults.push(inputFault('FILE', path, `cannot be read (${code}); name a file of URLs, or - for standard input`));
-  else if (statSync(path).isDirectory()) faults.push(inputFault('FILE', path, 'is a directory; name a file of URLs'));
 }
 
 function checkReport(path: string, file: string | undefined, faults: InputFault[]): void {
@@ -158,7 +106,7 @@ function readRequest(flags: Flags, question: PopQuestion, faults: readonly Input
     invalidate: flags.invalidate ?? false,
     acceptStatus: [],
   };
-  return validateRequest(fields, NAMES, popCatalogue(), faults);
+  return validateRequest(fields, FIELD_FLAGS, popCatalogue(), faults);
 }
 
 /**

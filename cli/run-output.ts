@@ -1,6 +1,4 @@
-import type { Progress } from '../core/progress.ts';
-import { viewPops } from '../core/progress.ts';
-import type { PopRow, RequestRow } from '../core/request.ts';
+import type { PopProgress, Progress } from '../core/progress.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { createJsonLines } from './json-lines.ts';
 import { createProgressDisplay } from './progress-bar.ts';
@@ -12,7 +10,7 @@ export interface RunOutput {
   note(text: string): void;
   /** What agents write to their standard error. */
   agentOutput(text: string): void;
-  end(progress: Progress, row: RequestRow, pops: readonly PopRow[]): Promise<void>;
+  end(progress: Progress, pops: readonly PopProgress[], elapsedMs: number): Promise<void>;
   close(): void;
 }
 
@@ -41,16 +39,15 @@ export function createRunOutput(options: { readonly json: boolean }): RunOutput 
     progress: (progress) => (display ?? lines)?.update(progress),
     note,
     agentOutput: (text) => note(text.trimEnd()),
-    async end(progress, row, pops) {
+    async end(progress, pops, elapsedMs) {
       (display ?? lines)?.update(progress);
       close();
       if (options.json) return;
       const { formatEnd } = await import('./pop-table.ts');
       const catalogue = popCatalogue();
       const color = stdout.isTTY && !process.env['NO_COLOR'];
-      const elapsedMs = (row.endedAt ?? row.updatedAt) - row.createdAt;
       const width = stdout.isTTY ? { width: stdout.columns } : {};
-      stdout.write(formatEnd(progress, viewPops(row, pops), { cityOf: (pop) => catalogue.describe(pop).city, color, elapsedMs, ...width }));
+      stdout.write(formatEnd(progress, pops, { cityOf: (pop) => catalogue.describe(pop).city, color, elapsedMs, ...width }));
     },
     close,
   };

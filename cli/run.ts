@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DataDir, openDataDir } from '../adapters/embedded/data-dir.ts';
 import { InvalidInput } from '../core/errors.ts';
+import { findDomain } from '../core/find-domain.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { viewPops } from '../core/progress.ts';
 import { isEnded, type RequestRow } from '../core/request.ts';
 import { type RequestInput, settleDomain } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { createInvalidations, createResolver } from './edge-access.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
-import { findDomain } from './find-domain.ts';
 import type { RawOptions } from './flags.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
@@ -113,7 +114,8 @@ async function runWith(context: RunContext): Promise<number> {
   await system.start();
   const row = await watchRequest(stores, id, { everyMs: output.everyMs, show: (progress) => output.progress(progress), signal });
   if (options.out !== null) await writeReport(options.out, pipeline.report(id));
-  await output.end((await readProgress(stores, id)).progress, row, await stores.store.listPops(id));
+  const { progress } = await readProgress(stores, id);
+  await output.end(progress, viewPops(row, await stores.store.listPops(id)), (row.endedAt ?? row.updatedAt) - row.createdAt);
   return isAllDone(row) ? SUCCESS : FAILURES;
 }
 
@@ -132,8 +134,8 @@ async function makeRequest({ options, raw, dataDir, system, output }: RunContext
   const { file, skipBad } = options;
   const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad });
   if (list.skipped > 0) output.note(`${list.skipped} bad lines were left out`);
-  const domain =
-    options.edge.edgeMap === null ? await findDomain(await createResolver(options.edge), input.domain, list.hosts) : input.domain;
+  const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
+  const domain = options.edge.edgeMap === null ? await findDomain(await createResolver(options.edge), asked) : input.domain;
   const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };
   saveRunRecord(dataDir.path, id, raw);
   await system.pipeline.accept({ id, spec, urls: list.count });

@@ -19,7 +19,7 @@ export interface ListSource {
 }
 
 export interface TakenList {
-  /** Distinct URLs in `urls.csv`. */
+  /** Distinct URLs. */
   readonly count: number;
   readonly duplicates: number;
   /** Bad lines left out. */
@@ -52,23 +52,23 @@ function openList(file: string): AsyncIterable<Uint8Array> {
 }
 
 /**
- * Reads and checks the whole list and keeps it as the request's `urls.csv`, in constant memory. Throws BadList with every
- * fault counted, and nothing but an unused file left behind, when something is wrong.
+ * Reads and checks the whole list in constant memory, and hands its distinct URLs to `keep` on the way. Throws BadList with
+ * every fault counted when something is wrong, which shows only at its end: what was kept is then of no use.
  */
-export async function takeList(lists: ListStore, requestId: string, source: ListSource): Promise<TakenList> {
+export async function takeUrls(source: ListSource, keep: (batches: AsyncIterable<readonly string[]>) => Promise<void>): Promise<TakenList> {
   const intake = createUrlIntake(source.domain);
   const faults: InputFault[] = [];
   const flagged = takeFlags(source.urls, intake, faults);
   const field = source.file === '-' ? 'standard input' : (source.file ?? '');
   const list = source.file === null ? null : readUrlList(openList(source.file), { field, intake });
 
-  async function* rows(): AsyncGenerator<string> {
-    if (flagged.length > 0) yield flagged.map(formatUrlRow).join('');
-    if (list) for await (const batch of list.batches) yield batch.map(formatUrlRow).join('');
+  async function* batches(): AsyncGenerator<readonly string[]> {
+    if (flagged.length > 0) yield flagged;
+    if (list) yield* list.batches;
   }
 
   try {
-    await lists.put(keys.urls(requestId), rows());
+    await keep(batches());
   } catch (error) {
     throw asInputFault(error, field);
   }
@@ -76,6 +76,16 @@ export async function takeList(lists: ListStore, requestId: string, source: List
   const isFatal = faults.length > 0 || intake.count === 0 || figures.unusable || (figures.faultCount > 0 && !source.skipBad);
   if (isFatal) throw new BadList([...faults, ...figures.faults], faults.length + figures.faultCount);
   return { count: intake.count, duplicates: intake.duplicates, skipped: figures.faultCount, hosts: intake.hosts() };
+}
+
+/** Takes the list as the request's `urls.csv`; nothing but an unused file is left behind when something is wrong. */
+export async function takeList(lists: ListStore, requestId: string, source: ListSource): Promise<TakenList> {
+  return takeUrls(source, async (batches) => {
+    async function* rows(): AsyncGenerator<string> {
+      for await (const batch of batches) yield batch.map(formatUrlRow).join('');
+    }
+    await lists.put(keys.urls(requestId), rows());
+  });
 }
 
 /** A list that cannot be read is the user's to mend; anything else is not. */
