@@ -58,6 +58,8 @@ export async function runEmbeddedAgent(makeDownloader: (config: AgentConfig) => 
   process.on('SIGINT', () => {});
   process.on('disconnect', leave);
   agent.run().catch(giveUp);
+  // A parent that went while this process was still loading has told nobody.
+  if (process.connected === false) leave();
 }
 
 function makeUndici(config: AgentConfig): Downloader {
