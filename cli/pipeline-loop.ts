@@ -10,6 +10,8 @@ const TASK_BATCH = 400;
 const DEAD_BATCH = 10;
 /** Timers and dead letters are looked at this seldom: nobody waits for them by the millisecond. */
 const SLOW_MS = 250;
+/** An agent of an earlier run may outlive it for a moment and then be killed, which nobody here is told of. */
+const LEASE_LOOK_MS = 2000;
 
 export interface PipelineLoopOptions {
   readonly stores: EmbeddedStores;
@@ -28,6 +30,7 @@ export function runPipelineLoop({ stores, pipeline, clock, onFatal }: PipelineLo
   const advancing = new Map<string, Promise<void>>();
   let stopped = false;
   let lastSlowLook = 0;
+  let lastLeaseLook = clock.now();
   let looping: Promise<void> = Promise.resolve();
 
   async function advance(id: string): Promise<void> {
@@ -70,6 +73,10 @@ export function runPipelineLoop({ stores, pipeline, clock, onFatal }: PipelineLo
     const now = clock.now();
     if (Math.abs(now - lastSlowLook) < SLOW_MS) return;
     lastSlowLook = now;
+    if (Math.abs(now - lastLeaseLook) >= LEASE_LOOK_MS) {
+      lastLeaseLook = now;
+      await stores.tasks.freeDeadLeases();
+    }
     const due = stores.timers.takeDue(now, REQUEST_BATCH);
     for (const timer of due) await pipeline.fireTimer(timer.requestId);
     stores.timers.acknowledge(due);
