@@ -59,7 +59,7 @@ export async function runEmbeddedAgent(makeDownloader: (config: AgentConfig) => 
   process.on('disconnect', leave);
   agent.run().catch(giveUp);
   // A parent that went while this process was still loading has told nobody.
-  if (process.connected === false) leave();
+  if (process.send !== undefined && !process.connected) leave();
 }
 
 function makeUndici(config: AgentConfig): Downloader {
