@@ -10,6 +10,9 @@ import type { Invalidations } from '../core/ports/invalidations.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import { runPipelineLoop } from './pipeline-loop.ts';
 
+/** From asking an agent to end to ending it: giving back takes it far less, and what it holds is freed at its end. */
+const AGENT_KILL_AFTER_MS = 4000;
+
 /** Path of the agents' main file. */
 export const AGENT_ENTRY = fileURLToPath(new URL('../agent/embedded.ts', import.meta.url));
 
@@ -18,6 +21,8 @@ export interface EmbeddedSystemOptions {
   readonly dataDir: string;
   /** Most agents at a time. */
   readonly maximumAgents: number;
+  /** Agents kept up without a request, so that the first one finds them; default 0. */
+  readonly keepReady?: number;
   readonly agentEntry: string;
   /** Downloads in flight per agent; null: chosen by itself. */
   readonly concurrency: number | null;
@@ -37,6 +42,7 @@ export interface EmbeddedSystem {
   readonly stores: EmbeddedStores;
   readonly pipeline: Pipeline;
   readonly fleet: ProcessFleet;
+  readonly resolver: PopResolver;
   /** Goes on with what was under way before, then with whatever comes. */
   start(): Promise<void>;
   /** Agents give their tasks back and end; nothing runs afterwards. */
@@ -63,11 +69,13 @@ export function openEmbeddedSystem(options: EmbeddedSystemOptions): EmbeddedSyst
     entry: options.agentEntry,
     env: agentEnvironment(options),
     maximum: options.maximumAgents,
+    keepReady: options.keepReady ?? 0,
     onOutput: options.onOutput,
     onExit: async (pid) => {
       await stores.tasks.freeLeasesOf(pid);
     },
     onFatal: options.onFatal,
+    killAfterMs: AGENT_KILL_AFTER_MS,
   });
   const pipeline = createPipeline({
     ...stores,
@@ -84,6 +92,7 @@ export function openEmbeddedSystem(options: EmbeddedSystemOptions): EmbeddedSyst
     stores,
     pipeline,
     fleet,
+    resolver: options.resolver,
     async start() {
       await stores.tasks.freeDeadLeases();
       await loop.start();

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { storageError } from '../adapters/embedded/storage-error.ts';
 import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { RawOptions } from './flags.ts';
@@ -16,11 +17,21 @@ export type RunRecord = z.output<typeof record>;
 
 const pathOf = (dataDir: string) => join(dataDir, 'run.json');
 
+/** Throws PrewarmError `storage_full` or `storage`. */
 export function saveRunRecord(dataDir: string, requestId: string, raw: RawOptions): void {
   const flags: Record<string, unknown> = {};
   for (const flag of KEPT) if (raw[flag] !== undefined) flags[flag] = raw[flag];
   for (const flag of KEPT_PATHS) if (typeof raw[flag] === 'string') flags[flag] = resolve(raw[flag]);
-  writeFileSync(pathOf(dataDir), `${JSON.stringify({ requestId, flags }, null, 2)}\n`, { mode: 0o600 });
+  try {
+    writeFileSync(pathOf(dataDir), `${JSON.stringify({ requestId, flags }, null, 2)}\n`, { mode: 0o600 });
+  } catch (error) {
+    throw storageError(error, pathOf(dataDir));
+  }
+}
+
+/** Before another run begins in the directory: what is interrupted from now on is that one. */
+export function dropRunRecord(dataDir: string): void {
+  rmSync(pathOf(dataDir), { force: true });
 }
 
 export const hasRunRecord = (dataDir: string): boolean => existsSync(pathOf(dataDir));

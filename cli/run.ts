@@ -1,8 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type DataDir, openDataDir } from '../adapters/embedded/data-dir.ts';
 import { InvalidInput } from '../core/errors.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { inputFault } from '../core/input-fault.ts';
@@ -15,7 +11,8 @@ import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded
 import type { RawOptions } from './flags.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
-import { hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
+import { openRunDir, type RunDir } from './run-dir.ts';
+import { dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
 import { onInterrupt } from './signals.ts';
 import { takeList } from './take-list.ts';
 import { readProgress, watchRequest } from './watch-request.ts';
@@ -24,6 +21,8 @@ import { writeReport } from './write-report.ts';
 const SUCCESS = 0;
 const FAILURES = 1;
 const INTERRUPTED = 130;
+/** What still runs after an interrupt is broken off then: the state on disk bears it, as it bears a kill. */
+const INTERRUPT_DEADLINE_MS = 6000;
 
 /** Why a run ends before its request does. */
 class Interrupted extends Error {}
@@ -31,7 +30,7 @@ class Interrupted extends Error {}
 interface RunContext {
   readonly options: RunOptions;
   readonly raw: RawOptions;
-  readonly dataDir: DataDir;
+  readonly dataDir: RunDir;
   readonly system: EmbeddedSystem;
   readonly output: RunOutput;
   readonly signal: AbortSignal;
@@ -49,15 +48,17 @@ export async function run(file: string | undefined, raw: RawOptions, settings: R
   const { agentEntry = AGENT_ENTRY, isResumable = true } = settings;
   const flags = raw['resume'] === true && typeof raw['dataDir'] === 'string' ? { ...loadRunRecord(raw['dataDir']).flags, ...raw } : raw;
   const options = parseRunOptions(file, flags);
-  const isTemporary = options.dataDir === null;
-  const path = options.dataDir ?? mkdtempSync(join(tmpdir(), 'prewarm-'));
-  const dataDir = openDataDir(path);
+  const dataDir = openRunDir(options.dataDir);
   const output = createRunOutput(options);
   const ended = new AbortController();
-  let keepDirectory = false;
+  const conclude = createConclusion(dataDir, output, isResumable);
   const stopListening = onInterrupt(() => {
     output.note('stopping: agents give back what they have not finished');
     ended.abort(new Interrupted());
+    setTimeout(() => {
+      conclude(true);
+      process.exit(INTERRUPTED);
+    }, INTERRUPT_DEADLINE_MS).unref();
   });
   try {
     const system = await openSystem(options, dataDir, agentEntry, (error) => ended.abort(error), output);
@@ -67,21 +68,50 @@ export async function run(file: string | undefined, raw: RawOptions, settings: R
       await system.close();
     }
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    keepDirectory = isResumable && hasRunRecord(dataDir.path);
-    output.note(keepDirectory ? `interrupted; go on with: prewarm run --resume --data-dir ${dataDir.path}` : 'interrupted');
-    return INTERRUPTED;
+    if (error instanceof InvalidInput) throw error;
+    conclude(error instanceof Interrupted);
+    if (error instanceof Interrupted) return INTERRUPTED;
+    throw error;
   } finally {
     stopListening();
     output.close();
     dataDir.release();
-    if (isTemporary && !keepDirectory) rmSync(dataDir.path, { recursive: true, force: true });
+  }
+}
+
+/** For a run that ends before its request does, or before its results are out: keeps what can be gone on with, and says how. */
+function createConclusion(dataDir: RunDir, output: RunOutput, isResumable: boolean): (isInterrupted: boolean) => void {
+  let isTold = false;
+  return (isInterrupted) => {
+    if (isTold) return;
+    isTold = true;
+    // So that the last thing said is how to go on.
+    output.close();
+    const hasBegun = isResumable && hasRunRecord(dataDir.path);
+    if (hasBegun) dataDir.keep();
+    const what = isInterrupted ? 'interrupted' : 'broken off';
+    if (hasBegun) output.note(`${what}; go on with: prewarm run --resume --data-dir ${dataDir.path}`);
+    else if (isInterrupted) output.note(what);
+    dataDir.release();
+  };
+}
+
+/** The outcome of `work`, unless the signal comes first. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 
 async function openSystem(
   options: RunOptions,
-  dataDir: DataDir,
+  dataDir: RunDir,
   agentEntry: string,
   onFatal: (error: unknown) => void,
   output: RunOutput,
@@ -122,7 +152,7 @@ async function runWith(context: RunContext): Promise<number> {
 const isAllDone = (row: RequestRow) => row.status === 'FINISHED' && (row.counters.failed ?? 0) === 0;
 
 /** Checks the whole input, then makes the request: nothing is sent before, and nothing is left behind by what was refused. */
-async function makeRequest({ options, raw, dataDir, system, output }: RunContext, input: RequestInput): Promise<string> {
+async function makeRequest({ options, raw, dataDir, system, output, signal }: RunContext, input: RequestInput): Promise<string> {
   const { store, lists } = system.stores;
   const [unfinished] = await store.listActive();
   if (unfinished !== undefined) {
@@ -130,12 +160,14 @@ async function makeRequest({ options, raw, dataDir, system, output }: RunContext
       inputFault('--data-dir', dataDir.path, 'holds a run that has not ended; add --resume, or name another directory'),
     ]);
   }
+  dropRunRecord(dataDir.path);
   const id = randomUUID();
   const { file, skipBad } = options;
-  const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad });
+  const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad, signal });
   if (list.skipped > 0) output.note(`${list.skipped} bad lines were left out`);
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
-  const domain = options.edge.edgeMap === null ? await findDomain(await createResolver(options.edge), asked) : input.domain;
+  const domain =
+    options.edge.edgeMap === null ? await unlessAborted(findDomain(await createResolver(options.edge), asked), signal) : input.domain;
   const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };
   saveRunRecord(dataDir.path, id, raw);
   await system.pipeline.accept({ id, spec, urls: list.count });

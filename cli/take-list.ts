@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { keys } from '../core/keys.ts';
@@ -16,6 +17,8 @@ export interface ListSource {
   readonly domain: string | null;
   /** Bad lines are left out instead of refused. */
   readonly skipBad: boolean;
+  /** Breaks the reading off, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface TakenList {
@@ -47,8 +50,9 @@ function takeFlags(urls: readonly string[], intake: UrlIntake, faults: InputFaul
   return taken;
 }
 
-function openList(file: string): AsyncIterable<Uint8Array> {
-  return file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
+function openList(file: string, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+  const stream: Readable = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
+  return signal === undefined ? stream : addAbortSignal(signal, stream);
 }
 
 /**
@@ -60,7 +64,7 @@ export async function takeUrls(source: ListSource, keep: (batches: AsyncIterable
   const faults: InputFault[] = [];
   const flagged = takeFlags(source.urls, intake, faults);
   const field = source.file === '-' ? 'standard input' : (source.file ?? '');
-  const list = source.file === null ? null : readUrlList(openList(source.file), { field, intake });
+  const list = source.file === null ? null : readUrlList(openList(source.file, source.signal), { field, intake });
 
   async function* batches(): AsyncGenerator<readonly string[]> {
     if (flagged.length > 0) yield flagged;
@@ -70,6 +74,7 @@ export async function takeUrls(source: ListSource, keep: (batches: AsyncIterable
   try {
     await keep(batches());
   } catch (error) {
+    source.signal?.throwIfAborted();
     throw asInputFault(error, field);
   }
   const figures: UrlListFigures = list?.figures() ?? { count: 0, duplicates: 0, faultCount: 0, faults: [], unusable: false };
