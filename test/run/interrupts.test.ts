@@ -45,7 +45,7 @@ describe.concurrent('an interrupt', () => {
     const scene = openScene(context);
     const silent = await scene.edge({ pops: [{ pop: 'SIN2-P1' }] });
     const releaseHeads = silent.setFault({ method: 'HEAD' }, { kind: 'stall', at: 'headers' });
-    const slow = await scene.edge({ pops: [{ pop: 'SIN2-P1' }], invalidationDelayMs: 6000 });
+    const slow = await scene.edge({ pops: [{ pop: 'SIN2-P1' }], invalidationDelayMs: 2000 });
     const list = scene.list(PATHS.map((path) => urlOf(silent, path)));
     const common = ['--pops', 'SIN2-P1', '--json'];
     const atSilent = [...common, ...mapFlags(scene, silent, 'silent')];
@@ -83,7 +83,7 @@ describe.concurrent('an interrupt', () => {
 
   test('that comes a second time ends everything at once, agents that hang included', async (context) => {
     const scene = openScene(context);
-    const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }], latencies: { edgeMs: 100 } });
+    const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }], latencies: { edgeMs: 50 } });
     const list = scene.list(PATHS.map((path) => urlOf(edge, path)));
     const args = [
       'run',
