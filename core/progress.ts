@@ -1,5 +1,6 @@
 import { formatTimestamp } from './clock.ts';
 import { accounted, type Counters, count } from './counters.ts';
+import { forecastTimeout } from './forecast.ts';
 import type { QueueCounts } from './ports/queue.ts';
 import type { Provisional } from './ports/request-store.ts';
 import { isEnded, type PopRow, type PopState, type RequestRow, type RequestStatus } from './request.ts';
@@ -12,6 +13,7 @@ const PROVISIONAL_LASTS_MS = 30_000;
 export interface Progress {
   readonly request_id: string;
   readonly status: RequestStatus;
+  /** Why the status is what it is; while it runs, that it cannot be done in time at the measured rate. */
   readonly status_reason: string | null;
   readonly total_count: number;
   readonly download_count: number;
@@ -75,7 +77,7 @@ export function viewProgress(row: RequestRow, provisional: readonly Provisional[
   return {
     request_id: row.id,
     status: row.status,
-    status_reason: row.statusReason,
+    status_reason: row.statusReason ?? forecastTimeout(row, left - finished, ahead.rate, now),
     total_count: row.totalCount,
     percentage_complete: percentage(row),
     in_progress_task_count: ended ? 0 : queue.leased,

@@ -59,6 +59,14 @@ export function csvField(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
+const FAILED_ROW = /^(?:"([^"]*)"|([^",]*)),[^,]*,(?:"(?:[^"]|"")*"|[^",]*),failed,/;
+
+/** The URL of a formatted row (or its line) if its outcome is `failed`; null for others. A row is one line: nothing in it holds a line end. */
+export function readFailedUrl(line: string): string | null {
+  const match = FAILED_ROW.exec(line);
+  return match === null ? null : (match[1] ?? match[2] ?? '');
+}
+
 const known = (value: number) => (value < 0 ? '' : Math.round(value * 1000) / 1000);
 
 export function formatResultRow(row: ResultRow): string {

@@ -101,7 +101,9 @@ function resolutionOf(edge: Edge, pop: string): PopResolution {
   return { state: 'resolved', addresses: [addressOf(`${pop}-a`), addressOf(`${pop}-b`)] };
 }
 
-export const makeUrls = (count: number) => Array.from({ length: count }, (_, n) => `https://www.example.com/file,${n}?v=${n}`);
+/** Every second one with a comma, which the lists have to quote. */
+export const makeUrls = (count: number) =>
+  Array.from({ length: count }, (_, n) => `https://www.example.com/file${n % 2 === 0 ? ',' : '-'}${n}?v=${n}`);
 
 export function makeSpec(pops: readonly string[], change: Partial<RequestSpec> = {}): RequestSpec {
   return {
@@ -190,6 +192,9 @@ export async function readReport(pipeline: Pipeline, id = ID): Promise<ReportLin
 export function faultsOf(row: RequestRow, report: readonly ReportLine[], urls: readonly string[], pops: readonly string[]): string[] {
   const faults: string[] = [];
   const targets = new Set(report.map(({ url, pop, variant }) => `${url} ${pop} ${variant}`));
+  const asked = new Set(urls);
+  const strangers = report.filter(({ url = '' }) => !asked.has(url));
+  if (strangers.length > 0) faults.push(`${strangers.length} rows of URLs that nobody asked for, as ${strangers[0]?.['url']}`);
   const expected = urls.length * pops.length * row.spec.variants.length;
   if (accounted(row.counters) !== row.totalCount) faults.push(`${accounted(row.counters)} of ${row.totalCount} accounted`);
   if (row.totalCount !== expected) faults.push(`total is ${row.totalCount}, not ${expected}`);

@@ -130,3 +130,18 @@ test('a POP shows its reasons, times before and after, separate caches, and what
   const [unmeasured] = viewPops(makeRow({}), [{ ...pop, counters: NO_COUNTERS }]);
   expect(unmeasured).toMatchObject({ ttfb_before_median_ms: null, separate_caches: false });
 });
+
+test('a running request says early that it cannot be done in time at the measured rate, and stops saying so when it can', () => {
+  const provisional = (rate: number) => [{ requestId: ID, agentId: 'a', count: 1, bytes: 40, rate, updatedAt: NOW }];
+  const row = makeRow({ totalCount: 6001, timeoutAt: NOW + 60_000, queuedAt: NOW - 3000 });
+  const reason = (change: Partial<RequestRow>, rate: number) =>
+    viewProgress({ ...row, ...change }, provisional(rate), IDLE, NOW).status_reason;
+  expect(reason({}, 50)).toBe(
+    'will not be done in time: 6000 targets at 50/s take 2 min, and the timeout comes in 60 s; more agents, fewer URLs or POPs, or a longer timeout would help',
+  );
+  expect(reason({}, 100)).toBeNull();
+  expect(reason({ queuedAt: NOW - 2999 }, 50)).toBeNull();
+  expect(reason({ timeoutAt: null }, 50)).toBeNull();
+  expect(reason({}, 0)).toBeNull();
+  expect(reason({ status: 'STOPPED', statusReason: 'cancelled' }, 50)).toBe('cancelled');
+});
