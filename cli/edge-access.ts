@@ -24,3 +24,16 @@ export async function createInvalidations(endpoint: string | null): Promise<Inva
   const { createCloudFrontInvalidations } = await import('../adapters/aws/cloudfront-invalidations.ts');
   return createCloudFrontInvalidations();
 }
+
+/** The same, loaded when the first request asks for it. */
+export function createLazyInvalidations(endpoint: string | null): Invalidations {
+  let loading: Promise<Invalidations> | null = null;
+  const load = () => {
+    loading ??= createInvalidations(endpoint);
+    return loading;
+  };
+  return {
+    create: async (domain, callerReference, paths) => (await load()).create(domain, callerReference, paths),
+    isComplete: async (domain, id) => (await load()).isComplete(domain, id),
+  };
+}

@@ -9,6 +9,7 @@ Examples:
   $ prewarm drill                                        the whole thing against a simulated edge, no account needed
   $ prewarm run urls.csv --domain d111111abcdef8.cloudfront.net --regions apac,eu
   $ prewarm run --url https://www.example.com/launch.mp4 --pops SIN2-P1,FRA56-P4 --out report.csv
+  $ prewarm serve --data-dir warm.d                      the same as an HTTP API
 
 Exit codes: 0 every target is warm, 1 some are not, 2 bad usage or input (nothing was sent), 130 interrupted.`;
 
@@ -28,6 +29,14 @@ FILE is a list as for run; the example list without it. Shows the cold caches, w
 Examples:
   $ prewarm drill
   $ prewarm drill urls.csv --pops NRT57-P3,GRU3-P1`;
+
+const SERVE_EXAMPLES = `
+The API is described at /openapi.json. Agents are child processes of the server; requests go on after a restart with the same --data-dir.
+
+Examples:
+  $ prewarm serve --data-dir warm.d                      makes an API key and shows it once
+  $ prewarm serve --port 0 --json                        any free port; the first line tells it: {"url":"http://127.0.0.1:PORT"}
+  $ prewarm serve --host 0.0.0.0 --api-key ci=KEY1 --api-key launch=KEY2 --data-dir /var/lib/prewarm`;
 
 const collect = (value: string, earlier: readonly string[] = []) => [...earlier, value];
 
@@ -82,6 +91,32 @@ function addDrill(program: Command, done: (code: ExitCode) => void): void {
     });
 }
 
+function addServe(program: Command, done: (code: ExitCode) => void): void {
+  const serve = program
+    .command('serve')
+    .summary('serve the HTTP API from this machine')
+    .description('Serves the HTTP API, and warms what it is asked for from this machine, until it is ended by SIGTERM or Ctrl-C.')
+    .option('--host <ADDRESS>', 'address to listen at; one that other machines reach needs an --api-key (default: 127.0.0.1)')
+    .option('--port <N>', 'port to listen at, 0 for any that is free (default: 8787)')
+    .option('--data-dir <DIR>', 'keep the state there (default: a temporary one)')
+    .option(
+      '--api-key <[NAME=]KEY>',
+      'key that clients send as x-api-key (repeatable; default: PREWARM_API_KEY, or made and shown once)',
+      collect,
+    )
+    .option('--max-agents <N>', 'most agent processes at a time (default: one a core)')
+    .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
+    .option('--show-success-urls', 'GET /status lists the URLs that are done too')
+    .option('--invalidation-endpoint <URL>', "invalidate at a simulated edge instead of CloudFront's API")
+    .option('--json', 'say on standard output where it serves, as one JSON line');
+  addEdgeOptions(serve)
+    .addHelpText('after', SERVE_EXAMPLES)
+    .action(async (raw: Readonly<Record<string, unknown>>) => {
+      const { serve } = await import('./serve.ts');
+      done(await serve(raw));
+    });
+}
+
 function createProgram(done: (code: ExitCode) => void): Command {
   const program = new Command('prewarm')
     .description(packageFile.description)
@@ -92,6 +127,7 @@ function createProgram(done: (code: ExitCode) => void): Command {
     .showHelpAfterError('(--help lists what there is)')
     .exitOverride();
   addRun(program, done);
+  addServe(program, done);
   addDrill(program, done);
   return program;
 }

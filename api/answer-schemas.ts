@@ -1,0 +1,159 @@
+import { z } from '@hono/zod-openapi';
+import { REQUEST_STATUSES } from '../core/request.ts';
+
+const timestamp = z.string().openapi({ example: '2024-04-16 03:12:21.046535', description: 'UTC, YYYY-MM-DD HH:MM:SS.ffffff' });
+const requestId = z.string().openapi({ example: '3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f', description: 'A UUID' });
+const status = z.enum(REQUEST_STATUSES);
+const count = z.int().nonnegative();
+const bytes = z.number().nonnegative();
+
+const counts = {
+  download_count: count.openapi({ description: 'Targets that are warm: warmed_count + already_warm_count' }),
+  warmed_count: count.openapi({ description: 'Targets this request brought into the cache' }),
+  already_warm_count: count,
+  failed_count: count,
+  verified_count: count.openapi({ description: 'Targets whose cache was seen to hold the whole object' }),
+  near_count: count.openapi({ description: 'Targets answered by another POP of the same city' }),
+  download_size: bytes.openapi({ description: "Bytes of the warm targets' objects, each counted once" }),
+  edge_bytes: bytes.openapi({ description: 'Everything read from the edge, checks and retries included' }),
+};
+
+const milliseconds = z.number().nonnegative().nullable();
+
+const popProgressSchema = z
+  .object({
+    pop: z.string().openapi({ example: 'SIN2-P1' }),
+    state: z.enum(['resolved', 'pop_unresolvable', 'address_refused']),
+    addresses: z.array(z.string()).readonly(),
+    separate_caches: z.boolean().openapi({ description: 'Its addresses were found to be caches of their own' }),
+    total_count: count,
+    ...counts,
+    failed_reasons: z.record(z.string(), count).openapi({ description: 'Failed targets by reason', example: { status_404: 2 } }),
+    attempts: count,
+    ttfb_before_median_ms: milliseconds,
+    ttfb_before_p95_ms: milliseconds,
+    ttfb_after_median_ms: milliseconds,
+    ttfb_after_p95_ms: milliseconds,
+  })
+  .openapi('PopProgress');
+
+export const progressSchema = z
+  .object({
+    request_id: requestId,
+    status,
+    status_reason: z.string().nullable().openapi({
+      description: 'Why the status is what it is; while it runs, that it cannot be done before the timeout at the measured rate',
+    }),
+    total_count: count.openapi({ description: 'Targets: URLs x POPs' }),
+    percentage_complete: z
+      .int()
+      .min(0)
+      .max(100)
+      .openapi({ description: 'Never falls; 100 when every target was done or failed of itself' }),
+    in_progress_task_count: count,
+    available_task_count: count,
+    total_size: bytes.openapi({ description: 'Bytes over all targets, as far as the lengths are known' }),
+    ...counts,
+    provisional_count: count.openapi({ description: 'Finished targets that are not accounted yet; may fall' }),
+    provisional_bytes: bytes,
+    rate: z.number().nonnegative().openapi({ description: 'Targets per second' }),
+    eta_seconds: count.nullable(),
+    skipped_pops: z.array(z.string()).readonly().openapi({ description: 'Default POPs that do not resolve and were left out' }),
+    created_at: timestamp,
+    last_update_time: timestamp,
+    timestamp,
+    pops: z.array(popProgressSchema).readonly().optional().openapi({ description: 'With detail=pops' }),
+  })
+  .openapi('Progress');
+
+export const acceptedSchema = z
+  .object({
+    status: z.literal('Success'),
+    error_message: z.literal(''),
+    error_urls: z.array(z.string()).openapi({ description: 'Empty' }),
+    request_id: requestId,
+    timestamp,
+    timeout_at: timestamp.nullable(),
+  })
+  .openapi('Accepted');
+
+export const failureSchema = z
+  .object({
+    status: z.literal('Failed'),
+    error_message: z.string().openapi({ description: 'Names the field, the value and what to write instead' }),
+    error_urls: z.array(z.string()).openapi({ description: 'URLs of the request that are wrong, as they were given' }),
+  })
+  .openapi('Failure');
+
+export const messageSchema = z.object({ message: z.string().openapi({ example: 'Forbidden' }) }).openapi('Message');
+
+export const instancesSchema = z
+  .object({ status: z.literal('success'), timestamp, message: z.literal('query success'), desiredcapacity: count })
+  .openapi('Instances');
+
+export const instancesChangedSchema = z
+  .object({
+    status: z.literal('success'),
+    timestamp,
+    message: z.string().openapi({ example: 'Auto Scaling Group prewarm_asg_prod updated to Desired Capacity: 1' }),
+  })
+  .openapi('InstancesChanged');
+
+export const summarySchema = z
+  .object({
+    request_id: requestId,
+    failure_pops: z.array(z.string()).max(1000),
+    failure_urls: z.array(z.string()).max(1000),
+    failure_pop_urls_report: z
+      .string()
+      .openapi({ description: 'A link to the failed rows of the report as CSV; it needs no key and ends after an hour' }),
+    timestamp,
+    created_at: timestamp,
+    last_update_time: timestamp,
+    status,
+  })
+  .openapi('Summary');
+
+const urls = z.array(z.string()).max(1000);
+
+export const urlStatusSchema = z
+  .object({
+    status: z.enum(['COMPLETED', 'IN_PROGRESS', 'TIMEOUT', 'FAILED']),
+    total: count.openapi({ description: 'URLs' }),
+    completed: count.openapi({ description: 'URLs that every POP has' }),
+    inProgress: count,
+    failedUrl: urls,
+    inProgressUrl: urls,
+    successUrl: urls.optional().openapi({ description: 'Only where the server is set to show them' }),
+  })
+  .openapi('UrlStatus');
+
+const requestSummarySchema = z
+  .object({
+    request_id: requestId,
+    status,
+    status_reason: z.string().nullable(),
+    made_by: z.string().nullable().openapi({ description: 'Name of the API key that made it' }),
+    cf_domain: z.string().nullable(),
+    url_count: count,
+    pop_count: count,
+    total_count: count,
+    download_count: count,
+    failed_count: count,
+    percentage_complete: z.int().min(0).max(100),
+    instance_count: count,
+    created_at: timestamp,
+    last_update_time: timestamp,
+    timeout_at: timestamp.nullable(),
+  })
+  .openapi('RequestSummary');
+
+export const requestListSchema = z
+  .object({
+    requests: z.array(requestSummarySchema).openapi({ description: 'Newest first' }),
+    next: z.string().nullable().openapi({ description: 'Pass it as `after` for the next page; null: this was the last' }),
+    timestamp,
+  })
+  .openapi('RequestList');
+
+export const healthSchema = z.object({ status: z.literal('ok'), version: z.string() }).openapi('Health');

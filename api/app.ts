@@ -1,0 +1,84 @@
+import type { MiddlewareHandler } from 'hono';
+import type { ApiDeps } from './api-deps.ts';
+import { type ApiApp, type ApiEnv, createOpenApiApp } from './api-env.ts';
+import { answerFailure, failureBody } from './failure-answer.ts';
+import { addInstanceRoutes } from './instance-routes.ts';
+import { addListRoutes } from './list-routes.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { createReadProgress } from './read-progress.ts';
+import { addServiceRoutes } from './service-routes.ts';
+import { addSummaryRoutes } from './summary-routes.ts';
+import { addWarmRoutes } from './warm-routes.ts';
+
+export type { ApiApp } from './api-env.ts';
+
+const METHODS: Readonly<Record<string, string>> = {
+  '/prewarm': 'DELETE, GET, POST',
+  '/instances': 'GET, POST',
+  '/summary': 'GET',
+  '/status': 'GET',
+  '/requests': 'GET',
+  '/reports/:req_id': 'GET',
+  '/metrics': 'GET',
+  '/healthz': 'GET',
+  '/openapi.json': 'GET',
+};
+const KNOWN_METHODS = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT']);
+
+const needsNoKey = (path: string) => path === '/healthz' || path === '/openapi.json' || path.startsWith('/reports/');
+
+function requireKey({ keys }: ApiDeps): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    if (!needsNoKey(c.req.path)) {
+      const name = keys.nameOf(c.req.header('x-api-key') ?? '');
+      // The gateway's own answer, the same for a missing and a wrong key.
+      if (name === null) return c.json({ message: 'Forbidden' }, 403);
+      c.set('keyName', name);
+    }
+    return next();
+  };
+}
+
+/** Path of the route, so that neither ids nor tokens get into logs and metrics. */
+function routeOf(path: string): string {
+  if (path.startsWith('/reports/')) return '/reports';
+  return Object.hasOwn(METHODS, path) ? path : 'other';
+}
+
+function observe({ log }: ApiDeps, metrics: Metrics): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const start = performance.now();
+    await next();
+    const ms = performance.now() - start;
+    const route = routeOf(c.req.path);
+    const method = KNOWN_METHODS.has(c.req.method) ? c.req.method : 'other';
+    metrics.observe(route, method, c.res.status, ms / 1000);
+    const fields = { method, route, status: c.res.status, ms: Math.round(ms * 10) / 10, key: c.get('keyName') };
+    // Polling would drown everything else.
+    if (method === 'GET' && c.res.status < 400) log.debug(fields, 'answered');
+    else log.info(fields, 'answered');
+  };
+}
+
+/**
+ * The HTTP API as one app, for a server and for a function alike: `app.fetch(request)` answers. Needs nothing but its ports;
+ * answers are JSON, but for reports (CSV) and metrics (text).
+ */
+export function createApiApp(deps: ApiDeps): ApiApp {
+  const app = createOpenApiApp();
+  const metrics = createMetrics(deps);
+  app.use(observe(deps, metrics), requireKey(deps));
+  addWarmRoutes(app, deps, createReadProgress(deps));
+  addInstanceRoutes(app, deps);
+  addListRoutes(app, deps);
+  addSummaryRoutes(app, deps);
+  addServiceRoutes(app, deps, metrics);
+  for (const [path, methods] of Object.entries(METHODS)) {
+    app.all(path, (c) =>
+      c.json(failureBody(`${c.req.method} is no method of ${c.req.path}; it takes ${methods}`), 405, { Allow: methods }),
+    );
+  }
+  app.notFound((c) => c.json(failureBody(`${c.req.path.slice(0, 100)} is no path of this API; /openapi.json lists them`), 404));
+  app.onError((error, c) => answerFailure(error, c, deps.log));
+  return app;
+}

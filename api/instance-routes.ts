@@ -1,0 +1,126 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { formatTimestamp } from '../core/clock.ts';
+import { InvalidInput, PrewarmError } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import { isActive } from '../core/request.ts';
+import type { ApiDeps } from './api-deps.ts';
+import type { ApiApp } from './api-env.ts';
+import { instancesChangedSchema, instancesSchema } from './answer-schemas.ts';
+import { failures, keyed, ok } from './answers.ts';
+import { findRequest } from './find-request.ts';
+import { readJsonBody } from './read-json-body.ts';
+
+/** The group's name in the answers that existing users' scripts read. */
+const GROUP_NAME = 'prewarm_asg_prod';
+const OPERATOR_CLAIM_LASTS_MS = 60 * 60_000;
+const MAX_CLAIM = 1000;
+
+const bodySchema = z
+  .object({
+    req_id: z
+      .string('write the id of a request')
+      .nullish()
+      .openapi({ description: 'Whose claim is changed; without it, the claim of the operator is' }),
+    DesiredCapacity: z
+      .int(`write a whole number from 0 to ${MAX_CLAIM}`)
+      .min(0, `write a whole number from 0 to ${MAX_CLAIM}`)
+      .max(MAX_CLAIM, `write a whole number from 0 to ${MAX_CLAIM}`)
+      .nullish()
+      .openapi({ description: 'Agents: from 1 with req_id; 0 removes the claim of the operator. May be left out with force_stop' }),
+    force_stop: z.boolean('write true or false').nullish().openapi({ description: 'End the request of req_id as STOPPED' }),
+  })
+  .openapi('InstancesBody');
+
+type InstancesBody = z.output<typeof bodySchema>;
+
+const readRoute = createRoute({
+  method: 'get',
+  path: '/instances',
+  operationId: 'getInstances',
+  summary: 'How many agents are wanted',
+  tags: ['instances'],
+  responses: { ...ok(instancesSchema, 'The desired capacity'), ...keyed },
+});
+
+const changeRoute = createRoute({
+  method: 'post',
+  path: '/instances',
+  operationId: 'changeInstances',
+  summary: 'Change how many agents work',
+  description: `With req_id the claim of that request. Without it the claim of the operator, which lapses after 60 minutes. The capacity is the sum of all claims, up to the maximum.`,
+  tags: ['instances'],
+  request: { body: { required: true, content: { 'application/json': { schema: bodySchema, example: { DesiredCapacity: 1 } } } } },
+  responses: { ...ok(instancesChangedSchema, 'The capacity that resulted'), ...failures(400, 404, 409, 413), ...keyed },
+});
+
+function parseBody(body: unknown): InstancesBody {
+  const parsed = bodySchema.safeParse(body);
+  if (parsed.success) {
+    const { data } = parsed;
+    if (data.DesiredCapacity === undefined && data.force_stop !== true) {
+      throw new InvalidInput([inputFault('DesiredCapacity', '', `is missing; write a whole number from 0 to ${MAX_CLAIM}`)]);
+    }
+    return data;
+  }
+  const given = (typeof body === 'object' && body !== null ? body : {}) as Readonly<Record<string, unknown>>;
+  throw new InvalidInput(
+    parsed.error.issues.map(({ path, message }) => {
+      const field = String(path[0] ?? 'body');
+      return path.length === 0
+        ? inputFault(field, body, 'write a JSON object: {"DesiredCapacity": 1}')
+        : inputFault(field, given[field], message);
+    }),
+  );
+}
+
+async function changeRequest(deps: ApiDeps, id: string, { DesiredCapacity: agents, force_stop: stop }: InstancesBody, by: string) {
+  const row = await findRequest(deps, id, 'req_id');
+  if (stop === true) {
+    await deps.pipeline.end(row.id, 'STOPPED', `stopped by ${by}`);
+    return;
+  }
+  if ((agents ?? 0) < 1) {
+    const message = `write a whole number from 1 to ${MAX_CLAIM}; to end the request, pass force_stop: true`;
+    throw new InvalidInput([inputFault('DesiredCapacity', agents, message)]);
+  }
+  if (!isActive(row.status) || !(await deps.store.setRequestClaim(row.id, agents ?? 1))) {
+    throw new PrewarmError(
+      'conflict',
+      `req_id: request ${row.id} has ended, so it needs no instances; leave req_id out to keep some ready`,
+    );
+  }
+}
+
+async function change(deps: ApiDeps, body: InstancesBody, by: string): Promise<void> {
+  const id = body.req_id ?? null;
+  if (id !== null) return changeRequest(deps, id, body, by);
+  if (body.force_stop === true)
+    throw new InvalidInput([inputFault('req_id', '', 'is missing; force_stop needs the id of the request to end')]);
+  const agents = body.DesiredCapacity ?? 0;
+  const claim = agents === 0 ? null : { agents, lapsesAt: deps.clock.now() + OPERATOR_CLAIM_LASTS_MS };
+  return deps.store.setOperatorClaim(claim);
+}
+
+export function addInstanceRoutes(app: ApiApp, deps: ApiDeps): void {
+  const timestamp = () => formatTimestamp(deps.clock.now());
+
+  app.openapi(readRoute, async (c) =>
+    c.json(
+      {
+        status: 'success' as const,
+        timestamp: timestamp(),
+        message: 'query success' as const,
+        desiredcapacity: await deps.fleet.getCapacity(),
+      },
+      200,
+    ),
+  );
+
+  app.openAPIRegistry.registerPath(changeRoute);
+  app.openapi({ ...changeRoute, request: {}, hide: true }, async (c) => {
+    await change(deps, parseBody(await readJsonBody(c.req.raw)), c.get('keyName'));
+    const capacity = await deps.pipeline.reconcileFleet();
+    const message = `Auto Scaling Group ${GROUP_NAME} updated to Desired Capacity: ${capacity}`;
+    return c.json({ status: 'success' as const, timestamp: timestamp(), message }, 200);
+  });
+}

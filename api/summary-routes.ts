@@ -1,0 +1,90 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { formatTimestamp } from '../core/clock.ts';
+import { PrewarmError } from '../core/errors.ts';
+import { summariseFailures } from '../core/pipeline/summarise-failures.ts';
+import { isEnded } from '../core/request.ts';
+import type { ApiDeps } from './api-deps.ts';
+import type { ApiApp } from './api-env.ts';
+import { messageSchema, summarySchema } from './answer-schemas.ts';
+import { failures, keyed, ok } from './answers.ts';
+import { findRequest } from './find-request.ts';
+import { createRecent } from './recent.ts';
+import { failedRowsOnly, toByteStream } from './report-rows.ts';
+
+const summaryRoute = createRoute({
+  method: 'get',
+  path: '/summary',
+  operationId: 'getSummary',
+  summary: 'What failed',
+  tags: ['reports'],
+  request: { query: z.object({ req_id: z.string('is missing; pass the request_id that POST /prewarm answered') }) },
+  responses: { ...ok(summarySchema, 'Distinct POPs and URLs that failed, at most 1,000 each'), ...failures(400, 404, 409), ...keyed },
+});
+
+const reportRoute = createRoute({
+  method: 'get',
+  path: '/reports/{req_id}',
+  operationId: 'getReport',
+  summary: 'The report as CSV, by the link that /summary answers',
+  description: 'One row per target. Without outcome=failed the report has all rows, and not only the failed ones.',
+  tags: ['reports'],
+  security: [],
+  request: {
+    params: z.object({ req_id: z.string() }),
+    query: z.object({
+      expires: z.string('is missing; take the link from /summary as it is').openapi({ description: 'Seconds since the epoch' }),
+      token: z.string('is missing; take the link from /summary as it is'),
+      outcome: z.enum(['failed'], 'takes only the value failed; leave it out for all rows').optional(),
+    }),
+  },
+  responses: {
+    200: { description: 'The report', content: { 'text/csv': { schema: z.string() } } },
+    403: { description: 'The link is wrong, or has ended', content: { 'application/json': { schema: messageSchema } } },
+    ...failures(400, 404, 409),
+    503: keyed[503],
+  },
+});
+
+const EXPIRED = 'This link has ended; GET /summary answers a new one';
+
+export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
+  const summaryOf = createRecent(deps.clock, (row) => summariseFailures(deps, row));
+
+  app.openapi(summaryRoute, async (c) => {
+    const row = await findRequest(deps, c.req.valid('query').req_id, 'req_id');
+    if (!isEnded(row.status)) {
+      throw new PrewarmError(
+        'conflict',
+        `req_id: request ${row.id} is ${row.status}; ask again when it has ended, or end it with DELETE /prewarm`,
+      );
+    }
+    const failed = await summaryOf(row);
+    return c.json(
+      {
+        request_id: row.id,
+        failure_pops: [...failed.pops],
+        failure_urls: [...failed.urls],
+        failure_pop_urls_report: await deps.reportLinks.linkTo(row.id, new URL(c.req.url).origin),
+        timestamp: formatTimestamp(deps.clock.now()),
+        created_at: formatTimestamp(row.createdAt),
+        last_update_time: formatTimestamp(row.updatedAt),
+        status: row.status,
+      },
+      200,
+    );
+  });
+
+  app.openapi(reportRoute, async (c) => {
+    const { req_id: id } = c.req.valid('param');
+    const { expires, token, outcome } = c.req.valid('query');
+    const fault = deps.reportLinks.check(id, expires, token);
+    if (fault !== null) return c.json({ message: fault === 'expired' ? EXPIRED : 'Forbidden' }, 403);
+    const row = await findRequest(deps, id, 'req_id');
+    if (!isEnded(row.status)) throw new PrewarmError('conflict', `request ${row.id} has not ended yet`);
+    const report = deps.pipeline.report(row.id);
+    return c.body(toByteStream(outcome === 'failed' ? failedRowsOnly(report) : report), 200, {
+      'Content-Type': 'text/csv; charset=utf-8',
+      'Content-Disposition': `attachment; filename="${row.id}.csv"`,
+    });
+  });
+}

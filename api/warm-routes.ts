@@ -1,0 +1,139 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { formatTimestamp } from '../core/clock.ts';
+import { domainQuestion } from '../core/domain-question.ts';
+import { InvalidInput, PrewarmError } from '../core/errors.ts';
+import { findDomain } from '../core/find-domain.ts';
+import { inputFault } from '../core/input-fault.ts';
+import { parseRequestBody, requestBodySchema } from '../core/request-body.ts';
+import { type RequestInput, settleDomain } from '../core/request-input.ts';
+import type { ApiDeps } from './api-deps.ts';
+import type { ApiApp } from './api-env.ts';
+import { acceptedSchema, progressSchema } from './answer-schemas.ts';
+import { failures, keyed, ok } from './answers.ts';
+import { findRequest } from './find-request.ts';
+import { IDEMPOTENCY_HEADER, requestIdFor } from './idempotency.ts';
+import type { ReadProgress } from './read-progress.ts';
+import { readJsonBody } from './read-json-body.ts';
+
+const byRequestId = z.object({
+  req_id: z
+    .string('is missing; pass the request_id that POST /prewarm answered')
+    .openapi({ example: '3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f' }),
+});
+
+const BODY_EXAMPLE = {
+  url_list: ['https://www.example.com/index.html', 'https://www.example.com/images/demo.png'],
+  cf_domain: 'd111111abcdef8.cloudfront.net',
+  target_type: 'region',
+  regions: ['apac', 'eu'],
+  header: ['Accept-Encoding: gzip, br'],
+  timeout: 30,
+  instance_count: 1,
+};
+
+const requestId = '$response.body#/request_id';
+const LINKS = {
+  progress: { operationId: 'getProgress', parameters: { req_id: requestId } },
+  cancel: { operationId: 'cancelRequest', parameters: { req_id: requestId } },
+  summary: { operationId: 'getSummary', parameters: { req_id: requestId } },
+  status: { operationId: 'getUrlStatus', parameters: { requestID: requestId } },
+};
+
+const submitRoute = createRoute({
+  method: 'post',
+  path: '/prewarm',
+  operationId: 'submitRequest',
+  summary: 'Warm a list of URLs',
+  description:
+    'Every URL is downloaded through every chosen POP. Unknown fields are ignored, and so are the lists that target_type does not name.',
+  tags: ['requests'],
+  request: {
+    headers: z.object({
+      'Idempotency-Key': z.string().optional().openapi({
+        description: 'The same key and body answer the same request again, for 24 hours',
+        example: 'launch-2024-04-16',
+      }),
+    }),
+    body: { required: true, content: { 'application/json': { schema: requestBodySchema.openapi('RequestBody'), example: BODY_EXAMPLE } } },
+  },
+  responses: { 200: { ...ok(acceptedSchema, 'The request was made')[200], links: LINKS }, ...failures(400, 409, 413), ...keyed },
+});
+
+const progressRoute = createRoute({
+  method: 'get',
+  path: '/prewarm',
+  operationId: 'getProgress',
+  summary: 'How far a request is',
+  tags: ['requests'],
+  request: {
+    query: byRequestId.extend({
+      detail: z
+        .enum(['pops'], 'takes only the value pops; leave it out, or pass detail=pops')
+        .optional()
+        .openapi({ description: 'One row per POP too' }),
+    }),
+  },
+  responses: { ...ok(progressSchema, 'Its progress'), ...failures(400, 404), ...keyed },
+});
+
+const cancelRoute = createRoute({
+  method: 'delete',
+  path: '/prewarm',
+  operationId: 'cancelRequest',
+  summary: 'End a request as STOPPED',
+  description: 'One that has ended already stays as it is.',
+  tags: ['requests'],
+  request: { query: byRequestId },
+  responses: { ...ok(progressSchema, 'What it had reached'), ...failures(400, 404), ...keyed },
+});
+
+/** The distribution's own name, or the domain as given where no distribution is needed. */
+async function domainOf({ domains }: ApiDeps, input: RequestInput): Promise<string | null> {
+  if (domains === null) {
+    const question = domainQuestion(input.domain, input.hosts);
+    return question.kind === 'known' ? question.domain : input.domain;
+  }
+  try {
+    return await findDomain(domains, { given: input.domain, hosts: input.hosts, field: 'cf_domain' });
+  } catch (cause) {
+    if (!(cause instanceof PrewarmError) || cause.code !== 'dns') throw cause;
+    const message = "the DNS server did not tell the distribution; pass the distribution's own name, as in d111111abcdef8.cloudfront.net";
+    throw new InvalidInput([inputFault('cf_domain', input.domain ?? '', message)]);
+  }
+}
+
+export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readProgress: ReadProgress): void {
+  // Documented apart from being routed: the generated validators would refuse what old scripts send, which is JSON under a
+  // form type, and odd values in fields that are not read.
+  app.openAPIRegistry.registerPath(submitRoute);
+  app.openapi({ ...submitRoute, request: {}, hide: true }, async (c) => {
+    const body = await readJsonBody(c.req.raw);
+    const input = parseRequestBody(body, deps.catalogue);
+    const spec = settleDomain(input, await domainOf(deps, input), deps.catalogue);
+    const madeBy = c.get('keyName');
+    const id = await requestIdFor(deps, { name: madeBy, idempotencyKey: c.req.header(IDEMPOTENCY_HEADER) ?? null }, body);
+    const row = await deps.pipeline.accept({ id, spec, urls: input.urls, madeBy });
+    return c.json(
+      {
+        status: 'Success' as const,
+        error_message: '' as const,
+        error_urls: [],
+        request_id: row.id,
+        timestamp: formatTimestamp(row.createdAt),
+        timeout_at: row.timeoutAt === null ? null : formatTimestamp(row.timeoutAt),
+      },
+      200,
+    );
+  });
+
+  app.openapi(progressRoute, async (c) => {
+    const { req_id: id, detail } = c.req.valid('query');
+    return c.json(await readProgress(await findRequest(deps, id, 'req_id'), detail === 'pops'), 200);
+  });
+
+  app.openapi(cancelRoute, async (c) => {
+    const row = await findRequest(deps, c.req.valid('query').req_id, 'req_id');
+    const ended = await deps.pipeline.end(row.id, 'STOPPED', `cancelled by ${c.get('keyName')}`);
+    return c.json(await readProgress(ended ?? row, false), 200);
+  });
+}

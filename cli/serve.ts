@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createApiKeys } from '../api/api-keys.ts';
+import { createApiApp } from '../api/app.ts';
+import { createReportLinks } from '../api/report-links.ts';
+import { type DataDir, openDataDir } from '../adapters/embedded/data-dir.ts';
+import { systemClock } from '../core/clock.ts';
+import { count } from '../core/counters.ts';
+import type { Events } from '../core/ports/events.ts';
+import { popCatalogue } from '../data/catalogue.ts';
+import packageFile from '../package.json' with { type: 'json' };
+import { DEFAULT_KEY_NAME } from './api-key-options.ts';
+import { createLazyInvalidations, createResolver } from './edge-access.ts';
+import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
+import type { RawOptions } from './flags.ts';
+import { openHttpServer } from './http-server.ts';
+import { keepSecret } from './secret-file.ts';
+import { type ServeOptions, parseServeOptions } from './serve-options.ts';
+import { createServerLog, type ServerLog } from './server-log.ts';
+import { onInterrupt } from './signals.ts';
+
+/** The operator's claim lapses by itself; nobody calls then. */
+const RECONCILE_MS = 30_000;
+
+interface ServeContext {
+  readonly options: ServeOptions;
+  readonly dataDir: DataDir;
+  readonly log: ServerLog['log'];
+  /** Rejects when the system cannot go on, resolves when it is asked to stop. */
+  readonly stopped: PromiseWithResolvers<void>;
+}
+
+/** `prewarm serve`: the HTTP API and the agents in one process tree, until SIGTERM. Throws InvalidInput for options that are wrong. */
+export async function serve(raw: RawOptions): Promise<number> {
+  const options = parseServeOptions(raw, process.env);
+  const isTemporary = options.dataDir === null;
+  const dataDir = openDataDir(options.dataDir ?? mkdtempSync(join(tmpdir(), 'prewarm-')));
+  const serverLog = createServerLog({ isTTY: process.stderr.isTTY, debug: process.env['PREWARM_DEBUG'] === '1' });
+  const { log } = serverLog;
+  takeConsole(log);
+  const stopped = Promise.withResolvers<void>();
+  // It may reject before anybody waits for it.
+  stopped.promise.catch(() => {});
+  const stopListening = onInterrupt(() => {
+    log.info('stopping: agents give back what they have not finished');
+    stopped.resolve();
+  });
+  try {
+    await serveUntilStopped({ options, dataDir, log, stopped });
+    return 0;
+  } finally {
+    stopListening();
+    serverLog.flush();
+    dataDir.release();
+    if (isTemporary) rmSync(dataDir.path, { recursive: true, force: true });
+  }
+}
+
+/** The HTTP adapter tells of clients that went away on the console, which must stay free for what was asked for. */
+function takeConsole(log: ServerLog['log']): void {
+  console.info = (text: unknown) => log.debug({ text }, 'the HTTP server says');
+  console.error = (error: unknown) => log.error({ err: error }, 'the HTTP server says');
+}
+
+async function serveUntilStopped(context: ServeContext): Promise<void> {
+  const { options, stopped } = context;
+  const system = await openSystem(context);
+  try {
+    const server = await openHttpServer(createApp(context, system), options);
+    const reconciling = setInterval(() => void system.pipeline.reconcileFleet().catch(stopped.reject), RECONCILE_MS);
+    try {
+      await system.start();
+      await system.pipeline.reconcileFleet();
+      announce(context, server.url);
+      await stopped.promise;
+    } finally {
+      clearInterval(reconciling);
+      await server.close();
+    }
+  } finally {
+    await system.close();
+  }
+}
+
+async function openSystem({ options, dataDir, log, stopped }: ServeContext): Promise<EmbeddedSystem> {
+  const { edge } = options;
+  return openEmbeddedSystem({
+    dataDir: dataDir.path,
+    maximumAgents: options.maximumAgents,
+    keepReady: 1,
+    agentEntry: AGENT_ENTRY,
+    concurrency: options.concurrency,
+    ca: edge.ca,
+    allowPrivateAddresses: edge.allowPrivateAddresses,
+    resolver: await createResolver(edge),
+    invalidations: createLazyInvalidations(options.invalidationEndpoint),
+    events: loggedEvents(log),
+    onFatal: stopped.reject,
+    onOutput: (text) => log.warn({ text: text.trimEnd() }, 'an agent says'),
+  });
+}
+
+function loggedEvents(log: ServerLog['log']): Events {
+  return {
+    requestEnded: async ({ id, status, statusReason, counters }) => {
+      const outcomes = {
+        warmed: count(counters, 'warmed'),
+        already_warm: count(counters, 'already_warm'),
+        failed: count(counters, 'failed'),
+      };
+      log.info({ request_id: id, status, reason: statusReason, ...outcomes }, 'request ended');
+    },
+  };
+}
+
+function createApp({ options, dataDir, log }: ServeContext, { stores, pipeline, fleet, resolver }: EmbeddedSystem) {
+  const keys = options.keys.length > 0 ? options.keys : [makeKey(dataDir)];
+  return createApiApp({
+    ...stores,
+    pipeline,
+    fleet,
+    domains: options.edge.edgeMap === null ? resolver : null,
+    catalogue: popCatalogue(),
+    keys: createApiKeys(keys),
+    reportLinks: createReportLinks(Buffer.from(keepSecret(join(dataDir.path, 'report-secret')).secret), systemClock),
+    clock: systemClock,
+    log,
+    newId: randomUUID,
+    showSuccessUrls: options.showSuccessUrls,
+    version: packageFile.version,
+  });
+}
+
+/** Shown when it is made, and never again. */
+function makeKey(dataDir: DataDir) {
+  const path = join(dataDir.path, 'api-key');
+  const { secret, isNew } = keepSecret(path);
+  process.stderr.write(
+    isNew ? `prewarm: the API key, made now and shown this once: ${secret}\n` : `prewarm: the API key is the one in ${path}\n`,
+  );
+  return { name: DEFAULT_KEY_NAME, key: secret };
+}
+
+function announce({ options, dataDir, log }: ServeContext, url: string): void {
+  process.stdout.write(options.json ? `${JSON.stringify({ url })}\n` : `prewarm serves ${url}\n`);
+  if (options.dataDir === null) process.stderr.write('prewarm: the state ends with this process; --data-dir keeps it\n');
+  log.info({ url, data_dir: dataDir.path, max_agents: options.maximumAgents }, 'ready');
+}

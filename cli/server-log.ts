@@ -1,0 +1,29 @@
+import pino, { type Logger } from 'pino';
+
+/** What is not written yet beyond this is dropped, bytes: a log that nobody reads must not stop the service. */
+const MAX_UNWRITTEN = 4 * 1024 * 1024;
+const STDERR = 2;
+const LEVELS: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' };
+
+/** One log line for people: time, level, message, then the fields. */
+export function formatLogLine(line: string): string {
+  const { time, level, msg, err, ...fields } = JSON.parse(line) as Readonly<Record<string, unknown>>;
+  const at = new Date(Number(time)).toISOString().slice(11, 23);
+  const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : '';
+  return `${at} ${(LEVELS[Number(level)] ?? '').padEnd(5)} ${String(msg)}${pairs.join('')}${stack}\n`;
+}
+
+export interface ServerLog {
+  readonly log: Logger;
+  /** Writes what is left. */
+  flush(): void;
+}
+
+/** Structured log on standard error: JSON lines, or lines for people at a terminal. Written beside the work, never waited for. */
+export function createServerLog(options: { readonly isTTY: boolean; readonly debug: boolean }): ServerLog {
+  const destination = pino.destination({ fd: STDERR, sync: false, maxLength: MAX_UNWRITTEN });
+  const settings = { base: null, level: options.debug ? 'debug' : 'info' };
+  const pretty = { write: (line: string) => destination.write(formatLogLine(line)) };
+  return { log: options.isTTY ? pino(settings, pretty) : pino(settings, destination), flush: () => destination.flushSync() };
+}
