@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { type Clock, sleep } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
@@ -8,6 +9,8 @@ const IDLE_MS = 10;
 const REQUEST_BATCH = 100;
 const TASK_BATCH = 400;
 const DEAD_BATCH = 10;
+/** Requests advanced at the same time, a share each by turns: what one has in flight and in memory, so many times. */
+const ADVANCED_AT_ONCE = 8;
 /** Timers and dead letters are looked at this seldom: nobody waits for them by the millisecond. */
 const SLOW_MS = 250;
 /** An agent of an earlier run may outlive it for a moment and then be killed, which nobody here is told of. */
@@ -27,6 +30,7 @@ export interface PipelineLoop {
 
 /** Feeds the pipeline with what changed, as table streams, schedules and the dead-letter queue do in AWS. */
 export function runPipelineLoop({ stores, pipeline, clock, onFatal }: PipelineLoopOptions): PipelineLoop {
+  const limit = pLimit(ADVANCED_AT_ONCE);
   const advancing = new Map<string, Promise<void>>();
   let stopped = false;
   let lastSlowLook = 0;
@@ -35,7 +39,7 @@ export function runPipelineLoop({ stores, pipeline, clock, onFatal }: PipelineLo
 
   async function advance(id: string): Promise<void> {
     while (!stopped) {
-      const wait = await pipeline.advance(id);
+      const wait = await limit(async () => (stopped ? null : pipeline.advance(id)));
       if (wait === null) return;
       if (wait > 0) await sleep(clock, wait);
     }

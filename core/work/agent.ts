@@ -36,14 +36,19 @@ export interface Agent {
 /** A task in this agent's hands. `ending`: why it is being dropped. */
 interface Held {
   readonly lease: Leased<TaskMessage>;
+  readonly heldAt: number;
   leaseEnds: number;
   run: TaskRun | null;
-  ending: 'hand_back' | 'request_ended' | 'lease_lost' | null;
+  ending: 'hand_back' | 'lane_full' | 'request_ended' | 'lease_lost' | null;
 }
 
 const ADAPT_MS = 50;
 const RETRY_PAUSES_MS = [50, 200, 800, 2000] as const;
 const MAX_RECEIVE = 10;
+/** A task that could not begin for this long, while slots were free, waits for a slow POP or origin; others must not wait with it. */
+const BLOCKED_MS = 3000;
+/** For so long nobody receives it again. */
+const PASSED_ON_FOR_MS = 3000;
 
 /** Tries again what a store or queue refused for the moment; a full disk stays full. */
 async function persist<T>(clock: Clock, act: () => Promise<T>): Promise<T> {
@@ -100,9 +105,9 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     one.run?.scope.cancel();
   }
 
-  async function giveBack(one: Held): Promise<void> {
+  async function giveBack(one: Held, delayMs: number): Promise<void> {
     // A fresh copy first: between the two calls the task exists twice rather than not at all.
-    await persist(clock, () => tasks.send([one.lease.message]));
+    await persist(clock, () => tasks.send([one.lease.message], delayMs));
     await persist(clock, () => tasks.delete(one.lease.receipt));
   }
 
@@ -127,13 +132,15 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     if (result !== null) {
       await persist(clock, () => recordTask(ports, task, result.rows, result.counters));
       await persist(clock, () => tasks.delete(one.lease.receipt));
-    } else if (one.ending === 'hand_back') await giveBack(one);
+    } else if (one.ending === 'hand_back') await giveBack(one, 0);
+    else if (one.ending === 'lane_full') await giveBack(one, PASSED_ON_FOR_MS);
     else if (one.ending === 'request_ended') await persist(clock, () => tasks.delete(one.lease.receipt));
     meter.end(task.requestId, run, result !== null);
   }
 
   function hold(lease: Leased<TaskMessage>): void {
-    const one: Held = { lease, leaseEnds: clock.now() + options.leaseMs, run: null, ending: stopping ? 'hand_back' : null };
+    const now = clock.now();
+    const one: Held = { lease, heldAt: now, leaseEnds: now + options.leaseMs, run: null, ending: stopping ? 'hand_back' : null };
     held.add(one);
     rowsPerTask = lease.message.slice.rows;
     workTask(one).then(() => {
@@ -165,6 +172,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     }
     for (const id of requests.keys()) if (!active.has(id)) requests.delete(id);
     for (const key of findings.keys()) if (!active.has(key.slice(0, key.indexOf(' ')))) findings.delete(key);
+    lanes.forgetOthers(active);
     await meter.report();
   }
 
@@ -188,9 +196,18 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     return false;
   }
 
+  /** Gives a blocked task back for a while: what comes after it in the queue may be for another request or POP. */
+  function passOnBlocked(): void {
+    if (lanes.free() === 0) return;
+    for (const one of held) {
+      if (one.run?.isWaiting === true && Math.abs(clock.now() - one.heldAt) > BLOCKED_MS) drop(one, 'lane_full');
+    }
+  }
+
   async function receiveUntilStopped(): Promise<void> {
     while (!stopping) {
       if (hasWaitingTask()) {
+        passOnBlocked();
         await Promise.race([changed.promise, sleep(clock, ADAPT_MS)]);
         continue;
       }

@@ -18,7 +18,10 @@ export interface TargetSource {
   startNext(): boolean;
 }
 
-/** One POP's share of an agent: its limit, and who waits for a slot. Retries and checks go before new targets. */
+/**
+ * What one request has of an agent at one POP: its limit, and who waits for a slot. Retries and checks go before new targets.
+ * Requests have lanes of their own, so that one whose origin is slow slows no other at that POP.
+ */
 export interface Lane {
   inFlight: number;
   readonly limit: InFlightLimit;
@@ -27,7 +30,9 @@ export interface Lane {
 }
 
 export interface Lanes {
-  laneOf(pop: string): Lane;
+  laneOf(requestId: string, pop: string): Lane;
+  /** Forgets the lanes of requests that are not among the `active`, once nothing is in flight there. */
+  forgetOthers(active: ReadonlySet<string>): void;
   /** Adds a source of targets to the POP's lane and starts what can be started. */
   add(lane: Lane, source: TargetSource): void;
   remove(lane: Lane, source: TargetSource): void;
@@ -45,7 +50,8 @@ export interface Lanes {
 /** `fixed`: exactly this many in flight (`--concurrency`), no adapting; null: the agent finds out. */
 export function createLanes(clock: Clock, fixed: number | null): Lanes {
   const agentLimit = new AgentLimit(fixed ?? START, fixed ?? CEILING);
-  const lanes = new Map<string, Lane>();
+  /** By request, then by POP. */
+  const lanes = new Map<string, Map<string, Lane>>();
   /** Lanes with anything to start: those that `fillAll` looks at. */
   const busy = new Set<Lane>();
   let total = 0;
@@ -96,15 +102,24 @@ export function createLanes(clock: Clock, fixed: number | null): Lanes {
   }
 
   return {
-    laneOf(pop) {
-      let lane = lanes.get(pop);
+    laneOf(requestId, pop) {
+      const ofRequest = lanes.get(requestId) ?? new Map<string, Lane>();
+      lanes.set(requestId, ofRequest);
+      let lane = ofRequest.get(pop);
       if (!lane) {
         const options =
           fixed === null ? { start: LANE_START, floor: LANE_FLOOR, ceiling: CEILING } : { start: fixed, floor: fixed, ceiling: fixed };
         lane = { inFlight: 0, limit: new InFlightLimit(options), waiting: [], sources: [] };
-        lanes.set(pop, lane);
+        ofRequest.set(pop, lane);
       }
       return lane;
+    },
+    forgetOthers(active) {
+      for (const [requestId, ofRequest] of lanes) {
+        if (active.has(requestId)) continue;
+        for (const [pop, lane] of ofRequest) if (lane.inFlight === 0 && !busy.has(lane)) ofRequest.delete(pop);
+        if (ofRequest.size === 0) lanes.delete(requestId);
+      }
     },
     add(lane, source) {
       lane.sources.push(source);

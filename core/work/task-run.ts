@@ -114,7 +114,7 @@ export function createTaskRun(
   separate: SeparateCaches,
 ): TaskRun {
   const { lanes, clock } = ports;
-  const lane: Lane = lanes.laneOf(task.pop);
+  const lane: Lane = lanes.laneOf(task.requestId, task.pop);
   const scope = new CancellableScope();
   const targets: Target[] = [];
   for (const row of rows) for (const variant of spec.variants) targets.push(new Target(row.url, variant, row.bytes < 0));
