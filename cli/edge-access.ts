@@ -1,3 +1,5 @@
+import { InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
 import type { Invalidations } from '../core/ports/invalidations.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { EdgeOptions } from './edge-options.ts';
@@ -36,4 +38,14 @@ export function createLazyInvalidations(endpoint: string | null): Invalidations 
     create: async (domain, callerReference, paths) => (await load()).create(domain, callerReference, paths),
     isComplete: async (domain, id) => (await load()).isComplete(domain, id),
   };
+}
+
+/** Throws InvalidInput where nothing could be invalidated: no endpoint is given, and this machine has no AWS credentials. */
+export async function checkCanInvalidate(endpoint: string | null): Promise<void> {
+  if (endpoint !== null) return;
+  const { hasAwsCredentials } = await import('../adapters/aws/cloudfront-invalidations.ts');
+  if (await hasAwsCredentials()) return;
+  const remedy =
+    'needs AWS credentials, and this machine has none; give it some (AWS_PROFILE, AWS_ACCESS_KEY_ID), or name a simulated edge by --invalidation-endpoint';
+  throw new InvalidInput([inputFault('--invalidate', '', remedy)]);
 }

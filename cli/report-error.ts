@@ -11,6 +11,8 @@ function totalFaults(error: InvalidInput): number {
   return 'total' in error && typeof error.total === 'number' ? error.total : error.faults.length;
 }
 
+const canSkipLines = (error: InvalidInput) => !('canSkip' in error && error.canSkip === false);
+
 /** Tells people what ended the program, in as few lines as that takes, and returns the exit code. The stack only when debugging. */
 export function reportError(
   error: unknown,
@@ -18,7 +20,8 @@ export function reportError(
 ): ExitCode {
   const { stderr, debug } = options;
   const isInput = error instanceof InvalidInput;
-  if (isInput) stderr.write(formatFaults(error.faults, totalFaults(error)));
+  const isRefusal = error instanceof PrewarmError && error.code === 'api_refused';
+  if (isInput) stderr.write(formatFaults(error.faults, totalFaults(error), canSkipLines(error)));
   else {
     const message = error instanceof Error ? error.message : String(error);
     const prefix = error instanceof PrewarmError ? '' : 'unexpected error: ';
@@ -27,5 +30,5 @@ export function reportError(
   if (debug && error instanceof Error)
     stderr.write(`${error.stack ?? ''}\n${error.cause instanceof Error ? `caused by ${error.cause.stack}\n` : ''}`);
   else if (!isInput && !(error instanceof PrewarmError)) stderr.write('prewarm: PREWARM_DEBUG=1 tells more\n');
-  return isInput ? BAD_INPUT : FAILED;
+  return isInput || isRefusal ? BAD_INPUT : FAILED;
 }

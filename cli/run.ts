@@ -6,7 +6,7 @@ import { viewPops } from '../core/progress.ts';
 import { isEnded, type RequestRow } from '../core/request.ts';
 import { type RequestInput, settleDomain } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
-import { createInvalidations, createResolver } from './edge-access.ts';
+import { checkCanInvalidate, createInvalidations, createResolver } from './edge-access.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
 import type { RawOptions } from './flags.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
@@ -164,6 +164,7 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   const id = randomUUID();
   const { file, skipBad } = options;
   const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad, signal });
+  if (input.invalidate) await unlessAborted(checkCanInvalidate(options.invalidationEndpoint), signal);
   if (list.skipped > 0) output.note(`${list.skipped} bad lines were left out`);
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
   const domain =

@@ -33,10 +33,13 @@ export interface TakenList {
 /** More lines were wrong than are listed. */
 export class BadList extends InvalidInput {
   readonly total: number;
+  /** Without its bad lines the list would do. */
+  readonly canSkip: boolean;
 
-  constructor(faults: readonly InputFault[], total: number) {
+  constructor(faults: readonly InputFault[], total: number, canSkip: boolean) {
     super(faults);
     this.total = total;
+    this.canSkip = canSkip;
   }
 }
 
@@ -79,7 +82,10 @@ export async function takeUrls(source: ListSource, keep: (batches: AsyncIterable
   }
   const figures: UrlListFigures = list?.figures() ?? { count: 0, duplicates: 0, faultCount: 0, faults: [], unusable: false };
   const isFatal = faults.length > 0 || intake.count === 0 || figures.unusable || (figures.faultCount > 0 && !source.skipBad);
-  if (isFatal) throw new BadList([...faults, ...figures.faults], faults.length + figures.faultCount);
+  if (isFatal) {
+    const canSkip = faults.length === 0 && !figures.unusable && intake.count > 0;
+    throw new BadList([...faults, ...figures.faults], faults.length + figures.faultCount, canSkip);
+  }
   return { count: intake.count, duplicates: intake.duplicates, skipped: figures.faultCount, hosts: intake.hosts() };
 }
 

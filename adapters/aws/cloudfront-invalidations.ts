@@ -85,6 +85,20 @@ async function createWhenPossible(client: CloudFrontClient, command: CreateInval
   }
 }
 
+/** Whether this machine has AWS credentials at all, working or not: from its environment, profiles or role. */
+export async function hasAwsCredentials(): Promise<boolean> {
+  const client = new CloudFrontClient({ region: 'us-east-1' });
+  try {
+    await client.config.credentials();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && CREDENTIAL_ERRORS.has(error.name)) return false;
+    throw translate('looking for AWS credentials', error);
+  } finally {
+    client.destroy();
+  }
+}
+
 /** Invalidates at CloudFront with this machine's AWS credentials. A distribution is found by its own name or an alias; ids are kept. */
 export function createCloudFrontInvalidations(options: CloudFrontInvalidationsOptions = {}): Invalidations {
   const clients = new Map<string, CloudFrontClient>();

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import type { TestContext } from 'vitest';
 import type { Progress } from '../../core/progress.ts';
@@ -52,6 +52,7 @@ export function openScene({ onTestFinished }: Pick<TestContext, 'onTestFinished'
       return edge;
     },
     list(content, name = 'urls.csv') {
+      mkdirSync(dirname(at(name)), { recursive: true });
       writeFileSync(at(name), Array.isArray(content) ? `url\n${content.join('\n')}\n` : (content as string | Buffer));
       return at(name);
     },
