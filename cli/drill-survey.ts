@@ -22,18 +22,20 @@ export function quantileOf(times: readonly number[], share: number): number {
 
 /**
  * Asks every address of every POP for every URL, once. HEAD looks without warming anything, GET is what a viewer does.
- * Throws when an address does not answer.
+ * Throws when an address does not answer, and the signal's reason when it is aborted.
  */
 export async function surveyEdge(
   method: 'HEAD' | 'GET',
   urls: readonly string[],
   pops: ReadonlyMap<string, readonly EdgeAddress[]>,
   ca: string,
+  signal: AbortSignal,
 ): Promise<readonly PopSurvey[]> {
   const downloader = createUndiciDownloader({ ca, allowPrivateAddresses: true });
   const scope = new CancellableScope();
   const limit = pLimit(ASKS_AT_ONCE);
   const askOnce = async (pop: string, address: EdgeAddress, url: string) => {
+    signal.throwIfAborted();
     const answer = await downloader.ask({ method, url, address, headers: [], scope });
     if (answer.error !== null || answer.status !== 200) throw new Error(`${pop} answered ${url} with ${answer.error ?? answer.status}`);
     return answer;

@@ -14,6 +14,7 @@ import { formatSurvey, formatVerdict } from './drill-tables.ts';
 import { type PopSurvey, surveyEdge } from './drill-survey.ts';
 import type { RawOptions } from './flags.ts';
 import { checkListFile } from './request-flags.ts';
+import { onInterrupt } from './signals.ts';
 import { readUrlList } from './url-list.ts';
 
 const EXAMPLE_LIST = fileURLToPath(new URL('../examples/urls.csv', import.meta.url));
@@ -85,39 +86,60 @@ async function addressesOf(edge: SimulatedEdge): Promise<Map<string, readonly Ed
 const allMiss = (surveys: readonly PopSurvey[]) => surveys.every(({ hits }) => hits === 0);
 const allHit = (surveys: readonly PopSurvey[]) => surveys.every(({ hits, asks }) => hits === asks);
 
+interface Rehearsal {
+  readonly urls: readonly string[];
+  readonly pops: readonly string[];
+  readonly edge: SimulatedEdge;
+  /** For the files that the run reads. */
+  readonly dir: string;
+  readonly signal: AbortSignal;
+}
+
+/** Cold, the warm-up, warm, the verdict. Throws the signal's reason when it is aborted. */
+async function rehearse({ urls, pops, edge, dir, signal }: Rehearsal): Promise<number> {
+  const { caFile, edgeMapFile } = await edge.writeFiles(dir);
+  const addresses = await addressesOf(edge);
+  const print = (text: string) => process.stdout.write(`${text}\n`);
+  const survey = (method: 'HEAD' | 'GET') => surveyEdge(method, urls, addresses, edge.caPem, signal);
+  print(`Simulated edge: ${pops.length} POPs with 2 addresses each, ${urls.length} URLs\n`);
+
+  const before = await survey('HEAD');
+  print(formatSurvey('Before: what the first viewers would meet', before));
+  const fetchesBefore = edge.counters().origin.total.fetches;
+  const { run } = await import('./run.ts');
+  print('Warming:\n');
+  const exitCode = await run(
+    undefined,
+    { url: urls, pops: [pops.join(',')], edgeMap: edgeMapFile, caFile, allowPrivateAddresses: true },
+    { isResumable: false },
+  );
+  signal.throwIfAborted();
+  const fetches = edge.counters().origin.total.fetches - fetchesBefore;
+
+  const after = await survey('GET');
+  print('');
+  print(formatSurvey('After: what viewers meet now', after));
+  const late = edge.counters().origin.total.fetches - fetchesBefore - fetches;
+  const proof = { cold: allMiss(before), warmed: exitCode === 0, warm: allHit(after), originSpared: late === 0 };
+  print(formatVerdict({ before, after, fetches, urls: urls.length, proof }));
+  return Object.values(proof).every(Boolean) ? 0 : 1;
+}
+
 /** `prewarm drill`: the whole thing against a simulated edge. Returns 0 only if the proof holds. */
 export async function drill(file: string | undefined, raw: RawOptions): Promise<number> {
   const { urls, hosts } = await readList(file ?? EXAMPLE_LIST);
   const pops = choose(raw);
+  const interrupted = new AbortController();
+  const stopListening = onInterrupt(() => interrupted.abort());
   const dir = await mkdtemp(join(tmpdir(), 'prewarm-drill-'));
   const edge = await startEdge(pops, hosts);
   try {
-    const { caFile, edgeMapFile } = await edge.writeFiles(dir);
-    const addresses = await addressesOf(edge);
-    const print = (text: string) => process.stdout.write(`${text}\n`);
-    print(`Simulated edge: ${pops.length} POPs with 2 addresses each, ${urls.length} URLs\n`);
-
-    const before = await surveyEdge('HEAD', urls, addresses, edge.caPem);
-    print(formatSurvey('Before: what the first viewers would meet', before));
-    const fetchesBefore = edge.counters().origin.total.fetches;
-    const { run } = await import('./run.ts');
-    print('Warming:\n');
-    const exitCode = await run(
-      undefined,
-      { url: urls, pops: [pops.join(',')], edgeMap: edgeMapFile, caFile, allowPrivateAddresses: true },
-      { isResumable: false },
-    );
-    if (exitCode === INTERRUPTED) return INTERRUPTED;
-    const fetches = edge.counters().origin.total.fetches - fetchesBefore;
-
-    const after = await surveyEdge('GET', urls, addresses, edge.caPem);
-    print('');
-    print(formatSurvey('After: what viewers meet now', after));
-    const late = edge.counters().origin.total.fetches - fetchesBefore - fetches;
-    const proof = { cold: allMiss(before), warmed: exitCode === 0, warm: allHit(after), originSpared: late === 0 };
-    print(formatVerdict({ before, after, fetches, urls: urls.length, proof }));
-    return Object.values(proof).every(Boolean) ? 0 : 1;
+    return await rehearse({ urls, pops, edge, dir, signal: interrupted.signal });
+  } catch (error) {
+    if (interrupted.signal.aborted) return INTERRUPTED;
+    throw error;
   } finally {
+    stopListening();
     await edge.close();
     await rm(dir, { recursive: true, force: true });
   }
