@@ -98,18 +98,18 @@ describe.concurrent('kill -9', () => {
   test('of the parent alone ends its agents too, at once after the start as in the middle', { timeout: 60_000 }, async (context) => {
     const scene = openScene(context);
     const { edge, urls, first, resume } = await startSlowEdge(scene);
-    const starting = scene.start(first);
+    const starting = scene.start(first.map((arg) => (arg === scene.at('data') ? scene.at('other-data') : arg)));
     await until('the first agent', () => starting.agents().length > 0);
     starting.signal('SIGKILL');
     await starting.ended;
     await until('the end of agents that had just been started', () => starting.tree().length === 0);
 
-    const resumed = scene.start(first);
+    const running = scene.start(first);
     await untilMoreGets(edge, 60);
-    expect(resumed.agents()).toHaveLength(2);
-    resumed.signal('SIGKILL');
-    await resumed.ended;
-    await until('the end of agents at work', () => resumed.tree().length === 0);
+    expect(running.agents()).toHaveLength(2);
+    running.signal('SIGKILL');
+    await running.ended;
+    await until('the end of agents at work', () => running.tree().length === 0);
     await expectExact(scene, edge, urls, await scene.run(resume));
   });
 

@@ -5,9 +5,9 @@ import { runEmbeddedAgent } from '../../../agent/run-embedded-agent.ts';
 await runEmbeddedAgent(({ ca, allowPrivateAddresses }) =>
   createUndiciDownloader({
     allowPrivateAddresses,
-    connectTimeoutMs: 700,
-    headersTimeoutMs: 1000,
-    stallTimeoutMs: 1000,
+    connectTimeoutMs: 3000,
+    headersTimeoutMs: 3000,
+    stallTimeoutMs: 3000,
     ...(ca === null ? {} : { ca }),
   }),
 );
