@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import packageFile from '../package.json' with { type: 'json' };
 import { addEdgeOptions } from './add-edge-options.ts';
+import { addApiCommands } from './api-commands.ts';
 import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
+import { collectOption } from './collect-option.ts';
 import { type ExitCode, reportError } from './report-error.ts';
 
 const PROGRAM_EXAMPLES = `
@@ -10,6 +12,7 @@ Examples:
   $ prewarm run urls.csv --domain d111111abcdef8.cloudfront.net --regions apac,eu
   $ prewarm run --url https://www.example.com/launch.mp4 --pops SIN2-P1,FRA56-P4 --out report.csv
   $ prewarm serve --data-dir warm.d                      the same as an HTTP API
+  $ prewarm submit urls.csv --endpoint https://HOST/prod --wait
 
 Exit codes: 0 every target is warm, 1 some are not, 2 bad usage or input (nothing was sent), 130 interrupted.`;
 
@@ -38,8 +41,6 @@ Examples:
   $ prewarm serve --port 0 --json                        any free port; the first line tells it: {"url":"http://127.0.0.1:PORT"}
   $ prewarm serve --host 0.0.0.0 --api-key ci=KEY1 --api-key launch=KEY2 --data-dir /var/lib/prewarm`;
 
-const collect = (value: string, earlier: readonly string[] = []) => [...earlier, value];
-
 function addRun(program: Command, done: (code: ExitCode) => void): void {
   const run = program
     .command('run')
@@ -49,12 +50,12 @@ function addRun(program: Command, done: (code: ExitCode) => void): void {
     )
     .argument('[FILE]', 'the list; - is standard input')
     .optionsGroup('What and where:')
-    .option('--url <URL>', 'a URL beside or instead of FILE (repeatable)', collect)
+    .option('--url <URL>', 'a URL beside or instead of FILE (repeatable)', collectOption)
     .option('--domain <NAME>', "the distribution's own name or an alias (default: found from the URLs' hosts)")
-    .option('--pops <A,B>', 'POPs by name', collect)
-    .option('--countries <A,B>', 'countries by name or ISO code', collect)
-    .option('--regions <A,B>', 'all, apac, au, ca, eu, jp, sa, us, cn', collect)
-    .option("--header <'Name: value'>", 'request header that viewers send and the cache key holds (repeatable)', collect)
+    .option('--pops <A,B>', 'POPs by name', collectOption)
+    .option('--countries <A,B>', 'countries by name or ISO code', collectOption)
+    .option('--regions <A,B>', 'all, apac, au, ca, eu, jp, sa, us, cn', collectOption)
+    .option("--header <'Name: value'>", 'request header that viewers send and the cache key holds (repeatable)', collectOption)
     .option('--invalidate', 'invalidate the URLs first, and wait for it')
     .option('--skip-bad', 'go on without the bad lines of FILE')
     .optionsGroup('How:')
@@ -83,7 +84,7 @@ function addDrill(program: Command, done: (code: ExitCode) => void): void {
       'Starts a simulated edge, shows it cold, warms it, shows it warm, and tells what a viewer gains. Exit 0 only if the proof holds.',
     )
     .argument('[FILE]', 'the list (default: the example list)')
-    .option('--pops <A,B>', 'POPs to simulate', collect)
+    .option('--pops <A,B>', 'POPs to simulate', collectOption)
     .addHelpText('after', DRILL_EXAMPLES)
     .action(async (file: string | undefined, raw: Readonly<Record<string, unknown>>) => {
       const { drill } = await import('./drill.ts');
@@ -102,7 +103,7 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     .option(
       '--api-key <[NAME=]KEY>',
       'key that clients send as x-api-key (repeatable; default: PREWARM_API_KEY, or made and shown once)',
-      collect,
+      collectOption,
     )
     .option('--max-agents <N>', 'most agent processes at a time (default: one a core)')
     .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
@@ -129,6 +130,7 @@ function createProgram(done: (code: ExitCode) => void): Command {
   addRun(program, done);
   addServe(program, done);
   addDrill(program, done);
+  addApiCommands(program, done);
   return program;
 }
 

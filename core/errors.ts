@@ -8,7 +8,11 @@ export type ErrorCode =
   | 'data_dir_busy'
   | 'dns'
   | 'invalidation'
-  | 'agents_failed';
+  | 'agents_failed'
+  /** An API that was asked refused: the key, the request or what it names is wrong. */
+  | 'api_refused'
+  /** An API that was asked could not be reached, or failed. */
+  | 'api_failed';
 
 /** The project's one error class: a stable `code` for programs, a message with the remedy for people, and the `cause`. */
 export class PrewarmError extends Error {

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import type { PopProgress, Progress } from '../core/progress.ts';
+import { REQUEST_STATUSES } from '../core/request.ts';
+
+// What the API answers, as far as it is used here. Fields beyond these are kept: a newer server may send more.
+
+const status = z.enum(REQUEST_STATUSES);
+const count = z.number().nonnegative();
+const milliseconds = z.number().nullable();
+
+const counts = {
+  total_count: count,
+  download_count: count,
+  warmed_count: count,
+  already_warm_count: count,
+  failed_count: count,
+  verified_count: count,
+  near_count: count,
+  download_size: count,
+  edge_bytes: count,
+};
+
+const popProgress = z.looseObject({
+  pop: z.string(),
+  state: z.enum(['resolved', 'pop_unresolvable', 'address_refused']),
+  addresses: z.array(z.string()),
+  separate_caches: z.boolean(),
+  ...counts,
+  failed_reasons: z.record(z.string(), count),
+  attempts: count,
+  ttfb_before_median_ms: milliseconds,
+  ttfb_before_p95_ms: milliseconds,
+  ttfb_after_median_ms: milliseconds,
+  ttfb_after_p95_ms: milliseconds,
+});
+
+/** `GET /prewarm`; `pops` only with `detail=pops`. */
+export const progressAnswer = z.looseObject({
+  request_id: z.string(),
+  status,
+  status_reason: z.string().nullable(),
+  ...counts,
+  percentage_complete: z.number(),
+  in_progress_task_count: count,
+  available_task_count: count,
+  total_size: count,
+  provisional_count: count,
+  provisional_bytes: count,
+  rate: count,
+  eta_seconds: count.nullable(),
+  skipped_pops: z.array(z.string()),
+  created_at: z.string(),
+  last_update_time: z.string(),
+  timestamp: z.string(),
+  pops: z.array(popProgress).optional(),
+});
+
+export type ProgressAnswer = Progress & { readonly pops?: readonly PopProgress[] | undefined };
+
+export const acceptedAnswer = z.looseObject({ request_id: z.string().min(1), timeout_at: z.string().nullable() });
+
+export const summaryAnswer = z.looseObject({
+  request_id: z.string(),
+  status,
+  failure_pops: z.array(z.string()),
+  failure_urls: z.array(z.string()),
+  failure_pop_urls_report: z.string(),
+});
+
+export const instancesAnswer = z.looseObject({ desiredcapacity: count });
+
+export const instancesChangedAnswer = z.looseObject({ message: z.string() });
+
+const listedRequest = z.looseObject({
+  request_id: z.string(),
+  status,
+  made_by: z.string().nullable(),
+  url_count: count,
+  pop_count: count,
+  total_count: count,
+  failed_count: count,
+  percentage_complete: z.number(),
+  created_at: z.string(),
+});
+
+export type ListedRequest = z.output<typeof listedRequest>;
+
+export const requestsAnswer = z.looseObject({ requests: z.array(listedRequest), next: z.string().nullable() });

@@ -1,0 +1,20 @@
+import { createApiClient } from './api-client.ts';
+import { parseApiOptions } from './api-flags.ts';
+import type { RawOptions } from './flags.ts';
+import { formatPlainLine } from './progress-line.ts';
+import { untilInterrupted } from './until-interrupted.ts';
+
+const SUCCESS = 0;
+
+/** `prewarm cancel ID`: ends a request as STOPPED; one that has ended stays as it is. */
+export async function cancel(requestId: string, raw: RawOptions): Promise<number> {
+  const options = parseApiOptions(raw, process.env, requestId);
+  return untilInterrupted(
+    async (signal) => {
+      const progress = await createApiClient(options, signal).cancel(requestId);
+      process.stdout.write(`${options.json ? JSON.stringify(progress) : formatPlainLine(progress)}\n`);
+      return SUCCESS;
+    },
+    () => process.stderr.write('interrupted; whether it was cancelled, prewarm status tells\n'),
+  );
+}

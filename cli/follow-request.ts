@@ -1,0 +1,88 @@
+import type { PopProgress, Progress } from '../core/progress.ts';
+import { isEnded } from '../core/request.ts';
+import type { ProgressAnswer } from './api-answers.ts';
+import type { ApiClient } from './api-client.ts';
+import { ApiError } from './api-error.ts';
+import { pause, retryPassing } from './retry-passing.ts';
+import type { RunOutput } from './run-output.ts';
+
+export interface FollowContext {
+  readonly client: ApiClient;
+  readonly output: RunOutput;
+  readonly signal: AbortSignal;
+}
+
+const SUCCESS = 0;
+const FAILURES = 1;
+/** Small requests end at once; a function behind a gateway is billed for every look. */
+const FIRST_LOOK_MS = 200;
+const LOOK_EVERY_MS = 1000;
+const SLOWER = 1.25;
+/** A server that is replaced or restarted is back by then. */
+const LOST_AFTER_MS = 5 * 60_000;
+
+/** Milliseconds since the epoch of the API's UTC timestamps. */
+const timeOf = (timestamp: string) => Date.parse(`${timestamp.replace(' ', 'T')}Z`);
+
+/** Milliseconds from the request's making to its last change. */
+export function elapsedOf({ created_at: created, last_update_time: updated }: Progress): number {
+  const ms = timeOf(updated) - timeOf(created);
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+}
+
+/** As `run` counts: every target is warm. */
+const exitCodeOf = ({ status, failed_count: failed }: Progress) => (status === 'FINISHED' && failed === 0 ? SUCCESS : FAILURES);
+
+/** The progress alone, and the rows of its POPs. */
+export function splitPops({ pops, ...progress }: ProgressAnswer): { progress: Progress; pops: readonly PopProgress[] } {
+  return { progress, pops: pops ?? [] };
+}
+
+/**
+ * Shows the request's progress until it has ended, then its end. Resolves to the exit code. Bears a server that is away
+ * for up to five minutes; throws ApiError otherwise.
+ */
+export async function followRequest(requestId: string, { client, output, signal }: FollowContext): Promise<number> {
+  let isAway = false;
+  const look = async (pops: boolean): Promise<ProgressAnswer> => {
+    const answer = await retryPassing(() => client.progress(requestId, { pops }), {
+      forMs: LOST_AFTER_MS,
+      signal,
+      onPause: (error) => {
+        isAway = true;
+        output.note(`${error.message}; trying again`);
+      },
+    });
+    if (isAway) output.note('the API answers again');
+    isAway = false;
+    return answer;
+  };
+  let wait = FIRST_LOOK_MS;
+  for (;;) {
+    const progress = await look(false);
+    if (isEnded(progress.status)) break;
+    output.progress(progress);
+    await pause(wait, signal);
+    wait = Math.min(LOOK_EVERY_MS, wait * SLOWER);
+  }
+  const { progress, pops } = splitPops(await look(true));
+  await output.end(progress, pops, elapsedOf(progress));
+  return exitCodeOf(progress);
+}
+
+/** Follows a request that is known to be there: whatever goes wrong now is no fault of the input, and the request may go on. */
+export async function followAccepted(requestId: string, context: FollowContext): Promise<number> {
+  try {
+    return await followRequest(requestId, context);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    throw new ApiError('api_failed', `${error.message}; request ${requestId} may go on: prewarm status ${requestId} --wait`, {
+      cause: error,
+    });
+  }
+}
+
+/** What to do about a request that goes on without this command. */
+export function howToGoOn(requestId: string, endpointHint: string): string {
+  return `request ${requestId} goes on; follow it: prewarm status ${requestId} --wait${endpointHint}; end it: prewarm cancel ${requestId}${endpointHint}`;
+}

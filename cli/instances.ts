@@ -1,0 +1,44 @@
+import { type InputFault, InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import { createApiClient } from './api-client.ts';
+import { checkRequestId, readApiOptions } from './api-flags.ts';
+import { parseFlags, type RawOptions, wholeNumber } from './flags.ts';
+import { untilInterrupted } from './until-interrupted.ts';
+
+const SUCCESS = 0;
+const MAX_CLAIM = 1000;
+
+/** A request ends by `cancel`, not by having no instances. */
+const countOf = (isOfRequest: boolean) => wholeNumber(isOfRequest ? 1 : 0, MAX_CLAIM);
+
+function parseInstancesOptions(count: string | undefined, raw: RawOptions) {
+  const faults: InputFault[] = [];
+  const api = readApiOptions(raw, process.env, faults);
+  const requestId = typeof raw['request'] === 'string' ? raw['request'] : null;
+  const parsed = parseFlags({ count: countOf(requestId !== null) }, count === undefined ? {} : { count }, []);
+  if (count !== undefined && parsed.count === undefined)
+    faults.push(inputFault('COUNT', count, `write a whole number from ${requestId === null ? 0 : 1} to ${MAX_CLAIM}`));
+  if (requestId !== null) checkRequestId('--request', requestId, faults);
+  if (requestId !== null && count === undefined) faults.push(inputFault('COUNT', '', 'is missing; --request says whose number is changed'));
+  if (faults.length > 0) throw new InvalidInput(faults);
+  return { ...api, count: parsed.count ?? null, requestId };
+}
+
+/** `prewarm instances [COUNT]`: how many agents are wanted, or changes that. */
+export async function instances(count: string | undefined, raw: RawOptions): Promise<number> {
+  const options = parseInstancesOptions(count, raw);
+  return untilInterrupted(
+    async (signal) => {
+      const client = createApiClient(options, signal);
+      if (options.count === null) {
+        const answer = await client.instances();
+        process.stdout.write(`${options.json ? JSON.stringify(answer) : answer.desiredcapacity}\n`);
+      } else {
+        const answer = await client.changeInstances(options.count, options.requestId);
+        process.stdout.write(`${options.json ? JSON.stringify(answer) : answer.message}\n`);
+      }
+      return SUCCESS;
+    },
+    () => process.stderr.write('interrupted\n'),
+  );
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import type { InputFault } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import type { PopQuestion } from '../core/pop-choice.ts';
+import { validateRequest } from '../core/request-input.ts';
+import { popCatalogue } from '../data/catalogue.ts';
+import { type ApiOptions, readApiOptions } from './api-flags.ts';
+import { parseFlags, type RawOptions, textFlag, yesFlag } from './flags.ts';
+import { checkListFile, FIELD_FLAGS, readPopQuestion } from './request-flags.ts';
+import type { ListSource } from './take-list.ts';
+
+/** What `prewarm submit` is to do. Everything in it is valid as far as that shows without the list. */
+export interface SubmitOptions extends ApiOptions {
+  readonly list: Omit<ListSource, 'signal'>;
+  /** The body of `POST /prewarm` without its URLs. What was not asked for is not in it: the server has its own defaults. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly wait: boolean;
+}
+
+const texts = z.array(z.string());
+
+const FLAGS = {
+  url: texts,
+  domain: textFlag('the name of the distribution'),
+  pops: texts,
+  countries: texts,
+  regions: texts,
+  header: texts,
+  timeout: z.string(),
+  agents: z.string(),
+  invalidate: yesFlag,
+  acceptStatus: texts,
+  skipBad: yesFlag,
+  wait: yesFlag,
+} as const;
+
+type Flags = ReturnType<typeof parseFlags<typeof FLAGS>>;
+
+const LIST_OF = { pop: 'pops', country: 'countries', region: 'regions' } as const;
+
+const statusesOf = (flags: Flags) => (flags.acceptStatus ?? []).flatMap((list) => list.split(',')).map((status) => status.trim());
+
+function bodyFields(flags: Flags, question: PopQuestion, statuses: readonly number[] | null): Record<string, unknown> {
+  return {
+    ...(flags.domain === undefined ? {} : { cf_domain: flags.domain }),
+    ...(question.names.length === 0 ? {} : { target_type: question.targetType, [LIST_OF[question.targetType]]: question.names }),
+    ...(flags.header === undefined ? {} : { header: flags.header }),
+    ...(flags.timeout === undefined ? {} : { timeout: Number(flags.timeout) }),
+    ...(flags.agents === undefined ? {} : { instance_count: Number(flags.agents) }),
+    ...(flags.invalidate === undefined ? {} : { need_invalidate: true }),
+    ...(statuses === null ? {} : { accept_status: statuses }),
+  };
+}
+
+/** Reads the arguments of `prewarm submit`. Throws InvalidInput with all that is wrong with them: the server need not be asked. */
+export function parseSubmitOptions(file: string | undefined, raw: RawOptions, env: NodeJS.ProcessEnv): SubmitOptions {
+  const faults: InputFault[] = [];
+  const api = readApiOptions(raw, env, faults);
+  const flags = parseFlags(FLAGS, raw, faults);
+  if (file !== undefined) checkListFile(file, faults);
+  else if (flags.url === undefined)
+    faults.push(inputFault('FILE', '', 'is missing; name a file of URLs, - for standard input, or give --url'));
+  const question = readPopQuestion(flags, faults);
+  const { acceptStatus, domain } = validateRequest(
+    {
+      urls: null,
+      domain: flags.domain ?? null,
+      question,
+      headers: flags.header ?? [],
+      timeout: flags.timeout ?? null,
+      agents: flags.agents ?? 1,
+      invalidate: flags.invalidate ?? false,
+      acceptStatus: statusesOf(flags),
+    },
+    FIELD_FLAGS,
+    popCatalogue(),
+    faults,
+  );
+  return {
+    ...api,
+    list: { file: file ?? null, urls: flags.url ?? [], domain, skipBad: flags.skipBad ?? false },
+    fields: bodyFields(flags, question, acceptStatus),
+    wait: flags.wait ?? false,
+  };
+}
