@@ -15,7 +15,7 @@ export interface PopSurvey {
 }
 
 /** The `share` quantile of some times. */
-export function quantileOf(times: readonly number[], share: number): number {
+function quantileOf(times: readonly number[], share: number): number {
   const sorted = times.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
