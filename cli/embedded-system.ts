@@ -13,8 +13,9 @@ import { runPipelineLoop } from './pipeline-loop.ts';
 /** From asking an agent to end to ending it: giving back takes it far less, and what it holds is freed at its end. */
 const AGENT_KILL_AFTER_MS = 4000;
 
-/** Path of the agents' main file. */
-export const AGENT_ENTRY = fileURLToPath(new URL('../agent/embedded.ts', import.meta.url));
+/** Path of the agents' main file: a source beside the others, or a bundle beside this one. */
+const AGENT_FILE = import.meta.url.endsWith('.ts') ? '../agent/embedded.ts' : './agent.js';
+export const AGENT_ENTRY = fileURLToPath(new URL(AGENT_FILE, import.meta.url));
 
 export interface EmbeddedSystemOptions {
   /** Created and locked by the caller. */

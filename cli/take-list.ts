@@ -31,7 +31,7 @@ export interface TakenList {
 }
 
 /** More lines were wrong than are listed. */
-export class BadList extends InvalidInput {
+class BadList extends InvalidInput {
   readonly total: number;
   /** Without its bad lines the list would do. */
   readonly canSkip: boolean;

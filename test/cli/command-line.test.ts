@@ -1,12 +1,16 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAIN, prewarm } from './prewarm-command.ts';
 
-const packageFile = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+const packageFile = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+  bin: { prewarm: string };
+};
 
 let dir: string;
 beforeEach(() => {
@@ -90,9 +94,23 @@ describe('the prewarm command', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
-  test('is a program that npx finds in a clone', () => {
-    expect(statSync(MAIN).mode & 0o111).not.toBe(0);
-    expect(readFileSync(MAIN, 'utf8').startsWith('#!/usr/bin/env node\n')).toBe(true);
+  test('is a program that npx finds in a clone, from its sources', async () => {
+    const launcher = fileURLToPath(new URL(`../../${packageFile.bin.prewarm}`, import.meta.url));
+    expect(statSync(launcher).mode & 0o111).not.toBe(0);
+    expect(readFileSync(launcher, 'utf8').startsWith('#!/usr/bin/env node\n')).toBe(true);
+    expect(await promisify(execFile)(process.execPath, [launcher, '--version'])).toEqual({
+      stdout: `${packageFile.version}\n`,
+      stderr: '',
+    });
+  });
+
+  test('says so where Node is too old for it', async () => {
+    const old = `data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'20.1.0'}})`;
+    const launcher = fileURLToPath(new URL(`../../${packageFile.bin.prewarm}`, import.meta.url));
+    await expect(promisify(execFile)(process.execPath, ['--import', old, launcher, '--version'])).rejects.toMatchObject({
+      code: 2,
+      stderr: 'prewarm: needs Node 24 or later, and this is 20.1.0; from a clone, npx prewarm brings its own\n',
+    });
   });
 });
 
