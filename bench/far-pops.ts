@@ -13,7 +13,7 @@ async function behindProxy<T>(
   roundTripMs: number,
   measure: (bench: BenchEdge, port: number) => Promise<T>,
 ): Promise<T> {
-  const bench = await startBenchEdge({ urls: context.quick ? 50 : 1000, bytes: 1024, pops: 60 }, state);
+  const bench = await startBenchEdge({ urls: context.quick ? 100 : 500, bytes: 1024, pops: 60 }, state);
   try {
     const proxy = await startDelayProxy(bench.edge, roundTripMs);
     try {
@@ -39,7 +39,7 @@ export const farPops: Bench = {
       }
       rates.carried.push(await behindProxy(context, 'hot', 0, (bench, edgePort) => curlParallel(context, { ...bench, edgePort })));
     }
-    return `${context.quick ? 50 : 1000} URLs of 1 KiB x 60 POPs, one agent, ${ROUND_TRIP_MS} ms of round trip added by a TCP proxy in a process of its own.
+    return `${context.quick ? 100 : 500} URLs of 1 KiB x 60 POPs, one agent, ${ROUND_TRIP_MS} ms of round trip added by a TCP proxy in a process of its own.
 
 ${markdownTable(
   ['', 'targets/s', 'wanted'],

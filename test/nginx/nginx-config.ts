@@ -157,7 +157,7 @@ ${temporary.join('')}${logFormat('edge', kept ? KEPT_OUTCOME : OUTCOME)}${logFor
   default_type application/octet-stream;
   server_tokens off;
   etag on;
-  open_file_cache max=20000 inactive=600s;
+  open_file_cache max=5000 inactive=600s;
   open_file_cache_valid 600s;
   keepalive_timeout 75s;
   keepalive_requests 10000000;
