@@ -4,7 +4,7 @@ import type { Header } from './request.ts';
 import { MAX_URL_BYTES } from './url.ts';
 
 /** CloudFront takes 20,480 bytes of URL and headers together; the rest is left for the longest URL. */
-export const MAX_HEADER_BYTES = 20_480 - MAX_URL_BYTES;
+const MAX_HEADER_BYTES = 20_480 - MAX_URL_BYTES;
 
 /** `Name: value` and the line end, as sent. */
 const FRAMING_BYTES = 4;

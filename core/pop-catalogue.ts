@@ -26,7 +26,7 @@ export interface RegionalCache {
 }
 
 /** What is known of a POP. Every text is `unknown` where neither the name nor its airport code tells. */
-export interface PopDescription {
+interface PopDescription {
   readonly pop: string;
   readonly city: string;
   readonly country: string;

@@ -24,7 +24,7 @@ export const requestBodySchema = z.object({
   accept_status: z.array(z.number()).nullish().describe('Statuses that count as done; any 2xx without it'),
 });
 
-export type RequestBody = z.infer<typeof requestBodySchema>;
+type RequestBody = z.infer<typeof requestBodySchema>;
 
 const NAMES: FieldNames = {
   urls: 'url_list',

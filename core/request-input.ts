@@ -137,7 +137,7 @@ export function validateRequest(
 }
 
 /** POPs of a valid question once the distribution is known: the default ones depend on whether it is one in China. */
-export function settlePops(question: PopQuestion, domain: string | null, catalogue: PopCatalogue): readonly ChosenPop[] {
+function settlePops(question: PopQuestion, domain: string | null, catalogue: PopCatalogue): readonly ChosenPop[] {
   const choice = choosePops(question, { catalogue, suffix: domainSuffixOf(domain), field: '' });
   if (choice.faults.length > 0) throw new InvalidInput(choice.faults);
   return choice.pops;

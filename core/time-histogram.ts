@@ -12,7 +12,7 @@ export function bucketOf(ms: number): number {
 }
 
 /** Milliseconds at the middle of the bucket. */
-export function bucketMiddle(bucket: number): number {
+function bucketMiddle(bucket: number): number {
   return 2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING) / 10;
 }
 

@@ -2,7 +2,7 @@ import { isDistributionName, parseTargetUrl } from './url.ts';
 import { createUrlSet } from './url-set.ts';
 
 /** `isNew` is false for a URL that was taken before, perhaps written differently. */
-export type TakenUrl = { readonly url: string; readonly isNew: boolean } | { readonly fault: string };
+type TakenUrl = { readonly url: string; readonly isNew: boolean } | { readonly fault: string };
 
 /** Takes a request's URLs one by one, from all of its sources, and keeps a few bytes of each. */
 export interface UrlIntake {

@@ -26,7 +26,7 @@ import {
 } from './traffic.ts';
 
 /** A copy of all counters. */
-export interface EdgeCounters {
+interface EdgeCounters {
   /** All POP addresses together. */
   readonly edge: Traffic;
   readonly addresses: readonly (TrafficSnapshot<Traffic> & {

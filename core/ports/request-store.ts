@@ -14,7 +14,7 @@ export interface Provisional {
   readonly updatedAt: number;
 }
 
-export interface RequestChange {
+interface RequestChange {
   readonly statusReason?: string | null;
   readonly queuedAt?: number;
   readonly invalidations?: readonly string[];

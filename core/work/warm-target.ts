@@ -7,7 +7,7 @@ import { forbidsStoring, isSameObject, judge, type JudgeContext, type Verdict } 
 import type { Target } from './target.ts';
 
 /** Objects up to this size are checked by reading them whole, larger ones by one byte. */
-export const WHOLE_CHECK_BYTES = 64 * 1024;
+const WHOLE_CHECK_BYTES = 64 * 1024;
 const MAX_CHECKS = 4;
 const MIN_ATTEMPTS = 3;
 const MAX_ATTEMPTS = 8;

@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
 import { parse } from 'csv-parse/sync';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { csvField, formatResultRow, REPORT_COLUMNS, type ResultRow } from '../../core/result-row.ts';
 import { countersFromMetadata, countersToMetadata } from '../../core/record-task.ts';
