@@ -32,11 +32,7 @@ export function answerFailure(error: Error, c: Context, log: ApiDeps['log']): Re
   if (error instanceof InvalidInput) return c.json(failureBody(tellFaults(error), error.errorUrls), 400);
   if (error instanceof HTTPException) return c.json(failureBody(error.message), error.status);
   const status = error instanceof PrewarmError ? statusOf(error) : 500;
-  if (status < 500) {
-    // The rest of a body that is too large is not worth reading.
-    if (status === 413) c.header('Connection', 'close');
-    return c.json(failureBody(error.message), status);
-  }
+  if (status < 500) return c.json(failureBody(error.message), status);
   log.error({ err: error, path: c.req.path, method: c.req.method }, 'a request could not be answered');
   return c.json(failureBody(status === 503 ? error.message : 'an unexpected error; the log of the server tells more'), status);
 }

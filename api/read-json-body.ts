@@ -4,6 +4,10 @@ import { parseStrictJson } from './strict-json.ts';
 
 /** The gateway's function payload ends at 6 MB, escapes included; the same limit everywhere. */
 const MAX_BODY_BYTES = 5 * 1024 * 1024;
+/** So much, for so long, is read of a body that is refused. */
+const DISCARD_BYTES = 64 * 1024 * 1024;
+const DISCARD_MS = 10_000;
+const SILENCE_MS = 500;
 
 /** The body is longer than may be sent at once. */
 export class BodyTooLarge extends PrewarmError {
@@ -24,26 +28,43 @@ export async function readJsonBody(request: Request): Promise<unknown> {
   return parseStrictJson(text);
 }
 
+type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
+
 /** Never holds more than the limit, whatever the headers say or leave open. */
 async function readBytes(request: Request): Promise<Uint8Array> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) throw new BodyTooLarge();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
   const reader = request.body?.getReader();
-  while (reader !== undefined) {
-    const { done, value } = await readChunk(reader);
-    if (done) break;
-    length += value.length;
-    if (length > MAX_BODY_BYTES) {
-      await reader.cancel();
-      throw new BodyTooLarge();
-    }
-    chunks.push(value);
+  if (reader === undefined) return new Uint8Array();
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return refuseBody(reader);
+  let length = 0;
+  const chunks: Uint8Array[] = [];
+  for (let read = await readChunk(reader); !read.done; read = await readChunk(reader)) {
+    length += read.value.length;
+    if (length > MAX_BODY_BYTES) return refuseBody(reader);
+    chunks.push(read.value);
   }
   return Buffer.concat(chunks, length);
 }
 
-async function readChunk(reader: ReadableStreamDefaultReader<Uint8Array>) {
+/** Reads the rest away first, within reason: many clients look at the answer only once they have sent everything. */
+async function refuseBody(reader: BodyReader): Promise<never> {
+  const until = performance.now() + DISCARD_MS;
+  let discarded = 0;
+  while (discarded < DISCARD_BYTES && performance.now() < until) {
+    const read = await Promise.race([readChunk(reader), afterMs(SILENCE_MS)]);
+    // Sent whole, or waiting for an answer before it goes on.
+    if (read === null || read.done) throw new BodyTooLarge();
+    discarded += read.value.length;
+  }
+  throw new BodyTooLarge();
+}
+
+function afterMs(ms: number): Promise<null> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms, null).unref();
+  });
+}
+
+async function readChunk(reader: BodyReader) {
   try {
     return await reader.read();
   } catch (cause) {

@@ -20,6 +20,11 @@ const REMEDIES: Readonly<Record<string, readonly [flag: '--host' | '--port', mes
   ENOTFOUND: ['--host', 'is no name or address; choose 127.0.0.1, or one of this machine'],
 };
 
+const MALFORMED: Readonly<Record<string, readonly [status: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'the headers are too large; they take 16 KiB at most'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the request did not arrive in time; send it again'],
+};
+
 export interface HttpServer {
   /** `http://127.0.0.1:8787`. */
   readonly url: string;
@@ -50,8 +55,7 @@ export async function openHttpServer(app: ApiApp, options: { readonly host: stri
 /** What is not even HTTP gets its answer too, in the form of all others. */
 function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  const message = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'the request did not arrive in time' : 'this is not a valid HTTP request';
+  const [status, message] = MALFORMED[error.code ?? ''] ?? ['400 Bad Request', 'this is not a valid HTTP request'];
   const body = JSON.stringify({ status: 'Failed', error_message: message, error_urls: [] });
   socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { NamedKey } from '../api/api-keys.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import { parseApiKeys } from './api-key-options.ts';
+import { DEFAULT_KEY_NAME, parseApiKeys } from './api-key-options.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { endpointFlag, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 
@@ -53,7 +53,8 @@ function isLoopback(host: string): boolean {
 function readKeys(flags: readonly string[] | undefined, env: NodeJS.ProcessEnv, faults: InputFault[]): readonly NamedKey[] {
   if (flags !== undefined) return parseApiKeys('--api-key', flags, faults);
   const key = env['PREWARM_API_KEY'] ?? '';
-  return key === '' ? [] : parseApiKeys('PREWARM_API_KEY', [key], faults);
+  // The same variable gives clients the key they send, so it holds a key and no name.
+  return key === '' ? [] : parseApiKeys('PREWARM_API_KEY', [`${DEFAULT_KEY_NAME}=${key}`], faults);
 }
 
 /** Reads the options of `prewarm serve`, and every file they name. Throws InvalidInput with all that is wrong with them. */

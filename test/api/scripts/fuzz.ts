@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { parseArgs } from 'node:util';
+import { MAIN } from '../../cli/prewarm-command.ts';
+
+const USAGE = `usage: node test/api/scripts/fuzz.ts [--requests 5000] [--seed N] [--schemathesis PATH]
+Sends so many requests made from the OpenAPI document to a server of its own, and fails on any 5xx or undocumented answer.
+Installs Schemathesis from PyPI with python3, unless the path of an installed one is given.
+`;
+const SCHEMATHESIS = 'schemathesis==4.32.5';
+const KEY = 'key-of-the-fuzzing';
+const OPERATIONS = 11;
+/** All but one: a list of URLs may fit the schema and yet be refused, as any text may that is no URL. */
+const CHECKS = [
+  'not_a_server_error',
+  'status_code_conformance',
+  'content_type_conformance',
+  'response_headers_conformance',
+  'response_schema_conformance',
+  'negative_data_rejection',
+  'unsupported_method',
+  'allow_header_conformance',
+  'ignored_auth',
+].join();
+
+async function run(command: string, args: readonly string[], cwd?: string): Promise<number> {
+  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], cwd });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
+async function install(dir: string): Promise<string> {
+  const venv = join(dir, 'venv');
+  for (const [command, ...args] of [
+    ['python3', '-m', 'venv', venv],
+    [join(venv, 'bin', 'pip'), 'install', '--quiet', '--disable-pip-version-check', SCHEMATHESIS],
+  ] as const) {
+    if ((await run(command, args)) !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
+  }
+  return join(venv, 'bin', 'schemathesis');
+}
+
+/** A server that can reach nothing: its POPs are ports where nobody listens. */
+async function startServer(dir: string): Promise<{ readonly url: string; readonly child: ChildProcess }> {
+  const map = join(dir, 'edge-map.json');
+  writeFileSync(map, JSON.stringify({ 'SIN2-P1': ['127.0.0.1:1'], 'IAD89-P1': ['127.0.0.1:1'] }));
+  const options = ['--json', '--port', '0', '--data-dir', join(dir, 'data'), '--edge-map', map, '--allow-private-addresses'];
+  const child = spawn(process.execPath, [MAIN, 'serve', ...options], {
+    env: { ...process.env, PREWARM_API_KEY: KEY },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  return { url: (JSON.parse(line) as { url: string }).url, child };
+}
+
+async function fuzz(
+  dir: string,
+  options: { readonly requests: number; readonly seed: string; readonly schemathesis: string },
+): Promise<boolean> {
+  const { url, child } = await startServer(dir);
+  const report = join(dir, 'report.json');
+  // The other phases send the rest, and some more.
+  const share = Math.ceil((options.requests / OPERATIONS) * 0.85);
+  const phases = ['--phases', 'examples,coverage,fuzzing,stateful', '--max-examples', String(share), '--seed', options.seed];
+  const request = ['--header', `x-api-key: ${KEY}`, '--request-timeout', '10', '--suppress-health-check', 'all'];
+  const judging = ['--checks', CHECKS, '--continue-on-failure', '--report', 'json', '--report-json-path', report];
+  const args = ['run', `${url}/openapi.json`, ...phases, ...request, ...judging];
+  // In the temporary directory, since it leaves its own files where it runs.
+  const code = await run(options.schemathesis, args, dir);
+  const isAlive = child.exitCode === null && child.signalCode === null;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  if (isAlive) await exited;
+  const { test_cases: cases } = JSON.parse(readFileSync(report, 'utf8')) as { test_cases: { generated: number } };
+  process.stdout.write(`${cases.generated} requests; the server ${isAlive ? 'is alive' : 'died'}\n`);
+  return code === 0 && isAlive && cases.generated >= options.requests;
+}
+
+const { values } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '5000' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    schemathesis: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) process.stdout.write(USAGE);
+else {
+  const dir = mkdtempSync(join(tmpdir(), 'prewarm-fuzz-'));
+  try {
+    const schemathesis = values.schemathesis ?? (await install(dir));
+    const isClean = await fuzz(dir, { requests: Number(values.requests), seed: values.seed, schemathesis });
+    process.exitCode = isClean ? 0 : 1;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
