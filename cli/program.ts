@@ -1,9 +1,10 @@
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import packageFile from '../package.json' with { type: 'json' };
 import { addEdgeOptions } from './add-edge-options.ts';
 import { addApiCommands } from './api-commands.ts';
 import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
 import { collectOption } from './collect-option.ts';
+import type { Shell } from './completion.ts';
 import { type ExitCode, reportError } from './report-error.ts';
 
 const PROGRAM_EXAMPLES = `
@@ -40,6 +41,11 @@ Examples:
   $ prewarm serve --data-dir warm.d                      makes an API key and shows it once
   $ prewarm serve --port 0 --json                        any free port; the first line tells it: {"url":"http://127.0.0.1:PORT"}
   $ prewarm serve --host 0.0.0.0 --api-key ci=KEY1 --api-key launch=KEY2 --data-dir /var/lib/prewarm`;
+
+const COMPLETION_EXAMPLES = `
+Examples:
+  $ source <(prewarm completion bash)                    now; in ~/.bashrc, always
+  $ source <(prewarm completion zsh)                     now; in ~/.zshrc after compinit, always`;
 
 function addRun(program: Command, done: (code: ExitCode) => void): void {
   const run = program
@@ -118,6 +124,19 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     });
 }
 
+function addCompletion(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('completion')
+    .summary('print a script that completes the command line in a shell')
+    .description('Prints a script by which bash or zsh completes commands, options, files, POPs, countries and regions.')
+    .addArgument(new Argument('<SHELL>', 'the shell').choices(['bash', 'zsh']))
+    .addHelpText('after', COMPLETION_EXAMPLES)
+    .action(async (shell: Shell) => {
+      const { completion } = await import('./completion.ts');
+      done(completion(program, shell));
+    });
+}
+
 function createProgram(done: (code: ExitCode) => void): Command {
   const program = new Command('prewarm')
     .description(packageFile.description)
@@ -131,6 +150,7 @@ function createProgram(done: (code: ExitCode) => void): Command {
   addServe(program, done);
   addDrill(program, done);
   addApiCommands(program, done);
+  addCompletion(program, done);
   return program;
 }
 
