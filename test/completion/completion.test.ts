@@ -39,66 +39,67 @@ zpty -wn inner $'\\C-u'"echo DO''NE"$'\\n'
 zpty -r inner seen '*DONE*'
 zpty -d inner`;
 
-describe.each([{ shell: 'bash' }, { shell: 'zsh' }].filter(({ shell }) => isThere(shell)))('in $shell', ({ shell }) => {
-  let script: string;
+for (const shell of ['bash', 'zsh'])
+  describe.skipIf(!isThere(shell))(`in ${shell}`, () => {
+    let script: string;
 
-  beforeAll(async () => {
-    script = (await prewarm(['completion', shell])).stdout;
-  });
+    beforeAll(async () => {
+      script = (await prewarm(['completion', shell])).stdout;
+    });
 
-  /** What is offered for the last word of the line. */
-  async function offers(line: string, files: readonly string[] = []): Promise<readonly string[]> {
-    const dir = temporaryDir();
-    const file = join(temporaryDir(), 'script');
-    writeFileSync(file, script);
-    for (const name of files) {
-      if (name.endsWith('/')) mkdirSync(join(dir, name));
-      else writeFileSync(join(dir, name), '');
+    /** What is offered for the last word of the line. */
+    async function offers(line: string, files: readonly string[] = []): Promise<readonly string[]> {
+      const dir = temporaryDir();
+      const file = join(temporaryDir(), 'script');
+      writeFileSync(file, script);
+      for (const name of files) {
+        if (name.endsWith('/')) mkdirSync(join(dir, name));
+        else writeFileSync(join(dir, name), '');
+      }
+      if (shell === 'zsh') {
+        const offered = join(temporaryDir(), 'offered');
+        writeFileSync(offered, '');
+        await run('zsh', ['-f', '-c', ASK_ZSH, 'zsh', file, dir, line, offered], { timeout: 20_000, killSignal: 'SIGKILL' });
+        return [...new Set(readFileSync(offered, 'utf8').split('\n').filter(Boolean))].sort();
+      }
+      const words = line.split(/ |(=)/).filter((word) => word !== undefined);
+      const { stdout } = await run('bash', ['--norc', '-c', ASK_BASH, 'bash', file, ...words], { cwd: dir });
+      return stdout.trim().split('\n').sort();
     }
-    if (shell === 'zsh') {
-      const offered = join(temporaryDir(), 'offered');
-      writeFileSync(offered, '');
-      await run('zsh', ['-f', '-c', ASK_ZSH, 'zsh', file, dir, line, offered], { timeout: 20_000, killSignal: 'SIGKILL' });
-      return [...new Set(readFileSync(offered, 'utf8').split('\n').filter(Boolean))].sort();
-    }
-    const words = line.split(/ |(=)/).filter((word) => word !== undefined);
-    const { stdout } = await run('bash', ['--norc', '-c', ASK_BASH, 'bash', file, ...words], { cwd: dir });
-    return stdout.trim().split('\n').sort();
-  }
 
-  test('commands are offered by their beginning, and after help', async () => {
-    expect(await offers('prewarm s')).toEqual(['serve', 'status', 'submit', 'summary']);
-    expect(await offers('prewarm help dr')).toEqual(['drill']);
-    expect(await offers('prewarm completion ')).toEqual(['bash', 'zsh']);
-  });
+    test('commands are offered by their beginning, and after help', async () => {
+      expect(await offers('prewarm s')).toEqual(['serve', 'status', 'submit', 'summary']);
+      expect(await offers('prewarm help dr')).toEqual(['drill']);
+      expect(await offers('prewarm completion ')).toEqual(['bash', 'zsh']);
+    });
 
-  test('every option that the help of a command shows is offered', async () => {
-    const commands = ['run', 'submit', 'requests'];
-    const helps = await Promise.all(commands.map((command) => prewarm([command, '--help'])));
-    for (const [at, { stdout }] of helps.entries()) {
-      const shown = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((match) => String(match[1]));
-      expect(shown.length).toBeGreaterThan(3);
-      expect(await offers(`prewarm ${commands[at]} --`)).toEqual([...shown].sort());
-    }
-  });
+    test('every option that the help of a command shows is offered', async () => {
+      const commands = ['run', 'submit', 'requests'];
+      const helps = await Promise.all(commands.map((command) => prewarm([command, '--help'])));
+      for (const [at, { stdout }] of helps.entries()) {
+        const shown = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((match) => String(match[1]));
+        expect(shown.length).toBeGreaterThan(3);
+        expect(await offers(`prewarm ${commands[at]} --`)).toEqual([...shown].sort());
+      }
+    });
 
-  test('files are offered where a list or a file is meant, folders where a folder is, nothing where only the user knows', async () => {
-    const files = ['urls.csv', 'urls.txt', 'urls.d/'];
-    const names = (offered: readonly string[]) => offered.map((name) => name.replace(/\/$/, ''));
-    expect(names(await offers('prewarm run ur', files))).toEqual(['urls.csv', 'urls.d', 'urls.txt']);
-    expect(names(await offers('prewarm submit --wait urls.c', files))).toEqual(['urls.csv']);
-    expect(names(await offers('prewarm run --out=ur', files))).toEqual(['urls.csv', 'urls.d', 'urls.txt']);
-    expect(names(await offers('prewarm serve --data-dir ur', files))).toEqual(['urls.d']);
-    expect((await offers('prewarm status u', files)).join('')).toBe('');
-  });
+    test('files are offered where a list or a file is meant, folders where a folder is, nothing where only the user knows', async () => {
+      const files = ['urls.csv', 'urls.txt', 'urls.d/'];
+      const names = (offered: readonly string[]) => offered.map((name) => name.replace(/\/$/, ''));
+      expect(names(await offers('prewarm run ur', files))).toEqual(['urls.csv', 'urls.d', 'urls.txt']);
+      expect(names(await offers('prewarm submit --wait urls.c', files))).toEqual(['urls.csv']);
+      expect(names(await offers('prewarm run --out=ur', files))).toEqual(['urls.csv', 'urls.d', 'urls.txt']);
+      expect(names(await offers('prewarm serve --data-dir ur', files))).toEqual(['urls.d']);
+      expect((await offers('prewarm status u', files)).join('')).toBe('');
+    });
 
-  test('POPs, countries and regions are offered, and again after a comma', async () => {
-    expect(await offers('prewarm run --regions a')).toEqual(['all', 'apac', 'au']);
-    expect(await offers('prewarm submit --countries ja')).toEqual(['japan']);
-    const after = await offers('prewarm drill --pops SIN2-P1,FRA60-');
-    expect(after.map((offered) => offered.replace('SIN2-P1,', ''))).toContain('FRA60-P1');
+    test('POPs, countries and regions are offered, and again after a comma', async () => {
+      expect(await offers('prewarm run --regions a')).toEqual(['all', 'apac', 'au']);
+      expect(await offers('prewarm submit --countries ja')).toEqual(['japan']);
+      const after = await offers('prewarm drill --pops SIN2-P1,FRA60-');
+      expect(after.map((offered) => offered.replace('SIN2-P1,', ''))).toContain('FRA60-P1');
+    });
   });
-});
 
 test('a shell that is not known is refused by name', async () => {
   const ended = await prewarm(['completion', 'fish']);
