@@ -90,7 +90,8 @@ async function askUntilAnswered(
   }
 }
 
-type Proof = { readonly kind: 'hit' } | { readonly kind: 'cancelled' } | { readonly kind: 'failed'; readonly reason: Reason };
+/** `accepted`: done, though no answer tells that a cache holds it. */
+type Proof = { readonly kind: 'hit' | 'accepted' | 'cancelled' } | { readonly kind: 'failed'; readonly reason: Reason };
 
 /**
  * Checks after a miss until a hit: at most 4, pausing a little longer each time, fewer when the object forbids storing.
@@ -111,7 +112,7 @@ async function checkUntilHit(
     const index = indexAt(checks);
     const verdict = await check(context, target, index, wholeBytes);
     if (verdict.kind === 'cancelled') return { kind: 'cancelled' };
-    if (verdict.kind === 'hit') return { kind: 'hit' };
+    if (verdict.kind === 'hit' || verdict.kind === 'accepted') return { kind: verdict.kind };
     if (verdict.kind === 'failed' && !verdict.retry) return { kind: 'failed', reason: verdict.reason || 'not_cached' };
     reason = verdict.kind === 'failed' ? verdict.reason || 'not_cached' : 'not_cached';
     if (verdict.kind === 'miss') missedAt(index);
@@ -121,7 +122,7 @@ async function checkUntilHit(
 }
 
 function finish(context: WarmContext, target: Target, proof: Proof): void {
-  if (proof.kind === 'hit') target.finishWarm(context.clock, true);
+  if (proof.kind === 'hit' || proof.kind === 'accepted') target.finishWarm(context.clock, proof.kind === 'hit');
   else if (proof.kind === 'failed') target.finish(context.clock, 'failed', proof.reason);
 }
 
@@ -157,7 +158,7 @@ async function warmAddress(context: WarmContext, target: Target, index: number):
     const { verdict } = await askUntilAnswered(context, target, MIN_ATTEMPTS, () => index);
     if (verdict.kind === 'miss' && provenElsewhere) context.separate.found();
     if (verdict.kind === 'cancelled') return { kind: 'cancelled' };
-    if (verdict.kind === 'hit' || verdict.kind === 'accepted') return { kind: 'hit' };
+    if (verdict.kind === 'hit' || verdict.kind === 'accepted') return { kind: verdict.kind };
     if (verdict.kind === 'failed') return { kind: 'failed', reason: verdict.reason || 'connection' };
   }
   return checkUntilHit(
@@ -184,7 +185,7 @@ async function warmEveryAddress(context: WarmContext, target: Target, ordinal: n
     }
     const proof = await warmAddress(context, target, index);
     if (proof.kind === 'cancelled') return;
-    if (proof.kind === 'hit') reached++;
+    if (proof.kind === 'hit' || proof.kind === 'accepted') reached++;
     else if (UNREACHABLE_REASONS.includes(proof.reason) && !target.hasWhole(index)) {
       target.noteUnreachable(index);
       lastReason = proof.reason;

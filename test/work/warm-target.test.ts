@@ -245,6 +245,17 @@ describe('warming where the addresses are separate caches', () => {
     expect(pop.holds(addressOf(context, 0), URL_1)).toBe(true);
   });
 
+  it('keeps a target accepted by its status when every address is gone through later, without asking in vain for a hit', async () => {
+    const fault = () => ({ status: 404, xCache: 'Error from cloudfront' });
+    const { context, pop, warm } = setUp({ addresses: 2, acceptStatus: [404], fault });
+    const target = await warm();
+    context.separate.found();
+    expect(needsEveryAddress(context.separate, target)).toBe(true);
+    await warmTarget(context, target, 0);
+    expect(target).toMatchObject({ outcome: 'warmed', verified: false });
+    expect(pop.asks.length).toBe(3);
+  });
+
   it('compares a byte with the last whole GET that ended, not with a try in vain at an address that is down', async () => {
     const { context, warm } = setUp({
       addresses: 3,
