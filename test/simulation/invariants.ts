@@ -6,7 +6,7 @@ import { viewProgress } from '../../core/progress.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
 import { countersFromMetadata } from '../../core/record-task.ts';
 import { isEnded, type RequestRow } from '../../core/request.ts';
-import { type ReportRow, checkUndisturbedRows, checkVerifiedRows } from './row-invariants.ts';
+import { type ReportRow, checkResults, checkUndisturbedBytes, checkVerifiedRows } from './row-invariants.ts';
 import type { SimRequest } from './scenario.ts';
 import type { World } from './world.ts';
 
@@ -26,7 +26,8 @@ export async function checkRequest(world: World, store: RequestStore, request: S
   const rows = parse<ReportRow>(await readReport(world, store, row.id), { columns: true });
   checkReport(request, row, rows, holds);
   checkVerifiedRows(world, request, rows, holds);
-  checkUndisturbedRows(world, request, row, rows, holds);
+  checkResults(world, request, rows, holds);
+  checkUndisturbedBytes(world, row, holds);
 }
 
 export type Holds = (invariant: boolean, otherwise: string) => void;
