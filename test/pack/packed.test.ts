@@ -90,8 +90,7 @@ test('the installed command runs the drill with agents of its own, and leaves no
 });
 
 test('the installed command serves the API, and asks it', async () => {
-  const start = (args: readonly string[]) =>
-    startPrewarm(args, { command: [bin()], env: { ...env(), PREWARM_API_KEY: 'key' } });
+  const start = (args: readonly string[]) => startPrewarm(args, { command: [bin()], env: { ...env(), PREWARM_API_KEY: 'key' } });
   const server = start(['serve', '--port', '0', '--json']);
   await until('the server is up', () => server.stdout().includes('\n'));
   const { url } = JSON.parse(server.stdout()) as { url: string };
