@@ -77,6 +77,10 @@ function portsOf(world: World, fleet: SimFleet, process: SimProcess, queue: Sqli
         process.call(`events.requestEnded ${row.id} ${row.status}`, async () => {
           world.toldEnded.set(row.id, (world.toldEnded.get(row.id) ?? 0) + 1);
           if (!isEnded(row.status)) world.journal.violated(`the bus was told of the end of ${row.id}, which is ${row.status}`);
+          // A caller that was slow or had to try again may have set another timer meanwhile, which ends nothing when it fires.
+          const hasTimer = world.timers.takeDue(Number.MAX_SAFE_INTEGER, 10).some(({ requestId }) => requestId === row.id);
+          if (hasTimer && world.faults.seen.size === 0)
+            world.journal.violated(`the bus was told of the end of ${row.id}, whose timer is still on`);
         }),
     },
     clock: process.clock,
