@@ -185,7 +185,7 @@ async function warmEveryAddress(context: WarmContext, target: Target, ordinal: n
     }
     const proof = await warmAddress(context, target, index);
     if (proof.kind === 'cancelled') return;
-    if (proof.kind === 'hit' || proof.kind === 'accepted') reached++;
+    if (proof.kind !== 'failed') reached++;
     else if (UNREACHABLE_REASONS.includes(proof.reason) && !target.hasWhole(index)) {
       target.noteUnreachable(index);
       lastReason = proof.reason;
