@@ -10,11 +10,12 @@ import { largeObjects } from './large-objects.ts';
 import { describeMachine } from './machine.ts';
 import { manyTargets } from './many-targets.ts';
 import { memory } from './memory.ts';
+import { serve } from './serve.ts';
 import { smallCold } from './small-cold.ts';
 import { smallHot } from './small-hot.ts';
 import { smallJob } from './small-job.ts';
 
-const BENCHES: readonly Bench[] = [smallHot, smallCold, largeObjects, memory, farPops, smallJob, manyTargets];
+const BENCHES: readonly Bench[] = [smallHot, smallCold, largeObjects, memory, farPops, smallJob, manyTargets, serve];
 const USAGE = `npm run bench [-- [--quick] [NAME...]]\nNames: ${BENCHES.map((bench) => bench.name).join(', ')}\n`;
 
 function chooseBenches(names: readonly string[]): readonly Bench[] {

@@ -34,7 +34,7 @@ export interface HttpServer {
 
 /** Serves the app. Throws InvalidInput where the address cannot be listened at. */
 export async function openHttpServer(app: ApiApp, options: { readonly host: string; readonly port: number }): Promise<HttpServer> {
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const listener = getRequestListener(app.fetch);
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     void listener(request, response);
   });

@@ -10,7 +10,7 @@ const REQUEST_BATCH = 100;
 const TASK_BATCH = 400;
 const DEAD_BATCH = 10;
 /** Requests advanced at the same time, a share each by turns: what one has in flight and in memory, so many times. */
-const ADVANCED_AT_ONCE = 8;
+const ADVANCED_AT_ONCE = 3;
 /** Timers and dead letters are looked at this seldom: nobody waits for them by the millisecond. */
 const SLOW_MS = 250;
 /** An agent of an earlier run may outlive it for a moment and then be killed, which nobody here is told of. */
