@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { createApiKeys } from '../api/api-keys.ts';
 import { createApiApp } from '../api/app.ts';
 import { createReportLinks } from '../api/report-links.ts';
@@ -34,6 +35,8 @@ interface ServeContext {
 
 /** `prewarm serve`: the HTTP API and the agents in one process tree, until SIGTERM. Throws InvalidInput for options that are wrong. */
 export async function serve(raw: RawOptions): Promise<number> {
+  // It runs for weeks: without this V8 lets garbage grow to hundreds of megabytes before it looks (measured: 316 against 117).
+  setFlagsFromString('--optimize-for-size');
   const options = parseServeOptions(raw, process.env);
   const isTemporary = options.dataDir === null;
   const dataDir = openDataDir(options.dataDir ?? mkdtempSync(join(tmpdir(), 'prewarm-')));
