@@ -58,7 +58,9 @@ function childrenOf(pid: number): number[] {
 
 /** Starts `prewarm serve --json` at any free port; it ends with the test. */
 export async function serve(flags: readonly string[], env: Readonly<Record<string, string>> = { PREWARM_API_KEY: KEY }): Promise<Served> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--json', '--port', '0', ...flags], {
+  // A temporary one would stay behind when the server is killed.
+  const dataDir = flags.includes('--data-dir') ? [] : ['--data-dir', newDataDir()];
+  const child = spawn(process.execPath, [MAIN, 'serve', '--json', '--port', '0', ...dataDir, ...flags], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
