@@ -33,7 +33,7 @@ export async function checkRequest(world: World, store: RequestStore, request: S
 export type Holds = (invariant: boolean, otherwise: string) => void;
 
 function checkEnd(world: World, request: SimRequest, row: RequestRow, holds: Holds): void {
-  holds((world.toldEnded.get(row.id) ?? 0) > 0, 'the bus was never told of its end');
+  holds(world.toldEnded.has(row.id), 'the bus was never told of its end');
   holds(row.endedAt !== null, 'it has no time of its end');
   holds(row.status !== 'STOPPED' || request.stopsAt.length > 0 || request.stopsOn !== null, 'nobody stopped it');
   holds(row.status !== 'TIMEOUT' || request.spec.timeoutMinutes !== null, 'it had no time-out');

@@ -34,8 +34,11 @@ const NOTHING: Answer = {
 };
 const ERROR_PAGE_BYTES = 120;
 const TIMEOUT_MS = 2000;
+const MAX_SLOW_URL_MS = 8000;
 const MAX_INVALIDATION_MS = 15_000;
 
+/** The request that a download is for. */
+export const requestOf = (ask: Ask) => headerOf(ask, REQUEST_HEADER);
 const headerOf = (ask: Ask, name: string) => ask.headers.find(([header]) => header === name)?.[1] ?? '';
 /** Each variant of a URL is a cache entry of its own. */
 const entryOf = (url: string, variant: string) => `${variant} ${url}`;
@@ -50,7 +53,7 @@ export function createModelEdge(scenario: Scenario, faults: Faults): ModelEdge {
 
   /** `read` of the `bytes` sent arrive. */
   function send(ask: Ask, bytes: number, read: number): void {
-    const request = headerOf(ask, REQUEST_HEADER);
+    const request = requestOf(ask);
     sent.set(request, (sent.get(request) ?? 0) + bytes);
     ask.scope.bytes += read;
   }
@@ -79,7 +82,7 @@ export function createModelEdge(scenario: Scenario, faults: Faults): ModelEdge {
     if (broken !== null) return broken;
     const before = ask.scope.bytes;
     const sentNow = await caches.ask({ ...ask, url: entryOf(ask.url, variantOf(ask)) });
-    const request = headerOf(ask, REQUEST_HEADER);
+    const request = requestOf(ask);
     sent.set(request, (sent.get(request) ?? 0) + ask.scope.bytes - before);
     return sentNow;
   }
@@ -99,7 +102,8 @@ export function createModelEdge(scenario: Scenario, faults: Faults): ModelEdge {
     process.note(label);
     const isDead = pop.deadIps.has(question.address.ip);
     const slow = faults.strikes('edge_slow', process.random, process.name);
-    const ms = isDead ? process.random.pick([1, TIMEOUT_MS]) : pop.distanceMs + process.random.between(0, slow ? 20_000 : 10);
+    const slowMs = url.kind === 'slow' && question.method === 'GET' ? process.random.between(0, MAX_SLOW_URL_MS) : 0;
+    const ms = isDead ? process.random.pick([1, TIMEOUT_MS]) : pop.distanceMs + slowMs + process.random.between(0, slow ? 20_000 : 10);
     if (!(await arrives(question, process, ms))) {
       // What was under way when the download was aborted has been sent all the same.
       if (!isDead && question.method === 'GET') send(question, 100, 60);

@@ -5,8 +5,19 @@ import type { AgentOptions } from '../../core/work/agent.ts';
 import type { Change } from './progress-watch.ts';
 import type { Random } from './random.ts';
 
-/** What is special about a URL, at every POP. A poisonous one kills the agent that downloads it, however often. */
-const URL_KINDS = ['plain', 'warm', 'large', 'lagging', 'never_stored', 'not_found', 'too_large', 'unknown_size', 'poison'] as const;
+/** What is special about a URL, at every POP: a slow one takes seconds. A poisonous one kills the agent that downloads it, however often. */
+const URL_KINDS = [
+  'plain',
+  'warm',
+  'large',
+  'lagging',
+  'never_stored',
+  'not_found',
+  'too_large',
+  'unknown_size',
+  'slow',
+  'poison',
+] as const;
 type UrlKind = (typeof URL_KINDS)[number];
 
 export interface SimUrl {

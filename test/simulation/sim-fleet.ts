@@ -1,6 +1,9 @@
+import type { Downloader } from '../../core/ports/downloader.ts';
 import type { Fleet } from '../../core/ports/fleet.ts';
 import { createAgent } from '../../core/work/agent.ts';
+import type { Faults } from './faults.ts';
 import { faultyLists, faultyQueue, faultyStore } from './faulty-ports.ts';
+import { requestOf } from './model-edge.ts';
 import { type Host, InjectedFault, type SimProcess } from './sim-process.ts';
 import { stackOf } from './sim-worker.ts';
 import type { World } from './world.ts';
@@ -27,6 +30,12 @@ const MAX_REPLACE_MS = 4000;
 const KILL_AFTER_MS = 10_000;
 /** How long after the calm a process may still be frozen, or wait for a slow answer. */
 const AFTERMATH_MS = 40_000;
+/** After the end of its request. */
+const STOPS_WITHIN_MS = 5000;
+/** Where calls take longer than this, an agent with several tasks in its hands is slow to notice anything. */
+export const BRISK_MS = 30;
+
+const isCalm = ({ calmFrom }: Faults, at: number) => calmFrom === 0 || at > calmFrom + AFTERMATH_MS;
 
 export function createSimFleet(world: World): SimFleet {
   const { scenario, time, faults, journal } = world;
@@ -63,7 +72,7 @@ export function createSimFleet(world: World): SimFleet {
     agent.stop();
     time.after(KILL_AFTER_MS, () => {
       if (!agent.process.alive) return;
-      if (time.now() - KILL_AFTER_MS > faults.calmFrom + AFTERMATH_MS) journal.violated('an agent did not end within 10 s of its SIGTERM');
+      if (isCalm(faults, time.now() - KILL_AFTER_MS)) journal.violated('an agent did not end within 10 s of its SIGTERM');
       agent.process.end('SIGKILL');
     });
   }
@@ -104,7 +113,7 @@ function createSimAgent(world: World, process: SimProcess): SimAgent {
       store: faultyStore(process, world.faults, world.storeFor(process.clock)),
       lists: faultyLists(process, world.faults, world.lists),
       tasks: faultyQueue(process, world.faults, queue),
-      downloader: world.edge.downloaderFor(process),
+      downloader: watchDownloads(world, process),
       clock: process.clock,
     },
     { ...world.scenario.agent, agentId: process.name, random: () => process.random.next(), load: () => 0.5 },
@@ -121,6 +130,21 @@ function createSimAgent(world: World, process: SimProcess): SimAgent {
     },
     stop: () => {
       agent.stop().then(() => process.end('done'), failed);
+    },
+  };
+}
+
+/** Nobody downloads for a request that is over, where no fault keeps the agent from knowing. */
+function watchDownloads({ edge, time, faults, scenario, journal, toldEnded }: World, process: SimProcess): Downloader {
+  const downloader = edge.downloaderFor(process);
+  return {
+    ...downloader,
+    ask: (ask) => {
+      const endedAt = toldEnded.get(requestOf(ask)) ?? Number.POSITIVE_INFINITY;
+      if (isCalm(faults, time.now()) && scenario.pace.maximumMs <= BRISK_MS && time.now() > endedAt + STOPS_WITHIN_MS) {
+        journal.violated(`an agent still downloads 5 s after the end of ${requestOf(ask)}`);
+      }
+      return downloader.ask(ask);
     },
   };
 }

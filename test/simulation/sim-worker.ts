@@ -75,7 +75,7 @@ function portsOf(world: World, fleet: SimFleet, process: SimProcess, queue: Sqli
     events: {
       requestEnded: (row) =>
         process.call(`events.requestEnded ${row.id} ${row.status}`, async () => {
-          world.toldEnded.set(row.id, (world.toldEnded.get(row.id) ?? 0) + 1);
+          if (!world.toldEnded.has(row.id)) world.toldEnded.set(row.id, world.time.now());
           if (!isEnded(row.status)) world.journal.violated(`the bus was told of the end of ${row.id}, which is ${row.status}`);
           // A caller that was slow or had to try again may have set another timer meanwhile, which ends nothing when it fires.
           const hasTimer = world.timers.takeDue(Number.MAX_SAFE_INTEGER, 10).some(({ requestId }) => requestId === row.id);

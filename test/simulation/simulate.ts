@@ -5,7 +5,7 @@ import { startCallers } from './callers.ts';
 import { checkRequest } from './invariants.ts';
 import type { PlantedBug } from './planted-bugs.ts';
 import { startSabotage } from './sabotage.ts';
-import { createSimFleet, type SimFleet } from './sim-fleet.ts';
+import { BRISK_MS, createSimFleet, type SimFleet } from './sim-fleet.ts';
 import { type SimWorker, startSimWorker } from './sim-worker.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -127,4 +127,6 @@ function checkNothingIsLeft(world: World, fleet: SimFleet): void {
   for (const left of leftOvers(world)) world.journal.violated(`after the last request ${left}`);
   if (fleet.capacity !== 0) world.journal.violated(`after the last request the fleet has a capacity of ${fleet.capacity}`);
   if (fleet.processes().length > 0) world.journal.violated('agents run on after the last request');
+  const isOnlyDisturbance = world.faults.seen.size === 1 && world.faults.seen.has('received again');
+  if (isOnlyDisturbance && world.scenario.pace.maximumMs <= BRISK_MS) world.journal.violated('a lease ran out while its agent was at work');
 }

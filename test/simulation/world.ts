@@ -30,7 +30,7 @@ export interface World {
   readonly lists: ListStore;
   readonly outbox: Outbox;
   readonly timers: SqliteTimers;
-  /** How often the bus was told of each request's end. */
+  /** When the bus was first told of each request's end, in virtual time. */
   readonly toldEnded: Map<string, number>;
   /** Told of every change of a request, when it has been made. */
   readonly changeListeners: Set<(id: string, change: Change) => void>;
