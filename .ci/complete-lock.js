@@ -10,6 +10,8 @@ const lock = JSON.parse(readFileSync(file, 'utf8'));
 const { '': root, ...packages } = lock.packages;
 let added = 0;
 for (const [path, entry] of Object.entries(packages)) {
+  // What comes inside another package's archive is complete as it is.
+  if (entry.inBundle) continue;
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     const key = `node_modules/${name}`;
     if (packages[key] ?? packages[`${path}/${key}`]) continue;
