@@ -8,6 +8,7 @@ import {
 import { sleep, systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { Invalidations } from '../../core/ports/invalidations.ts';
+import { attempt, type AwsCall, isCredentialsError, translateAwsError } from './aws-error.ts';
 
 export interface CloudFrontInvalidationsOptions {
   /** First pause after TooManyInvalidationsInProgress; each further one is twice as long. Default 2,000. */
@@ -16,41 +17,14 @@ export interface CloudFrontInvalidationsOptions {
 
 /** Together with the default pause: about a minute. */
 const TRIES_WHEN_BUSY = 6;
-const CREDENTIAL_ERRORS: ReadonlySet<string> = new Set([
-  'CredentialsProviderError',
-  'ExpiredToken',
-  'ExpiredTokenException',
-  'InvalidClientTokenId',
-  'SignatureDoesNotMatch',
-  'UnrecognizedClientException',
-]);
-
-/** What the user can do about it, by the SDK's error name. */
-function remedy(name: string): string {
-  if (CREDENTIAL_ERRORS.has(name)) return 'give this machine working AWS credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID, or an instance role)';
-  if (name === 'AccessDenied' || name === 'AccessDeniedException') {
-    return 'allow cloudfront:ListDistributions, cloudfront:CreateInvalidation and cloudfront:GetInvalidation';
-  }
-  if (name === 'TooManyInvalidationsInProgress') {
-    return 'too many paths are being invalidated already (3,000 per distribution); try again in a few minutes';
-  }
-  return 'try again, or run without --invalidate';
-}
-
-function translate(doing: string, cause: unknown): PrewarmError {
-  if (cause instanceof PrewarmError) return cause;
-  const name = cause instanceof Error ? cause.name : '';
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new PrewarmError('invalidation', `${doing}: ${name}: ${message}; ${remedy(name)}`, { cause });
-}
-
-async function attempt<T>(doing: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (cause) {
-    throw translate(doing, cause);
-  }
-}
+const CALL: AwsCall = {
+  code: 'invalidation',
+  permissions: 'cloudfront:ListDistributions, cloudfront:CreateInvalidation and cloudfront:GetInvalidation',
+  remedies: {
+    TooManyInvalidationsInProgress: 'too many paths are being invalidated already (3,000 per distribution); try again in a few minutes',
+  },
+  otherwise: 'try again, or run without --invalidate',
+};
 
 function serves(distribution: DistributionSummary, domain: string): boolean {
   const names = [distribution.DomainName, ...(distribution.Aliases?.Items ?? [])];
@@ -92,8 +66,8 @@ export async function hasAwsCredentials(): Promise<boolean> {
     await client.config.credentials();
     return true;
   } catch (error) {
-    if (error instanceof Error && CREDENTIAL_ERRORS.has(error.name)) return false;
-    throw translate('looking for AWS credentials', error);
+    if (isCredentialsError(error)) return false;
+    throw translateAwsError('looking for AWS credentials', error, CALL);
   } finally {
     client.destroy();
   }
@@ -116,7 +90,7 @@ export function createCloudFrontInvalidations(options: CloudFrontInvalidationsOp
     const name = domain.toLowerCase();
     const client = clientFor(name);
     const known = ids.get(name);
-    const id = known ?? (await attempt('finding the distribution', () => findDistributionId(client, name)));
+    const id = known ?? (await attempt('finding the distribution', () => findDistributionId(client, name), CALL));
     ids.set(name, id);
     return { client, id };
   };
@@ -126,12 +100,12 @@ export function createCloudFrontInvalidations(options: CloudFrontInvalidationsOp
       const { client, id } = await locate(domain);
       const batch = { CallerReference: callerReference, Paths: { Quantity: paths.length, Items: [...paths] } };
       const command = new CreateInvalidationCommand({ DistributionId: id, InvalidationBatch: batch });
-      return attempt('creating the invalidation', () => createWhenPossible(client, command, options.firstPauseMs ?? 2_000));
+      return attempt('creating the invalidation', () => createWhenPossible(client, command, options.firstPauseMs ?? 2_000), CALL);
     },
     async isComplete(domain, invalidationId) {
       const { client, id } = await locate(domain);
       const command = new GetInvalidationCommand({ DistributionId: id, Id: invalidationId });
-      const { Invalidation: invalidation } = await attempt('reading the invalidation', () => client.send(command));
+      const { Invalidation: invalidation } = await attempt('reading the invalidation', () => client.send(command), CALL);
       return invalidation?.Status === 'Completed';
     },
   };
