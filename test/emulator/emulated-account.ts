@@ -1,0 +1,215 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** The one version that launch.py knows. */
+const VERSION = '1.5.33';
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const VENV = join(ROOT, '.venv-emulator', `ministack-${VERSION}`);
+const LAUNCHER = fileURLToPath(new URL('./launch.py', import.meta.url));
+const PREPARE = fileURLToPath(new URL('./prepare.py', import.meta.url));
+const PYTHONS = ['python3', 'python3.13', 'python3.12', 'python3.11'];
+const PREPARE_DEADLINE_MS = 240_000;
+const START_DEADLINE_MS = 20_000;
+const STOP_DEADLINE_MS = 5000;
+const START_TRIES = 3;
+
+export interface EmulatedAccountOptions {
+  /** IAM policies are enforced; the account's own key is then its root user. Default: false. */
+  readonly auth?: boolean;
+  /** Further environment variables of the emulator; its Lambda functions inherit them. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** An AWS account on loopback that nobody shares; gone when this process ends at the latest. */
+export interface EmulatedAccount {
+  /** `http://127.0.0.1:port`. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accountId: string;
+  /** Environment by which an SDK client in another process reaches the account, and no other account. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The same for the constructor of an SDK client in this process. */
+  readonly client: {
+    readonly endpoint: string;
+    readonly region: string;
+    readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  };
+  /** What the emulator wrote so far. */
+  readonly log: () => string;
+  readonly stop: () => Promise<void>;
+}
+
+const REGION = 'eu-west-1';
+const ACCOUNT_ID = '111122223333';
+
+const running = new Map<ChildProcess, string>();
+process.once('exit', () => {
+  for (const [child, dir] of running) {
+    killGroup(child, 'SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+/** The functions' processes are in the group too. */
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** The first Python that can make an environment; null: there is none. */
+function findPython(): string | null {
+  const check = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))';
+  const works = (python: string) => {
+    try {
+      execFileSync(python, ['-c', check], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return PYTHONS.find(works) ?? null;
+}
+
+/**
+ * Why no account can be emulated here, to be said where tests are skipped; null: it can.
+ * The first call of all makes the emulator's Python environment in the clone, which takes about 10 seconds.
+ */
+export function emulatorUnavailable(): string | null {
+  if (existsSync(join(VENV, 'ready'))) return null;
+  const python = findPython();
+  if (python === null) return 'no Python from 3.11 on with venv and pip: the emulated AWS account is left out';
+  try {
+    execFileSync(python, [PREPARE, VENV, VERSION], { stdio: ['ignore', 'ignore', 'pipe'], timeout: PREPARE_DEADLINE_MS });
+    return null;
+  } catch (error) {
+    const said = (error as { stderr?: Buffer }).stderr?.toString().trim().split('\n').at(-1) ?? String(error);
+    return `the emulated AWS account is left out: ${said}`;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
+  return address.port;
+}
+
+/** Nothing of the caller's environment goes in: the emulator hands its own on to the functions. */
+function emulatorEnvironment(port: number, dir: string, options: EmulatedAccountOptions): NodeJS.ProcessEnv {
+  return {
+    PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+    HOME: dir,
+    TMPDIR: dir,
+    LANG: 'C.UTF-8',
+    NODE_PATH: join(ROOT, 'node_modules'),
+    GATEWAY_PORT: String(port),
+    BIND_HOST: '127.0.0.1',
+    MINISTACK_HOST: '127.0.0.1',
+    MINISTACK_ACCOUNT_ID: ACCOUNT_ID,
+    MINISTACK_REGION: REGION,
+    LAMBDA_EXECUTOR: 'local',
+    SFTP_ENABLED: '0',
+    IOT_MTLS_ENABLED: '0',
+    ...(options.auth === true ? { AUTH: 'true' } : {}),
+    ...options.environment,
+  };
+}
+
+async function isHealthy(endpoint: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${endpoint}/_ministack/health`, { signal: AbortSignal.timeout(1000) });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+interface Emulator {
+  readonly endpoint: string;
+  readonly log: () => string;
+  readonly stop: () => Promise<void>;
+}
+
+/** Null: it ended by itself, most likely because somebody took the port meanwhile. */
+async function launch(options: EmulatedAccountOptions): Promise<Emulator | null> {
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const dir = mkdtempSync(join(tmpdir(), 'prewarm-emulator-'));
+  const child = spawn(join(VENV, 'bin', 'python'), ['-u', LAUNCHER], {
+    cwd: dir,
+    env: emulatorEnvironment(port, dir, options),
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.set(child, dir);
+  const log: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => log.push(text));
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', (error) => {
+      log.push(String(error));
+      resolve();
+    });
+  });
+  const ended = () => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
+  const stop = async () => {
+    killGroup(child, 'SIGTERM');
+    await Promise.race([exited, sleep(STOP_DEADLINE_MS, undefined, { ref: false })]);
+    killGroup(child, 'SIGKILL');
+    await exited;
+    running.delete(child);
+    rmSync(dir, { recursive: true, force: true });
+  };
+  const deadline = Date.now() + START_DEADLINE_MS;
+  while (!ended() && Date.now() < deadline) {
+    if (await isHealthy(endpoint)) return { endpoint, log: () => log.join(''), stop };
+    await sleep(50);
+  }
+  await stop();
+  process.stderr.write(`the emulated account did not start:\n${log.join('').slice(-2000)}\n`);
+  return null;
+}
+
+/** Starts an account of its own for the caller. Rejects where `emulatorUnavailable` says why. */
+export async function startEmulatedAccount(options: EmulatedAccountOptions = {}): Promise<EmulatedAccount> {
+  const unavailable = emulatorUnavailable();
+  if (unavailable !== null) throw new Error(unavailable);
+  let emulator: Emulator | null = null;
+  for (let tries = 0; emulator === null && tries < START_TRIES; tries++) emulator = await launch(options);
+  if (emulator === null) throw new Error('the emulated account does not start');
+  const { endpoint } = emulator;
+  const accessKeyId = options.auth === true ? 'test' : ACCOUNT_ID;
+  return {
+    endpoint,
+    region: REGION,
+    accountId: ACCOUNT_ID,
+    env: {
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: 'test',
+      AWS_REGION: REGION,
+      AWS_DEFAULT_REGION: REGION,
+      AWS_ENDPOINT_URL: endpoint,
+      // Files that are not there: nobody's own profile is ever read.
+      AWS_CONFIG_FILE: join(VENV, 'no-config'),
+      AWS_SHARED_CREDENTIALS_FILE: join(VENV, 'no-credentials'),
+      AWS_EC2_METADATA_DISABLED: 'true',
+    },
+    client: { endpoint, region: REGION, credentials: { accessKeyId, secretAccessKey: 'test' } },
+    log: emulator.log,
+    stop: emulator.stop,
+  };
+}
