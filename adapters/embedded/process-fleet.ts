@@ -3,7 +3,9 @@ import { type ErrorCode, PrewarmError } from '../../core/errors.ts';
 import type { Fleet } from '../../core/ports/fleet.ts';
 
 /** V8's heap is kept small: what an agent needs grows with its sockets, not with the size of what it downloads. */
-const AGENT_HEAP_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64'];
+const AGENT_HEAP_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64', '--v8-pool-size=1'];
+/** glibc keeps an arena per thread, and what one has freed helps no other: 143 MB against 170 at 128 in flight (measured). */
+const AGENT_MALLOC = { MALLOC_ARENA_MAX: '1' };
 /** An agent that ends sooner than this after its start never worked. */
 const EARLY_DEATH_MS = 2000;
 const MAX_EARLY_DEATHS = 5;
@@ -163,7 +165,10 @@ function startAgent(
   onEnd: (code: number | null, signal: NodeJS.Signals | null) => void,
 ): Agent {
   const { entry, execArgv = AGENT_HEAP_FLAGS, env = process.env, onOutput = (text) => process.stderr.write(text) } = options;
-  const child = spawn(process.execPath, [...execArgv, entry], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = spawn(process.execPath, [...execArgv, entry], {
+    env: { ...AGENT_MALLOC, ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
   const agent: Agent = { child, startedAt: performance.now(), leaving: false, lastWords: '', timer: undefined };
   for (const output of [child.stdout, child.stderr]) {
     output?.setEncoding('utf8');
