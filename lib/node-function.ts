@@ -1,0 +1,71 @@
+import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { createBundledCode } from './bundled-code.ts';
+
+export interface NodeFunctionProps {
+  /** The environment's name, perhaps a token: the function is `prewarm_<name>_<envName>`. */
+  readonly envName: string;
+  /** What the function is called in names and logs: `get-size`. */
+  readonly name: string;
+  /** One sentence for whoever reads the list of functions. */
+  readonly description: string;
+  /** The file that exports `handler`, from the repository's root: `lambda/get-size.ts`. */
+  readonly entry: string;
+  readonly timeout: Duration;
+  /** MiB. A whole core comes with 1,769. */
+  readonly memorySize: number;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** What the function may do beyond writing its own log. */
+  readonly statements?: readonly PolicyStatement[];
+}
+
+/**
+ * A function on Node 24 (arm64), bundled with all it imports, the AWS SDK included, so that what was tested is what runs.
+ * It has a role and a log group of its own, both under the stack's control: nothing is left when the stack is removed.
+ */
+export class NodeFunction extends Construct {
+  readonly handler: LambdaFunction;
+  readonly role: Role;
+  readonly logGroup: LogGroup;
+
+  constructor(scope: Construct, id: string, props: NodeFunctionProps) {
+    super(scope, id);
+    const functionName = `prewarm_${props.name}_${props.envName}`;
+    this.logGroup = new LogGroup(this, 'Log', {
+      logGroupName: `/aws/lambda/${functionName}`,
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    this.role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      description: `What the function ${functionName} may do`,
+    });
+    // No CreateLogGroup: a last line written during removal must not bring the group back.
+    this.role.addToPolicy(
+      new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [this.logGroup.logGroupArn] }),
+    );
+    for (const statement of props.statements ?? []) this.role.addToPolicy(statement);
+    this.handler = new LambdaFunction(this, 'Handler', {
+      functionName,
+      description: props.description,
+      code: createBundledCode(props.entry),
+      handler: 'index.handler',
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      timeout: props.timeout,
+      memorySize: props.memorySize,
+      role: this.role,
+      logGroup: this.logGroup,
+      environment: {
+        NODE_OPTIONS: '--enable-source-maps',
+        POWERTOOLS_SERVICE_NAME: props.name,
+        POWERTOOLS_METRICS_NAMESPACE: 'CloudFrontPrewarm',
+        POWERTOOLS_LOG_LEVEL: 'INFO',
+        ...props.environment,
+      },
+    });
+  }
+}
