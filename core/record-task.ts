@@ -5,15 +5,15 @@ import type { ListStore, ResultMetadata } from './ports/list-store.ts';
 import type { RequestStore } from './ports/request-store.ts';
 
 /** First-byte times are most of a task's keys, so their names are short there: `<n` and `>n`, in base 36. */
-const shortKey = (key: string) =>
+export const shortCounterKey = (key: string): string =>
   key.replace(/^(first|last)\.(\d+)$/, (_, at, bucket) => (at === 'first' ? '<' : '>') + Number(bucket).toString(36));
-const longKey = (key: string) =>
+export const longCounterKey = (key: string): string =>
   key.replace(/^([<>])(.+)$/, (_, at, bucket) => `${at === '<' ? 'first' : 'last'}.${Number.parseInt(bucket, 36)}`);
 
 /** Counters as metadata of a result object: one value, base 36, since S3 counts every byte of up to 2 KB. */
 export function countersToMetadata(counters: Counters): ResultMetadata {
   const parts: string[] = [];
-  for (const [key, value] of Object.entries(counters)) if (value !== 0) parts.push(`${shortKey(key)}:${value.toString(36)}`);
+  for (const [key, value] of Object.entries(counters)) if (value !== 0) parts.push(`${shortCounterKey(key)}:${value.toString(36)}`);
   return { counters: parts.join(' ') };
 }
 
@@ -21,7 +21,7 @@ export function countersFromMetadata(metadata: ResultMetadata): Counters {
   const counters: Record<string, number> = {};
   for (const part of (metadata['counters'] ?? '').split(' ')) {
     const colon = part.lastIndexOf(':');
-    if (colon > 0) counters[longKey(part.slice(0, colon))] = Number.parseInt(part.slice(colon + 1), 36);
+    if (colon > 0) counters[longCounterKey(part.slice(0, colon))] = Number.parseInt(part.slice(colon + 1), 36);
   }
   return counters as Counters;
 }

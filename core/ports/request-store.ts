@@ -55,7 +55,7 @@ export interface RequestStore {
   hasTask(requestId: string, taskId: string): Promise<boolean>;
   /** Ids of the tasks of one POP that have been counted. */
   countedTasks(requestId: string, pop: string): Promise<ReadonlySet<string>>;
-  /** How many tasks of the request are recorded. */
+  /** How many tasks of the request are recorded; a store may leave out those that are not counted yet. */
   recordedTasks(requestId: string): Promise<number>;
   /**
    * In one transaction: marks those of the tasks counted that exist and were not, adds their counters to the request

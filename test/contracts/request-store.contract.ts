@@ -127,6 +127,8 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.putTask(taskRow('r1', 'SIN2-P1', 1, { failed: 2 }))).toBe(false);
       expect(await store.hasTask('r1', 'SIN2-P1#0#1')).toBe(true);
       expect(await store.hasTask('r2', 'SIN2-P1#0#1')).toBe(false);
+      expect(await store.recordedTasks('r1')).toBeLessThanOrEqual(1);
+      await store.countTasks('r1', ['SIN2-P1#0#1'], T0);
       expect(await store.recordedTasks('r1')).toBe(1);
       expect(await store.recordedTasks('r2')).toBe(0);
     });
