@@ -42,7 +42,7 @@ describeTimers('SQLite', () => {
   return { timers, due: async (now) => timers.takeDue(now, 10).map((timer) => timer.requestId), dispose: () => db.close() };
 });
 
-describeQueue('SQLite', () => {
+const createQueue = () => {
   const { db, dispose } = onFile();
   const clock = createManualClock(T0);
   const queue = createSqliteQueue<Note>(db, 'notes', clock, {
@@ -50,8 +50,10 @@ describeQueue('SQLite', () => {
     leaseMs: 60_000,
     fairKey: (message) => message.requestId,
   });
-  return { queue, pass: (ms) => clock.pass(ms), dispose };
-});
+  return { queue, pass: (ms: number) => clock.pass(ms), dispose };
+};
+
+describeQueue('SQLite', createQueue, { takesTurns: true });
 
 describeListStore('A directory', () => {
   const dir = makeTemporaryDir();

@@ -14,7 +14,7 @@ if importlib.metadata.version("ministack") != VERSION:
 
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.responses import new_uuid
-from ministack.services import apigateway_v1, autoscaling, dynamodb, lambda_svc, scheduler, ssm
+from ministack.services import apigateway_v1, autoscaling, dynamodb, lambda_svc, scheduler, sqs, ssm
 from ministack.services.cloudformation import provisioners
 
 HANDLERS = provisioners._RESOURCE_HANDLERS
@@ -143,6 +143,34 @@ for arch in ("x86_64", "arm64"):
 
 # --- Scheduler: look every second, not every ten.
 scheduler._SCHEDULE_TICK_INTERVAL = 1.0
+
+
+# --- SQS: a lease that ran out is not extended, even while nobody else has the message.
+extend_lease = sqs._HANDLERS["ChangeMessageVisibility"]
+
+
+def extend_running_lease(data, queue_url):
+    for message in sqs._get_q(data.get("QueueUrl", queue_url), "sqs:ChangeMessageVisibility")["messages"]:
+        if message["receipt_handle"] == data.get("ReceiptHandle") and message["visible_at"] <= sqs.time.time():
+            raise sqs._Err("MessageNotInflight", "The message is not in flight.")
+    return extend_lease(data, queue_url)
+
+
+sqs._HANDLERS["ChangeMessageVisibility"] = extend_running_lease
+
+
+# --- SQS: time that a test lets pass, by writing its seconds to a file, need not be waited for.
+class PassingTime:
+    def __init__(self, path):
+        self.path = path
+
+    def time(self):
+        with open(self.path) as passed:
+            return time.time() + float(passed.read() or 0)
+
+
+if "EMULATED_SQS_TIME" in os.environ:
+    sqs.time = PassingTime(os.environ["EMULATED_SQS_TIME"])
 
 
 # --- DynamoDB stream mappings: a thread each, retries, bisect, partial batch responses, on-failure destination.
@@ -304,6 +332,17 @@ def evaluate_context_over_tls(self, *args, **kwargs):
 
 
 iam_evaluator.EvalContext.__init__ = evaluate_context_over_tls
+
+# --- IAM enforcement: nobody is EC2 here. The account's root takes the roles of instances in its place.
+evaluate_trust = iam_evaluator.evaluate_trust_policy
+
+
+def trust_ec2(document, caller_arn, context):
+    trusted = "ec2.amazonaws.com" in json.dumps(document) and caller_arn.endswith(":root")
+    return trusted or evaluate_trust(document, caller_arn, context)
+
+
+iam_evaluator.evaluate_trust_policy = trust_ec2
 
 # --- IAM enforcement: a schedule's group belongs in its ARN.
 extract_resource_arn = iam_actions.extract_resource_arn
