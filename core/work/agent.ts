@@ -3,13 +3,15 @@ import { PrewarmError } from '../errors.ts';
 import type { AgentPorts } from '../ports/ports.ts';
 import type { Leased } from '../ports/queue.ts';
 import { recordTask } from '../record-task.ts';
-import { isActive, type RequestRow } from '../request.ts';
+import { isActive } from '../request.ts';
 import type { TaskMessage } from '../task.ts';
 import { createLanes } from './lanes.ts';
+import { createLeaseKeeper, type LeaseKeeper } from './lease-keeper.ts';
 import { createProgressMeter } from './progress-meter.ts';
-import { SeparateCaches } from './separate-caches.ts';
+import { createFindings } from './separate-caches.ts';
+import { createRequestCache } from './request-cache.ts';
 import { createSliceReader } from './slice-reader.ts';
-import { createTaskRun, type TaskRun } from './task-run.ts';
+import { createTaskRun, type TaskResult, type TaskRun } from './task-run.ts';
 
 export interface AgentOptions {
   readonly agentId: string;
@@ -17,13 +19,31 @@ export interface AgentOptions {
   readonly leaseMs: number;
   /** Between looks at the request's status, heartbeats, and reports of provisional progress. */
   readonly beatMs: number;
+  /** Least time between two reports of provisional progress, where each costs money; absent: one each beat. */
+  readonly reportMs?: number;
   /** How long one receive waits for a task. */
   readonly receiveWaitMs: number;
   /** Exactly this many downloads in flight; null: the agent finds out by itself. */
   readonly concurrency: number | null;
+  /** Where the agent finds out: never fewer in flight than that while there is work; absent: as few as relieves a POP in trouble. */
+  readonly floor?: number;
   readonly random: () => number;
   /** Share of the time since the last call in which the event loop was busy, 0 to 1. */
   readonly load: () => number;
+  readonly observer?: AgentObserver;
+}
+
+/** What became of a task in an agent's hands. `unwanted`: recorded before, or its request had ended. */
+export type TaskEnd = 'recorded' | 'unwanted' | 'hand_back' | 'lane_full' | 'request_ended' | 'lease_lost';
+
+/** Is told what an agent does, for logs and for those who may end its machine. */
+export interface AgentObserver {
+  /** How many tasks it holds; at every change. */
+  held(tasks: number): void;
+  /** `targets`: of the task, those that were finished. */
+  ended(how: TaskEnd, targets: number): void;
+  /** A store or queue refused, and is asked again. */
+  refused(error: unknown): void;
 }
 
 export interface Agent {
@@ -37,9 +57,9 @@ export interface Agent {
 interface Held {
   readonly lease: Leased<TaskMessage>;
   readonly heldAt: number;
-  leaseEnds: number;
+  readonly keeper: LeaseKeeper;
   run: TaskRun | null;
-  ending: 'hand_back' | 'lane_full' | 'request_ended' | 'lease_lost' | null;
+  ending: Exclude<TaskEnd, 'recorded' | 'unwanted'> | null;
 }
 
 const ADAPT_MS = 50;
@@ -50,27 +70,35 @@ const BLOCKED_MS = 3000;
 /** For so long nobody receives it again. */
 const PASSED_ON_FOR_MS = 3000;
 
+const SILENT: AgentObserver = { held() {}, ended() {}, refused() {} };
+
 /** Tries again what a store or queue refused for the moment; a full disk stays full. */
-async function persist<T>(clock: Clock, act: () => Promise<T>): Promise<T> {
-  for (const pause of RETRY_PAUSES_MS) {
-    try {
-      return await act();
-    } catch (error) {
-      if (error instanceof PrewarmError && error.code === 'storage_full') throw error;
-      await sleep(clock, pause);
+function createPersist(clock: Clock, observer: AgentObserver) {
+  return async <T>(act: () => Promise<T>): Promise<T> => {
+    for (const pause of RETRY_PAUSES_MS) {
+      try {
+        return await act();
+      } catch (error) {
+        if (error instanceof PrewarmError && error.code === 'storage_full') throw error;
+        observer.refused(error);
+        await sleep(clock, pause);
+      }
     }
-  }
-  return act();
+    return act();
+  };
 }
 
 export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   const { clock, tasks, store } = ports;
-  const lanes = createLanes(clock, options.concurrency);
+  const { observer = SILENT } = options;
+  const persist = createPersist(clock, observer);
+  const lanes = createLanes(clock, options.concurrency, options.floor);
   const slices = createSliceReader(ports.lists);
-  const meter = createProgressMeter(clock, store, options.agentId);
+  const meter = createProgressMeter(clock, store, options.agentId, options.reportMs);
   const held = new Set<Held>();
-  const requests = new Map<string, { readonly row: RequestRow | null; readonly readAt: number }>();
-  const findings = new Map<string, SeparateCaches>();
+  const requests = createRequestCache(clock, (id) => persist(() => store.get(id)), options.beatMs);
+  const findings = createFindings();
+  const waitForTasks = new AbortController();
   const fatal = Promise.withResolvers<never>();
   fatal.promise.catch(() => {});
   let stopping = false;
@@ -82,24 +110,6 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     changed = Promise.withResolvers();
   }
 
-  async function readRequest(id: string): Promise<RequestRow | null> {
-    const known = requests.get(id);
-    if (known && Math.abs(clock.now() - known.readAt) < options.beatMs) return known.row;
-    const row = await persist(clock, () => store.get(id));
-    requests.set(id, { row, readAt: clock.now() });
-    return row;
-  }
-
-  function findingOf(task: TaskMessage): SeparateCaches {
-    const key = `${task.requestId} ${task.pop}`;
-    let finding = findings.get(key);
-    if (!finding) {
-      finding = new SeparateCaches();
-      findings.set(key, finding);
-    }
-    return finding;
-  }
-
   function drop(one: Held, why: NonNullable<Held['ending']>): void {
     one.ending ??= why;
     one.run?.scope.cancel();
@@ -107,71 +117,90 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
 
   async function giveBack(one: Held, delayMs: number): Promise<void> {
     // A fresh copy first: between the two calls the task exists twice rather than not at all.
-    await persist(clock, () => tasks.send([one.lease.message], delayMs));
-    await persist(clock, () => tasks.delete(one.lease.receipt));
+    await persist(() => tasks.send([one.lease.message], delayMs));
+    await persist(() => tasks.delete(one.lease.receipt));
   }
 
-  async function workTask(one: Held): Promise<void> {
+  async function workTask(one: Held): Promise<TaskEnd> {
     const task = one.lease.message;
-    const row = await readRequest(task.requestId);
-    const isWanted = row !== null && isActive(row.status) && !(await persist(clock, () => store.hasTask(task.requestId, task.taskId)));
-    if (!isWanted) return persist(clock, () => tasks.delete(one.lease.receipt));
-    const rows = await persist(clock, () => slices.read(task));
+    if (one.ending === 'hand_back') {
+      await giveBack(one, 0);
+      return one.ending;
+    }
+    const row = await requests.read(task.requestId);
+    const isWanted = row !== null && isActive(row.status) && !(await persist(() => store.hasTask(task.requestId, task.taskId)));
+    if (!isWanted) {
+      await persist(() => tasks.delete(one.lease.receipt));
+      return 'unwanted';
+    }
+    const rows = await persist(() => slices.read(task));
     const run = createTaskRun(
       { downloader: ports.downloader, clock, random: options.random, lanes },
       task,
       row.spec,
       rows,
-      findingOf(task),
+      findings.of(task.requestId, task.pop),
     );
     one.run = run;
     if (one.ending !== null) run.scope.cancel();
     meter.begin(task.requestId, run);
     const result = await run.run();
     tellChanged();
+    await settle(one, result);
+    meter.end(task.requestId, run, result !== null);
+    return result === null ? (one.ending ?? 'lease_lost') : 'recorded';
+  }
+
+  /** Records what came of the task, or does with its message what its ending asks for. */
+  async function settle(one: Held, result: TaskResult | null): Promise<void> {
+    const task = one.lease.message;
     if (result !== null) {
-      await persist(clock, () => recordTask(ports, task, result.rows, result.counters));
-      await persist(clock, () => tasks.delete(one.lease.receipt));
+      await persist(() => recordTask(ports, task, result.rows, result.counters));
+      await persist(() => tasks.delete(one.lease.receipt));
     } else if (one.ending === 'hand_back') await giveBack(one, 0);
     else if (one.ending === 'lane_full') await giveBack(one, PASSED_ON_FOR_MS);
-    else if (one.ending === 'request_ended') await persist(clock, () => tasks.delete(one.lease.receipt));
-    meter.end(task.requestId, run, result !== null);
+    else if (one.ending === 'request_ended') await persist(() => tasks.delete(one.lease.receipt));
   }
 
   function hold(lease: Leased<TaskMessage>): void {
-    const now = clock.now();
-    const one: Held = { lease, heldAt: now, leaseEnds: now + options.leaseMs, run: null, ending: stopping ? 'hand_back' : null };
+    const one: Held = {
+      lease,
+      heldAt: clock.now(),
+      keeper: createLeaseKeeper(clock, tasks, lease.receipt, options.leaseMs, (error) => observer.refused(error)),
+      run: null,
+      ending: stopping ? 'hand_back' : null,
+    };
     held.add(one);
+    observer.held(held.size);
     rowsPerTask = lease.message.slice.rows;
-    workTask(one).then(() => {
+    workTask(one).then((how) => {
       held.delete(one);
+      observer.ended(how, one.run?.finished ?? 0);
+      observer.held(held.size);
       tellChanged();
     }, fatal.reject);
   }
 
   async function renew(one: Held): Promise<void> {
-    if (one.leaseEnds - clock.now() > (options.leaseMs * 2) / 3) return;
-    try {
-      if (await tasks.extend(one.lease.receipt, options.leaseMs)) one.leaseEnds = clock.now() + options.leaseMs;
-      else drop(one, 'lease_lost');
-    } catch (error) {
-      // The next beat tries again; a lease that ran out meanwhile may be in other hands.
-      if (clock.now() > one.leaseEnds) drop(one, 'lease_lost');
-      else if (error instanceof PrewarmError && error.code === 'storage_full') throw error;
+    if (!(await one.keeper.renew())) drop(one, 'lease_lost');
+  }
+
+  /** Drops what is held for requests that ended. Returns the requests that something is held for. */
+  async function lookAtRequests(): Promise<ReadonlySet<string>> {
+    const active = new Set<string>();
+    for (const one of held) {
+      const { requestId } = one.lease.message;
+      active.add(requestId);
+      const row = await requests.read(requestId);
+      if (row === null || !isActive(row.status)) drop(one, 'request_ended');
     }
+    return active;
   }
 
   async function beat(): Promise<void> {
-    const active = new Set<string>();
-    for (const one of held) {
-      await renew(one);
-      const { requestId } = one.lease.message;
-      active.add(requestId);
-      const row = await readRequest(requestId);
-      if (row === null || !isActive(row.status)) drop(one, 'request_ended');
-    }
-    for (const id of requests.keys()) if (!active.has(id)) requests.delete(id);
-    for (const key of findings.keys()) if (!active.has(key.slice(0, key.indexOf(' ')))) findings.delete(key);
+    const [active] = await Promise.all([lookAtRequests(), ...[...held].map(renew)]);
+    requests.forgetOthers(active);
+    findings.forgetOthers(active);
     lanes.forgetOthers(active);
     await meter.report();
   }
@@ -212,7 +241,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
         continue;
       }
       const max = Math.max(1, Math.min(MAX_RECEIVE, Math.floor(lanes.free() / rowsPerTask)));
-      const leases = await persist(clock, () => tasks.receive(max, options.receiveWaitMs));
+      const leases = await persist(() => tasks.receive(max, options.receiveWaitMs, waitForTasks.signal));
       for (const lease of leases) hold(lease);
     }
     while (held.size > 0) await changed.promise;
@@ -228,6 +257,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     },
     async stop() {
       stopping = true;
+      waitForTasks.abort();
       for (const one of held) drop(one, 'hand_back');
       await running;
     },

@@ -47,9 +47,16 @@ export interface Lanes {
   observeLoad(load: number): void;
 }
 
-/** `fixed`: exactly this many in flight (`--concurrency`), no adapting; null: the agent finds out. */
-export function createLanes(clock: Clock, fixed: number | null): Lanes {
-  const agentLimit = new AgentLimit(fixed ?? START, fixed ?? CEILING);
+/**
+ * `fixed`: exactly this many in flight (`--concurrency`), no adapting; null: the agent finds out, and `floor` is then what it may
+ * never go below, neither in all nor at one POP while there is work for it (null: few enough to relieve a POP in trouble).
+ */
+export function createLanes(clock: Clock, fixed: number | null, floor: number | null = null): Lanes {
+  const agentLimit = new AgentLimit(fixed ?? Math.max(START, floor ?? 0), fixed ?? CEILING);
+  const laneLimits =
+    fixed === null
+      ? { start: Math.max(LANE_START, floor ?? 0), floor: floor ?? LANE_FLOOR, ceiling: CEILING }
+      : { start: fixed, floor: fixed, ceiling: fixed };
   /** By request, then by POP. */
   const lanes = new Map<string, Map<string, Lane>>();
   /** Lanes with anything to start: those that `fillAll` looks at. */
@@ -107,9 +114,7 @@ export function createLanes(clock: Clock, fixed: number | null): Lanes {
       lanes.set(requestId, ofRequest);
       let lane = ofRequest.get(pop);
       if (!lane) {
-        const options =
-          fixed === null ? { start: LANE_START, floor: LANE_FLOOR, ceiling: CEILING } : { start: fixed, floor: fixed, ceiling: fixed };
-        lane = { inFlight: 0, limit: new InFlightLimit(options), waiting: [], sources: [] };
+        lane = { inFlight: 0, limit: new InFlightLimit(laneLimits), waiting: [], sources: [] };
         ofRequest.set(pop, lane);
       }
       return lane;

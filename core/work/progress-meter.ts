@@ -9,7 +9,7 @@ export interface ProgressMeter {
   begin(requestId: string, run: TaskRun): void;
   /** `recorded`: its targets are accounted from now on. */
   end(requestId: string, run: TaskRun, recorded: boolean): void;
-  /** Writes one row per request; one of zeros, once, when nothing is held any more. */
+  /** Writes one row per request, unless the last were written less than `pauseMs` ago; one of zeros, once, when nothing is held any more. */
   report(): Promise<void>;
 }
 
@@ -20,8 +20,14 @@ interface Meter {
 }
 
 /** What this agent has done of tasks that are not recorded yet, for the progress bar only: it may fall, and a write that fails is made good by the next. */
-export function createProgressMeter(clock: Clock, store: Pick<RequestStore, 'putProvisional'>, agentId: string): ProgressMeter {
+export function createProgressMeter(
+  clock: Clock,
+  store: Pick<RequestStore, 'putProvisional'>,
+  agentId: string,
+  pauseMs = 0,
+): ProgressMeter {
   const meters = new Map<string, Meter>();
+  let reportedAt = Number.NEGATIVE_INFINITY;
 
   function read(requestId: string, meter: Meter): Provisional {
     let count = 0;
@@ -56,6 +62,8 @@ export function createProgressMeter(clock: Clock, store: Pick<RequestStore, 'put
       if (recorded) meter.recorded += run.finished;
     },
     async report() {
+      if (meters.size === 0 || Math.abs(clock.now() - reportedAt) < pauseMs) return;
+      reportedAt = clock.now();
       for (const [requestId, meter] of meters) {
         const row = read(requestId, meter);
         if (meter.runs.size === 0) meters.delete(requestId);

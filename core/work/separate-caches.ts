@@ -17,3 +17,25 @@ export class SeparateCaches {
     this.isFound = true;
   }
 }
+
+/** What one agent knows of each request and POP that it works for. */
+export interface Findings {
+  of(requestId: string, pop: string): SeparateCaches;
+  forgetOthers(active: ReadonlySet<string>): void;
+}
+
+export function createFindings(): Findings {
+  const byRequest = new Map<string, Map<string, SeparateCaches>>();
+  return {
+    of(requestId, pop) {
+      const ofRequest = byRequest.get(requestId) ?? new Map<string, SeparateCaches>();
+      byRequest.set(requestId, ofRequest);
+      const finding = ofRequest.get(pop) ?? new SeparateCaches();
+      ofRequest.set(pop, finding);
+      return finding;
+    },
+    forgetOthers(active) {
+      for (const id of byRequest.keys()) if (!active.has(id)) byRequest.delete(id);
+    },
+  };
+}

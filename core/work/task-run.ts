@@ -35,7 +35,7 @@ export interface TaskRunPorts {
 }
 
 /** What came of a task, ready to be recorded. */
-interface TaskResult {
+export interface TaskResult {
   readonly rows: string;
   readonly counters: Counters;
 }

@@ -1,0 +1,90 @@
+import type { AgentLog } from './agent-log.ts';
+import type { BusyMarkers } from './busy-markers.ts';
+
+export interface ScaleInProtection {
+  /** How many tasks this agent holds. */
+  held(tasks: number): void;
+  /** Says that this agent is idle from now on; resolves when the group knows, or soon. */
+  leave(): Promise<void>;
+}
+
+/** After a call that failed. */
+const RETRY_MS = 15_000;
+/** A leaving agent waits no longer for a call that only spares the group a wait. */
+const LEAVE_MS = 2000;
+
+/**
+ * Keeps the group from taking an instance while one of its agents is busy, and lets it after `idleMs` without a task: two calls
+ * per busy spell, however short its tasks are. `protect` calls the group; one that fails is logged and made good later.
+ *
+ * The agents of an instance agree without a lock: each sets its marker before it calls, and calls again until what it asked for is
+ * what the markers say afterwards. The last call to take effect is thus one that was right when it had returned.
+ */
+export function createScaleInProtection(
+  markers: BusyMarkers,
+  protect: (on: boolean) => Promise<void>,
+  log: AgentLog,
+  idleMs: number,
+): ScaleInProtection {
+  let busy = false;
+  let idleTimer: NodeJS.Timeout | undefined;
+  let retryTimer: NodeJS.Timeout | undefined;
+  let calling: Promise<void> | null = null;
+
+  async function callUntilRight(): Promise<void> {
+    try {
+      let asked: boolean;
+      do {
+        asked = markers.any();
+        await protect(asked);
+      } while (asked !== markers.any());
+    } catch (error) {
+      log.warn('scale_in_protection_failed', error);
+      clearTimeout(retryTimer);
+      retryTimer = setTimeout(() => void reconcile(), RETRY_MS).unref();
+    } finally {
+      // In the same turn as the last look at the markers: whoever sets one later starts anew.
+      calling = null;
+    }
+  }
+
+  function reconcile(): Promise<void> {
+    calling ??= callUntilRight();
+    return calling;
+  }
+
+  function mark(now: boolean): void {
+    try {
+      markers.set(now);
+    } catch (error) {
+      log.warn('busy_marker_failed', error);
+    }
+  }
+
+  function set(now: boolean): Promise<void> {
+    clearTimeout(idleTimer);
+    idleTimer = undefined;
+    if (busy === now) return Promise.resolve();
+    busy = now;
+    mark(now);
+    return reconcile();
+  }
+
+  if (markers.wasBusy) {
+    mark(false);
+    void reconcile();
+  }
+  return {
+    held(tasks) {
+      if (tasks > 0) void set(true);
+      else if (busy) idleTimer ??= setTimeout(() => void set(false), idleMs).unref();
+    },
+    async leave() {
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, LEAVE_MS);
+      await Promise.race([set(false), late]);
+      clearTimeout(timer);
+      clearTimeout(retryTimer);
+    },
+  };
+}
