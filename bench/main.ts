@@ -8,6 +8,7 @@ import type { Bench, BenchContext } from './bench.ts';
 import { farPops } from './far-pops.ts';
 import { largeObjects } from './large-objects.ts';
 import { describeMachine } from './machine.ts';
+import { manyRequests } from './many-requests.ts';
 import { manyTargets } from './many-targets.ts';
 import { memory } from './memory.ts';
 import { serve } from './serve.ts';
@@ -15,7 +16,7 @@ import { smallCold } from './small-cold.ts';
 import { smallHot } from './small-hot.ts';
 import { smallJob } from './small-job.ts';
 
-const BENCHES: readonly Bench[] = [smallHot, smallCold, largeObjects, memory, farPops, smallJob, manyTargets, serve];
+const BENCHES: readonly Bench[] = [smallHot, smallCold, largeObjects, memory, farPops, smallJob, manyTargets, serve, manyRequests];
 const USAGE = `npm run bench [-- [--quick] [NAME...]]\nNames: ${BENCHES.map((bench) => bench.name).join(', ')}\n`;
 
 function chooseBenches(names: readonly string[]): readonly Bench[] {

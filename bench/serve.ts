@@ -8,7 +8,7 @@ import { startBenchEdge } from './edge-setup.ts';
 import { markdownTable, median, spread } from './figures.ts';
 import type { LoadFigures } from './load-generator.ts';
 import { childrenOf, processorSeconds } from './processor-time.ts';
-import { API_KEY, type ServedApi, startServedApi } from './served-api.ts';
+import { API_KEY, type ServedApi, serveFlags, startServedApi } from './served-api.ts';
 import { startDelayProxy } from './start-delay-proxy.ts';
 
 const GENERATOR = fileURLToPath(new URL('./load-generator.ts', import.meta.url));
@@ -23,12 +23,6 @@ interface Round extends LoadFigures {
   readonly server: number;
   readonly agents: number;
   readonly generator: number;
-}
-
-/** The edge options, through a port that may be a proxy's; the distribution is named by each request. */
-function flagsFor({ flags }: EdgeCaches, port: number): string[] {
-  const pairs = flags.map((flag, at) => (flags[at - 1] === '--edge-port' ? String(port) : flag));
-  return pairs.filter((flag, at) => flag !== '--domain' && pairs[at - 1] !== '--domain');
 }
 
 async function generateLoad(url: string, seconds: number): Promise<LoadFigures & { readonly cpu: number }> {
@@ -70,7 +64,7 @@ async function measureRound(served: ServedApi, id: string, seconds: number): Pro
 async function measurePolling(context: BenchContext): Promise<readonly Round[]> {
   const bench = await startBenchEdge({ urls: 500, bytes: 1024, pops: 60 }, 'hot');
   const proxy = await startDelayProxy(bench.edge, PACE.roundTripMs);
-  const served = await startServedApi(context, [...flagsFor(bench.edge, proxy.port), '--concurrency', String(PACE.inFlight)], 'polling');
+  const served = await startServedApi(context, [...serveFlags(bench.edge, proxy.port), '--concurrency', String(PACE.inFlight)], 'polling');
   try {
     const { id } = await served.submit({ url_list: bench.urls, pops: bench.pops, cf_domain: bench.edge.host });
     await served.untilStatus(id, 'IN_PROGRESS');
@@ -96,7 +90,7 @@ async function pauseAfterSizing(edge: EdgeCaches, since: number): Promise<number
 
 async function measureSubmitting(context: BenchContext) {
   const bench = await startBenchEdge({ urls: LISTED_URLS, bytes: 1024, pops: 2 }, 'hot', { log: true });
-  const served = await startServedApi(context, flagsFor(bench.edge, bench.edge.edgePort), 'submitting');
+  const served = await startServedApi(context, serveFlags(bench.edge, bench.edge.edgePort), 'submitting');
   const answered: number[] = [];
   const pauses: number[] = [];
   try {

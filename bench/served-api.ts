@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { EdgeCaches } from '../test/nginx/edge-caches.ts';
 import type { BenchContext } from './bench.ts';
 
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
@@ -24,6 +25,12 @@ export interface ServedApi {
   progress(id: string): Promise<Progress>;
   untilStatus(id: string, ...statuses: readonly string[]): Promise<void>;
   close(): Promise<void>;
+}
+
+/** The edge options, through a port that may be a proxy's; the distribution is named by each request. */
+export function serveFlags({ flags }: EdgeCaches, port: number): string[] {
+  const pairs = flags.map((flag, at) => (flags[at - 1] === '--edge-port' ? String(port) : flag));
+  return pairs.filter((flag, at) => flag !== '--domain' && pairs[at - 1] !== '--domain');
 }
 
 export async function startServedApi(context: BenchContext, flags: readonly string[], name: string): Promise<ServedApi> {

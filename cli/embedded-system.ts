@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
 import { openEmbeddedStores, type EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../adapters/embedded/holder.ts';
 import { createProcessFleet, type ProcessFleet } from '../adapters/embedded/process-fleet.ts';
@@ -12,6 +13,9 @@ import { runPipelineLoop } from './pipeline-loop.ts';
 
 /** From asking an agent to end to ending it: giving back takes it far less, and what it holds is freed at its end. */
 const AGENT_KILL_AFTER_MS = 4000;
+
+/** Sizes asked at the same time, 64 for each of three requests, shared by all that are being sized. */
+const HEADS_IN_FLIGHT = 192;
 
 /** Path of the agents' main file: a source beside the others, or a bundle beside this one. */
 const AGENT_FILE = import.meta.url.endsWith('.ts') ? '../agent/embedded.ts' : './agent.js';
@@ -66,6 +70,7 @@ export function openEmbeddedSystem(options: EmbeddedSystemOptions): EmbeddedSyst
     allowPrivateAddresses: options.allowPrivateAddresses,
     ...(options.ca === null ? {} : { ca: options.ca.pem }),
   });
+  const sizing = pLimit(HEADS_IN_FLIGHT);
   const fleet = createProcessFleet({
     entry: options.agentEntry,
     env: agentEnvironment(options),
@@ -81,7 +86,7 @@ export function openEmbeddedSystem(options: EmbeddedSystemOptions): EmbeddedSyst
   const pipeline = createPipeline({
     ...stores,
     fleet,
-    downloader,
+    downloader: { ...downloader, ask: (ask) => sizing(() => downloader.ask(ask)) },
     resolver: options.resolver,
     invalidations: options.invalidations,
     events: options.events,

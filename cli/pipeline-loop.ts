@@ -9,8 +9,8 @@ const IDLE_MS = 10;
 const REQUEST_BATCH = 100;
 const TASK_BATCH = 400;
 const DEAD_BATCH = 10;
-/** Requests advanced at the same time, a share each by turns: what one has in flight and in memory, so many times. */
-const ADVANCED_AT_ONCE = 3;
+/** Requests advanced at the same time, a share each by turns: what one has in memory, so many times. Sizing mostly waits for the edge. */
+const ADVANCED_AT_ONCE = 8;
 /** Timers and dead letters are looked at this seldom: nobody waits for them by the millisecond. */
 const SLOW_MS = 250;
 /** An agent of an earlier run may outlive it for a moment and then be killed, which nobody here is told of. */
