@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 /** The one version that launch.py knows. */
 const VERSION = '1.5.33';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const VENV = join(ROOT, '.venv-emulator', `ministack-${VERSION}`);
 const LAUNCHER = fileURLToPath(new URL('./launch.py', import.meta.url));
+const CALL = fileURLToPath(new URL('./call.py', import.meta.url));
 const PREPARE = fileURLToPath(new URL('./prepare.py', import.meta.url));
 const PYTHONS = ['python3', 'python3.13', 'python3.12', 'python3.11'];
 const PREPARE_DEADLINE_MS = 240_000;
@@ -212,4 +214,18 @@ export async function startEmulatedAccount(options: EmulatedAccountOptions = {})
     log: emulator.log,
     stop: emulator.stop,
   };
+}
+
+/** One call of a service that the project has no client of: `callAccount(account, 'ec2', 'describe_vpcs')`, in botocore's words. */
+export async function callAccount<T>(
+  account: EmulatedAccount,
+  service: string,
+  operation: string,
+  parameters: Readonly<Record<string, unknown>> = {},
+): Promise<T> {
+  const { stdout } = await promisify(execFile)(join(VENV, 'bin', 'python'), [CALL, service, operation, JSON.stringify(parameters)], {
+    env: account.env,
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  return JSON.parse(stdout) as T;
 }
