@@ -7,12 +7,6 @@ import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
 
-/** Tells whose key a client presented. */
-export interface ApiKeys {
-  /** Name of the key; null: it is none. Takes as long for a wrong key as for a right one. */
-  nameOf(presented: string): string | null;
-}
-
 /** Links to reports that need no key and end by themselves. */
 export interface ReportLinks {
   /** `origin` is the address the client reached the API at: `https://host`. */
@@ -38,13 +32,23 @@ export interface ApiDeps {
   /** Finds the distribution behind a host; null where an edge map stands in for DNS, and no distribution is needed. */
   readonly domains: Pick<PopResolver, 'findDistribution'> | null;
   readonly catalogue: PopCatalogue;
-  readonly keys: ApiKeys;
+  /**
+   * Name of the key that a request came with; null: it is none. `platform` is what delivered the request, told beside it: nothing
+   * that a client sends reaches it.
+   */
+  readonly keyNameOf: (request: Request, platform: unknown) => string | null;
   readonly reportLinks: ReportLinks;
+  /** Why nothing of this distribution can be invalidated here, and what to write instead; null: it can be. */
+  readonly invalidationFault: (domain: string | null) => Promise<string | null>;
+  /** The group's name in the answers that existing users' scripts read. */
+  readonly groupName: string;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: ApiLog;
   /** A new UUID. */
   readonly newId: () => string;
   /** Whether `GET /status` lists the URLs that are done. */
   readonly showSuccessUrls: boolean;
+  /** Whether `GET /metrics` answers: figures of one process say nothing where there are many. */
+  readonly showMetrics: boolean;
   readonly version: string;
 }

@@ -1,9 +1,14 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { ApiKeys } from './api-deps.ts';
 
 export interface NamedKey {
   readonly name: string;
   readonly key: string;
+}
+
+/** Tells whose key a client presented. */
+interface ApiKeys {
+  /** Name of the key; null: it is none. Takes as long for a wrong key as for a right one. */
+  nameOf(presented: string): string | null;
 }
 
 /** Compares digests of one length with every key there is, so that time tells neither how much of a key is right nor which one it is like. */

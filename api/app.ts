@@ -27,10 +27,10 @@ const KNOWN_METHODS = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POS
 
 const needsNoKey = (path: string) => path === '/healthz' || path === '/openapi.json' || path.startsWith('/reports/');
 
-function requireKey({ keys }: ApiDeps): MiddlewareHandler<ApiEnv> {
+function requireKey({ keyNameOf }: ApiDeps): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     if (!needsNoKey(c.req.path)) {
-      const name = keys.nameOf(c.req.header('x-api-key') ?? '');
+      const name = keyNameOf(c.req.raw, c.env);
       // The gateway's own answer, the same for a missing and a wrong key.
       if (name === null) return c.json({ message: 'Forbidden' }, 403);
       c.set('keyName', name);
@@ -74,6 +74,7 @@ export function createApiApp(deps: ApiDeps): ApiApp {
   addSummaryRoutes(app, deps);
   addServiceRoutes(app, deps, metrics);
   for (const [path, methods] of Object.entries(METHODS)) {
+    if (path === '/metrics' && !deps.showMetrics) continue;
     app.all(path, (c) =>
       c.json(failureBody(`${c.req.method} is no method of ${c.req.path}; it takes ${methods}`), 405, { Allow: methods }),
     );

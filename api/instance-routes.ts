@@ -10,8 +10,6 @@ import { failures, keyed, ok } from './answers.ts';
 import { findRequest } from './find-request.ts';
 import { readJsonBody } from './read-json-body.ts';
 
-/** The group's name in the answers that existing users' scripts read. */
-const GROUP_NAME = 'prewarm_asg_prod';
 const OPERATOR_CLAIM_LASTS_MS = 60 * 60_000;
 const MAX_CLAIM = 1000;
 
@@ -120,7 +118,7 @@ export function addInstanceRoutes(app: ApiApp, deps: ApiDeps): void {
   app.openapi({ ...changeRoute, request: {}, hide: true }, async (c) => {
     await change(deps, parseBody(await readJsonBody(c.req.raw)), c.get('keyName'));
     const capacity = await deps.pipeline.reconcileFleet();
-    const message = `Auto Scaling Group ${GROUP_NAME} updated to Desired Capacity: ${capacity}`;
+    const message = `Auto Scaling Group ${deps.groupName} updated to Desired Capacity: ${capacity}`;
     return c.json({ status: 'success' as const, timestamp: timestamp(), message }, 200);
   });
 }

@@ -40,9 +40,11 @@ export function addServiceRoutes(app: ApiApp, deps: ApiDeps, metrics: Metrics): 
     return c.json({ status: 'ok' as const, version: deps.version }, 200);
   });
 
-  app.openapi(metricsRoute, async (c) =>
-    c.text(await metrics.render(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }),
-  );
+  if (deps.showMetrics) {
+    app.openapi(metricsRoute, async (c) =>
+      c.text(await metrics.render(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }),
+    );
+  }
 
   let text: string | null = null;
   app.openAPIRegistry.registerPath(documentRoute);
@@ -64,7 +66,8 @@ function documentOf(app: ApiApp, version: string) {
         'Downloads lists of URLs through chosen CloudFront POPs, and proves that each now answers from its cache. A missing or wrong key is 403, an unknown path 404, a wrong method 405; each with JSON.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
-    servers: [{ url: '/' }],
+    // Relative to the document, which may lie below a base path.
+    servers: [{ url: '.' }],
     security: [{ ApiKey: [] }],
     tags: [
       { name: 'requests', description: 'Lists of URLs, and how far they are' },

@@ -102,6 +102,11 @@ async function domainOf({ domains }: ApiDeps, input: RequestInput): Promise<stri
   }
 }
 
+async function refuseInvalidation({ invalidationFault }: ApiDeps, domain: string | null): Promise<void> {
+  const fault = await invalidationFault(domain);
+  if (fault !== null) throw new InvalidInput([inputFault('need_invalidate', true, fault)]);
+}
+
 export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readProgress: ReadProgress): void {
   // Documented apart from being routed: the generated validators would refuse what old scripts send, which is JSON under a
   // form type, and odd values in fields that are not read.
@@ -110,6 +115,7 @@ export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readProgress: ReadProg
     const body = await readJsonBody(c.req.raw);
     const input = parseRequestBody(body, deps.catalogue);
     const spec = settleDomain(input, await domainOf(deps, input), deps.catalogue);
+    if (spec.invalidate) await refuseInvalidation(deps, spec.domain);
     const madeBy = c.get('keyName');
     const id = await requestIdFor(deps, { name: madeBy, idempotencyKey: c.req.header(IDEMPOTENCY_HEADER) ?? null }, body);
     const row = await deps.pipeline.accept({ id, spec, urls: input.urls, madeBy });

@@ -70,6 +70,7 @@ function addSubmit(program: Command, done: Done): void {
     .optionsGroup('How:')
     .option('--timeout <MIN>', "end after so many minutes, 1 to 1440 (default: the server's, 30)")
     .option('--agents <N>', 'agents that this request claims, 1 to 1000 (default: 1)')
+    .option('--notify-url <URL>', 'https URL that gets a POST with the figures when the request has ended')
     .option('--wait', 'show the progress until it has ended, with the exit code of its end');
   addApiOptions(submit, 'the answer on standard output; with --wait progress objects, one a line')
     .addHelpText('after', SUBMIT_EXAMPLES)

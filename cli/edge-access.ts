@@ -40,6 +40,16 @@ export function createLazyInvalidations(endpoint: string | null): Invalidations 
   };
 }
 
+/** Why nothing can be invalidated, in words for the API's clients; null: it can be. */
+export function createInvalidationCheck(endpoint: string | null): () => Promise<string | null> {
+  return async () => {
+    if (endpoint !== null) return null;
+    const { hasAwsCredentials } = await import('../adapters/aws/cloudfront-invalidations.ts');
+    if (await hasAwsCredentials()) return null;
+    return 'nothing can be invalidated here, since the server has no AWS credentials; leave it out, or start the server with some (AWS_PROFILE, AWS_ACCESS_KEY_ID)';
+  };
+}
+
 /** Throws InvalidInput where nothing could be invalidated: no endpoint is given, and this machine has no AWS credentials. */
 export async function checkCanInvalidate(endpoint: string | null): Promise<void> {
   if (endpoint !== null) return;

@@ -14,6 +14,7 @@ export const FIELD_FLAGS: FieldNames = {
   timeout: '--timeout',
   agents: '--agents',
   acceptStatus: '--accept-status',
+  notifyUrl: '--notify-url',
 };
 
 const PLACES = [

@@ -7,14 +7,14 @@ import { createApiKeys } from '../api/api-keys.ts';
 import { createApiApp } from '../api/app.ts';
 import { createReportLinks } from '../api/report-links.ts';
 import { type DataDir, openDataDir } from '../adapters/embedded/data-dir.ts';
+import { createNotifier } from '../adapters/http/notifier.ts';
 import { systemClock } from '../core/clock.ts';
-import { count } from '../core/counters.ts';
-import type { Events } from '../core/ports/events.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import packageFile from '../package.json' with { type: 'json' };
 import { DEFAULT_KEY_NAME } from './api-key-options.ts';
-import { createLazyInvalidations, createResolver } from './edge-access.ts';
+import { createInvalidationCheck, createLazyInvalidations, createResolver } from './edge-access.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
+import { createEndNotices, type EndNotices } from './end-notices.ts';
 import type { RawOptions } from './flags.ts';
 import { openHttpServer } from './http-server.ts';
 import { keepSecret } from './secret-file.ts';
@@ -24,6 +24,8 @@ import { onInterrupt } from './signals.ts';
 
 /** The operator's claim lapses by itself; nobody calls then. */
 const RECONCILE_MS = 30_000;
+/** The group's name in the answers: scripts compare it. */
+const GROUP_NAME = 'prewarm_asg_prod';
 
 interface ServeContext {
   readonly options: ServeOptions;
@@ -69,11 +71,13 @@ function takeConsole(log: ServerLog['log']): void {
 
 async function serveUntilStopped(context: ServeContext): Promise<void> {
   const { options, stopped } = context;
-  const system = await openSystem(context);
+  const notices = createEndNotices({ notifier: createNotifier(notifierOptions(options)), log: context.log });
+  const system = await openSystem(context, notices);
   try {
     const server = await openHttpServer(createApp(context, system), options);
     const reconciling = setInterval(() => void system.pipeline.reconcileFleet().catch(stopped.reject), RECONCILE_MS);
     try {
+      await notices.resume(system.stores);
       await system.start();
       await system.pipeline.reconcileFleet();
       announce(context, server.url);
@@ -83,11 +87,16 @@ async function serveUntilStopped(context: ServeContext): Promise<void> {
       await server.close();
     }
   } finally {
+    await notices.close();
     await system.close();
   }
 }
 
-async function openSystem({ options, dataDir, log, stopped }: ServeContext): Promise<EmbeddedSystem> {
+function notifierOptions({ edge }: ServeOptions) {
+  return { allowPrivateAddresses: edge.allowPrivateAddresses, ...(edge.ca === null ? {} : { ca: edge.ca.pem }) };
+}
+
+async function openSystem({ options, dataDir, log, stopped }: ServeContext, events: EndNotices): Promise<EmbeddedSystem> {
   const { edge } = options;
   return openEmbeddedSystem({
     dataDir: dataDir.path,
@@ -99,39 +108,29 @@ async function openSystem({ options, dataDir, log, stopped }: ServeContext): Pro
     allowPrivateAddresses: edge.allowPrivateAddresses,
     resolver: await createResolver(edge),
     invalidations: createLazyInvalidations(options.invalidationEndpoint),
-    events: loggedEvents(log),
+    events,
     onFatal: stopped.reject,
     onOutput: (text) => log.warn({ text: text.trimEnd() }, 'an agent says'),
   });
 }
 
-function loggedEvents(log: ServerLog['log']): Events {
-  return {
-    requestEnded: async ({ id, status, statusReason, counters }) => {
-      const outcomes = {
-        warmed: count(counters, 'warmed'),
-        already_warm: count(counters, 'already_warm'),
-        failed: count(counters, 'failed'),
-      };
-      log.info({ request_id: id, status, reason: statusReason, ...outcomes }, 'request ended');
-    },
-  };
-}
-
 function createApp({ options, dataDir, log }: ServeContext, { stores, pipeline, fleet, resolver }: EmbeddedSystem) {
-  const keys = options.keys.length > 0 ? options.keys : [makeKey(dataDir)];
+  const keys = createApiKeys(options.keys.length > 0 ? options.keys : [makeKey(dataDir)]);
   return createApiApp({
     ...stores,
     pipeline,
     fleet,
     domains: options.edge.edgeMap === null ? resolver : null,
     catalogue: popCatalogue(),
-    keys: createApiKeys(keys),
+    keyNameOf: (request) => keys.nameOf(request.headers.get('x-api-key') ?? ''),
     reportLinks: createReportLinks(Buffer.from(keepSecret(join(dataDir.path, 'report-secret')).secret), systemClock),
     clock: systemClock,
     log,
     newId: randomUUID,
+    invalidationFault: createInvalidationCheck(options.invalidationEndpoint),
+    groupName: GROUP_NAME,
     showSuccessUrls: options.showSuccessUrls,
+    showMetrics: true,
     version: packageFile.version,
   });
 }

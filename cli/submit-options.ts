@@ -30,6 +30,7 @@ const FLAGS = {
   agents: z.string(),
   invalidate: yesFlag,
   acceptStatus: texts,
+  notifyUrl: z.string(),
   skipBad: yesFlag,
   wait: yesFlag,
 } as const;
@@ -49,6 +50,7 @@ function bodyFields(flags: Flags, question: PopQuestion, statuses: readonly numb
     ...(flags.agents === undefined ? {} : { instance_count: Number(flags.agents) }),
     ...(flags.invalidate === undefined ? {} : { need_invalidate: true }),
     ...(statuses === null ? {} : { accept_status: statuses }),
+    ...(flags.notifyUrl === undefined ? {} : { notify_url: flags.notifyUrl }),
   };
 }
 
@@ -71,6 +73,7 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
       agents: flags.agents ?? 1,
       invalidate: flags.invalidate ?? false,
       acceptStatus: statusesOf(flags),
+      notifyUrl: flags.notifyUrl ?? null,
     },
     FIELD_FLAGS,
     popCatalogue(),

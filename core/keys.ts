@@ -14,5 +14,11 @@ export const keys = {
   /** How far enqueueing came. */
   enqueued: (requestId: string) => `requests/${requestId}/enqueued.csv`,
   failedUrls: (requestId: string) => `requests/${requestId}/failed-urls.csv`,
+  /** Failed rows of an ended request's report, written before the summary. */
+  failureReport: (requestId: string) => `reports/${requestId}/failures.csv`,
+  endSummary: (requestId: string) => `reports/${requestId}/summary.json`,
+  /** Which telling of a request's end it is that others hear of: the first one's name. */
+  notifier: (requestId: string) => `reports/${requestId}/notifier`,
+  notified: (requestId: string) => `reports/${requestId}/notified`,
   result: (requestId: string, taskId: string) => `requests/${requestId}/results/${taskId.replaceAll('#', '/')}.csv`,
 };

@@ -22,6 +22,7 @@ export const requestBodySchema = z.object({
   instance_count: z.number().nullish(),
   need_invalidate: z.boolean().nullish(),
   accept_status: z.array(z.number()).nullish().describe('Statuses that count as done; any 2xx without it'),
+  notify_url: z.string().nullish().describe('An https URL that gets a POST with the figures when the request has ended'),
 });
 
 type RequestBody = z.infer<typeof requestBodySchema>;
@@ -34,6 +35,7 @@ const NAMES: FieldNames = {
   timeout: 'timeout',
   agents: 'instance_count',
   acceptStatus: 'accept_status',
+  notifyUrl: 'notify_url',
 };
 
 const WANTED: Readonly<Record<keyof RequestBody, string>> = {
@@ -49,6 +51,7 @@ const WANTED: Readonly<Record<keyof RequestBody, string>> = {
   instance_count: 'write a whole number from 1 to 1000',
   need_invalidate: 'write true or false',
   accept_status: 'write a list of statuses: [200, 404]',
+  notify_url: 'write an https URL: "https://hooks.example.com/prewarm"',
 };
 
 const LIST_OF = { pop: 'pops', country: 'countries', region: 'regions' } as const;
@@ -119,6 +122,7 @@ export function parseRequestBody(body: unknown, catalogue: PopCatalogue): Reques
       agents: fields.instance_count ?? 1,
       invalidate: fields.need_invalidate ?? false,
       acceptStatus: fields.accept_status ?? [],
+      notifyUrl: fields.notify_url ?? null,
     },
     names,
     catalogue,

@@ -2,6 +2,7 @@ import { domainSuffixOf, parseDomain } from './domain-question.ts';
 import { type InputFault, InvalidInput } from './errors.ts';
 import { parseHeaders } from './headers.ts';
 import { inputFault } from './input-fault.ts';
+import { parseNotifyUrl } from './notify-url.ts';
 import type { PopCatalogue } from './pop-catalogue.ts';
 import { choosePops, type PopQuestion, type TargetType } from './pop-choice.ts';
 import type { ChosenPop, RequestSpec } from './request.ts';
@@ -29,6 +30,8 @@ export interface RequestFields {
   readonly agents: number | string;
   readonly invalidate: boolean;
   readonly acceptStatus: readonly (number | string)[];
+  /** Absent or null: nobody is told of the request's end. */
+  readonly notifyUrl?: string | null;
 }
 
 /** What each field is called where the user wrote it: `cf_domain` or `--domain`. */
@@ -40,6 +43,8 @@ export interface FieldNames {
   readonly timeout: string;
   readonly agents: string;
   readonly acceptStatus: string;
+  /** Absent where it cannot be asked for. */
+  readonly notifyUrl?: string;
 }
 
 export const DEFAULT_TIMEOUT_MINUTES = 30;
@@ -98,6 +103,15 @@ function checkDomain(raw: string | null, { faults, names }: Collector): string |
   return null;
 }
 
+/** Null with a fault where the URL is none to be told. */
+function checkNotifyUrl(raw: string | null, { faults, names }: Collector): string | null {
+  if (raw === null) return null;
+  const parsed = parseNotifyUrl(raw);
+  if ('url' in parsed) return parsed.url;
+  faults.push(inputFault(names.notifyUrl ?? 'notify_url', raw, parsed.fault));
+  return null;
+}
+
 /**
  * Checks everything that can be checked without a lookup. `earlier` are faults found while the fields were read.
  * Throws InvalidInput with every fault there is, and the URLs that are wrong.
@@ -121,6 +135,7 @@ export function validateRequest(
   const timeoutMinutes = fields.timeout === null ? null : wholeNumber(fields.timeout, minutes, faults);
   const agents = wholeNumber(fields.agents, { field: names.agents, from: 1, to: MAX_AGENTS, unit: '' }, faults);
   const acceptStatus = parseStatuses(fields.acceptStatus, collector);
+  const notifyUrl = checkNotifyUrl(fields.notifyUrl ?? null, collector);
   if (faults.length > 0) throw new InvalidInput(faults, bad);
   return {
     urls,
@@ -133,6 +148,7 @@ export function validateRequest(
     timeoutMinutes,
     agents,
     invalidate: fields.invalidate,
+    ...(notifyUrl === null ? {} : { notifyUrl }),
   };
 }
 
@@ -145,6 +161,6 @@ function settlePops(question: PopQuestion, domain: string | null, catalogue: Pop
 
 /** The request's spec once the distribution is known (null: an edge map stands in for DNS). */
 export function settleDomain(input: RequestInput, domain: string | null, catalogue: PopCatalogue): RequestSpec {
-  const { variants, acceptStatus, timeoutMinutes, agents, invalidate, question } = input;
-  return { domain, pops: settlePops(question, domain, catalogue), variants, acceptStatus, timeoutMinutes, agents, invalidate };
+  const { urls: _urls, hosts: _hosts, question, ...spec } = input;
+  return { ...spec, domain, pops: settlePops(question, domain, catalogue) };
 }

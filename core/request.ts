@@ -56,6 +56,8 @@ export interface RequestSpec {
   /** The request's claim on the fleet, in agents (`instance_count`). */
   readonly agents: number;
   readonly invalidate: boolean;
+  /** An https URL that is told of the request's end; absent: nobody is told. */
+  readonly notifyUrl?: string;
 }
 
 /** How far sizing came: parts written so far, the byte offset in `urls.csv` where the next share starts, and sums. */

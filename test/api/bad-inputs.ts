@@ -146,6 +146,10 @@ const TYPES: readonly BadInput[] = [
   wrong('need_invalidate that is a text', { need_invalidate: 'yes' }, 'need_invalidate', 'true'),
   wrong('a status that is none', { accept_status: [99] }, 'accept_status'),
   wrong('statuses that are no list', { accept_status: 200 }, 'accept_status'),
+  wrong('a notify_url by http', { notify_url: 'http://hooks.example.com/a' }, 'notify_url', 'https'),
+  wrong('a notify_url with a password', { notify_url: 'https://me:hush@hooks.example.com/a' }, 'notify_url', 'password'),
+  wrong('a notify_url that is too long', { notify_url: `https://hooks.example.com/${'a'.repeat(2048)}` }, 'notify_url', '2,048'),
+  wrong('a notify_url that is no text', { notify_url: ['https://hooks.example.com/a'] }, 'notify_url', 'https'),
   post(
     { ...GOOD, timeout: 0, instance_count: 0, pops: ['x'] },
     { what: 'several faults at once', says: ['timeout', 'instance_count', 'pops'] },

@@ -97,8 +97,9 @@ describe('a call of the API', () => {
 describe('submit', () => {
   test('sends what was asked for, in the words of the API, and leaves the rest to the server', async () => {
     const api = await standIn(() => accepted);
+    const NOTIFY = 'https://hooks.example.com/a?b=c';
     const places = ['--countries', 'japan,DE', '--header', 'Accept-Encoding: gzip, br', '--domain', 'www.example.com'];
-    const how = ['--timeout', '60', '--agents', '3', '--invalidate', '--accept-status', '200,404'];
+    const how = ['--timeout', '60', '--agents', '3', '--invalidate', '--accept-status', '200,404', '--notify-url', NOTIFY];
     expect(await ask(api.url, ['submit', ...URL_FLAG, ...places, ...how])).toMatchObject({ code: 0, stdout: `${ID}\n` });
     const json = await ask(api.url, ['submit', ...URL_FLAG, '--json']);
     expect(JSON.parse(json.stdout)).toEqual(accepted?.body);
@@ -112,6 +113,7 @@ describe('submit', () => {
         instance_count: 3,
         need_invalidate: true,
         accept_status: [200, 404],
+        notify_url: NOTIFY,
         url_list: ['https://www.example.com/a.html'],
       },
       { url_list: ['https://www.example.com/a.html'] },

@@ -1,0 +1,63 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { openNotifiedServer } from '../http/notified-server.ts';
+import { ask, hasEnded, newDataDir, objectUrls, openEdge, serve, submit, until } from './served.ts';
+
+/** The listener's authority is the only one that is trusted; the edge is asked by http. */
+async function openBoth(answers?: readonly (number | null)[]) {
+  const { edge } = await openEdge();
+  const listener = await openNotifiedServer(answers);
+  const dir = temporaryDir();
+  writeFileSync(join(dir, 'listener.pem'), listener.caPem);
+  writeFileSync(join(dir, 'map.json'), JSON.stringify(edge.httpEdgeMap));
+  return { listener, flags: ['--edge-map', join(dir, 'map.json'), '--ca-file', join(dir, 'listener.pem'), '--allow-private-addresses'] };
+}
+
+test("a request's end is told to its notify_url once, with its figures, and across a kill", async () => {
+  const { listener, flags } = await openBoth([null, 200]);
+  const dataDir = ['--data-dir', newDataDir()];
+  const served = await serve([...flags, ...dataDir]);
+  const id = await submit(served, {
+    url_list: [...objectUrls(2), 'https://d111111abcdef8.cloudfront.net/o/none'].map((url) => url.replace('https', 'http')),
+    pops: ['SIN2-P1'],
+    notify_url: listener.url,
+  });
+  await until(served, id, hasEnded);
+  await vi.waitFor(() => expect(listener.bodies).toHaveLength(1), 5000);
+  // The listener never answered this one.
+  await served.kill();
+  const again = await serve([...flags, ...dataDir]);
+  await vi.waitFor(() => expect(again.stderr()).toContain('the end was told'), 5000);
+  expect(await again.stop()).toBe(0);
+  const third = await serve([...flags, ...dataDir]);
+  expect(await third.stop()).toBe(0);
+  expect(listener.bodies).toHaveLength(2);
+  expect(listener.bodies[1]).toMatchObject({
+    request_id: id,
+    status: 'FINISHED',
+    status_reason: null,
+    total_count: 3,
+    download_count: 2,
+    failed_count: 1,
+  });
+  expect(again.stderr()).not.toContain('hush');
+});
+
+test('need_invalidate is refused where nothing can be invalidated, and nothing is made', async () => {
+  const { flags } = await openEdge();
+  const nowhere = join(temporaryDir(), 'none');
+  const env = {
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_CONFIG_FILE: nowhere,
+    AWS_SHARED_CREDENTIALS_FILE: nowhere,
+    PREWARM_API_KEY: 'test-key-of-the-suite',
+  };
+  const served = await serve(flags, env);
+  const body = { url_list: objectUrls(1), pops: ['SIN2-P1'], need_invalidate: true };
+  const refused = await ask<{ error_message: string }>(served, '/prewarm', { body });
+  expect(refused.status).toBe(400);
+  expect(refused.body.error_message).toMatch(/^need_invalidate: .*AWS credentials; leave it out/);
+  expect((await ask(served, '/requests')).body).toMatchObject({ requests: [] });
+});
