@@ -65,6 +65,7 @@ function objectHeaders(exchange: Exchange, { meta, found, fetchedAt }: Looked, n
   if (meta.cacheControl !== '') headers['cache-control'] = meta.cacheControl;
   if (meta.contentEncoding !== '') headers['content-encoding'] = meta.contentEncoding;
   if (meta.location !== '') headers['location'] = meta.location;
+  Object.assign(headers, meta.headers);
   if (!meta.chunked) headers['accept-ranges'] = 'bytes';
   if (found !== 'miss') headers['age'] = Math.max(0, Math.floor((now - fetchedAt) / 1000));
   return headers;

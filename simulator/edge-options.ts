@@ -1,5 +1,6 @@
 import type { CachePolicy } from './cache-policy.ts';
 import type { OriginObject } from './origin.ts';
+import type { OriginNetwork } from './origin-connections.ts';
 
 /** One simulated POP. */
 interface SimulatedPop {
@@ -41,13 +42,18 @@ export interface SimulatedEdgeOptions {
   readonly objects?: (path: string) => OriginObject | null;
   readonly cachePolicy?: Partial<CachePolicy>;
   readonly latencies?: Partial<Latencies>;
+  /**
+   * Connections from the POPs to the origin, for what may not be cached (`no-store`): opening one costs round trips, idle ones are
+   * closed. POPs with `separateCaches` have those of each address apart. Default: every tier is reached at no cost.
+   */
+  readonly originNetwork?: OriginNetwork;
   /** From creating an invalidation to its effect and completion; default 0. */
   readonly invalidationDelayMs?: number;
   /** The caches' clock, milliseconds; default Date.now. */
   readonly now?: () => number;
 }
 
-export type ResolvedOptions = Required<Omit<SimulatedEdgeOptions, 'objects' | 'cachePolicy' | 'latencies' | 'pops'>> & {
+export type ResolvedOptions = Required<Omit<SimulatedEdgeOptions, 'objects' | 'cachePolicy' | 'latencies' | 'pops' | 'originNetwork'>> & {
   readonly pops: readonly Required<SimulatedPop>[];
   readonly latencies: Latencies;
 };

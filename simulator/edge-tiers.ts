@@ -1,7 +1,9 @@
 import { resolveCachePolicy, ttlOf } from './cache-policy.ts';
 import { type CacheTier, createCacheTier } from './cache-tier.ts';
 import type { ResolvedOptions, SimulatedEdgeOptions } from './edge-options.ts';
-import { createOrigin, objectBySize } from './origin.ts';
+import { createDynamicPath } from './dynamic-path.ts';
+import { createOrigin, describeObject, objectBySize } from './origin.ts';
+import { createOriginConnections } from './origin-connections.ts';
 import { countedTier, type OriginTraffic, type Traffic, type TrafficMap } from './traffic.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -30,13 +32,27 @@ export function createEdgeTiers(options: SimulatedEdgeOptions, resolved: Resolve
   const objects = options.objects ?? objectBySize;
   const origin = createOrigin({ objects, latencyMs: latencies.originMs, wait, now, traffic: originTraffic });
 
+  const { originNetwork: network } = options;
+  const upstreamOf = (pop: string, cacheable: Upstream): Upstream =>
+    network === undefined
+      ? cacheable
+      : createDynamicPath({
+          cacheable,
+          origin,
+          isDynamic: ({ object }) => ttlOf(policy, describeObject(object, objects)) === null,
+          connections: createOriginConnections(network, now),
+          roundTripMs: network.roundTripMs(pop),
+          wait,
+        });
+
   const regional = new Map<string, RegionalTier>();
   const popCaches = resolved.pops.flatMap(({ pop, addresses, separateCaches, regionalCache }) => {
     const above = regional.get(regionalCache) ?? { cache: cacheOver(origin, latencies.regionalMs), traffic: new Map() };
     regional.set(regionalCache, above);
-    const upstream = countedTier(above.cache, above.traffic);
-    const shared = cacheOver(upstream, 0);
-    return Array.from({ length: addresses }, () => ({ pop, cache: separateCaches ? cacheOver(upstream, 0) : shared }));
+    const cacheable = countedTier(above.cache, above.traffic);
+    const place = () => cacheOver(upstreamOf(pop, cacheable), 0);
+    const shared = place();
+    return Array.from({ length: addresses }, () => ({ pop, cache: separateCaches ? place() : shared }));
   });
   return { regional, popCaches, originTraffic };
 }

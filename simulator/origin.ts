@@ -30,7 +30,9 @@ export function objectBySize(path: string): OriginObject | null {
 
 const NOT_FOUND: OriginObject = { size: 9, status: 404, contentType: 'text/plain', etag: '' };
 
-function describe(path: string, object: OriginObject): AnswerMeta {
+/** What the origin answers for a path, headers only. */
+export function describeObject(path: string, objects: OriginOptions['objects']): AnswerMeta {
+  const object = objects(path) ?? NOT_FOUND;
   return {
     status: object.status ?? 200,
     size: object.size,
@@ -56,7 +58,7 @@ export interface OriginOptions {
 export function createOrigin({ objects, latencyMs, wait, now, traffic }: OriginOptions): Upstream {
   const look = async (want: Want) => {
     if (latencyMs > 0) await wait(latencyMs);
-    return { meta: describe(want.object, objects(want.object) ?? NOT_FOUND), found: 'miss', fetchedAt: now() } as const;
+    return { meta: describeObject(want.object, objects), found: 'miss', fetchedAt: now() } as const;
   };
   return {
     async open(want) {

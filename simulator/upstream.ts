@@ -20,6 +20,8 @@ export interface AnswerMeta {
   readonly location: string;
   /** Sent without content-length. */
   readonly chunked: boolean;
+  /** Further headers of the origin's. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What the tier that was asked found in its own cache. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Client } from 'undici';
 // oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
 import UndiciClient from 'undici/lib/dispatcher/client.js';
-import { connectEdge, type EdgeOrigin, type ReadState, type TlsState } from './edge-socket.ts';
+import { connectEdge, type EdgeOrigin, type SocketState, type TlsState } from './edge-socket.ts';
 
 /** What goes over a connection: one ask. */
 export interface ConnectionUser {
@@ -13,7 +13,7 @@ export interface ConnectionUser {
 }
 
 /** One connection to one address, with one ask on it at a time. */
-export interface EdgeConnection extends ReadState {
+export interface EdgeConnection extends SocketState {
   readonly client: Client;
   /** Answers that came whole over the socket that stands now. */
   served: number;
@@ -88,7 +88,7 @@ function openConnection(
     keepAliveMaxTimeout: IDLE_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
   });
-  const connection: EdgeConnection = { client, inBody: false, served: 0, failed: false, user: null, socket: null };
+  const connection: EdgeConnection = { client, inBody: false, tcpMs: -1, tlsMs: -1, served: 0, failed: false, user: null, socket: null };
   client.on('disconnect', () => {
     // While an ask is on it, the ask hears of it, or undici connects anew for the one that waits.
     if (connection.user === null) onIdleClose(connection);

@@ -49,10 +49,13 @@ function connectTimeout(ms: number): Error {
   return Object.assign(new Error(`no connection within ${ms} ms`), { code: CONNECT_TIMEOUT });
 }
 
-/** How a socket hands over what it read. */
-export interface ReadState {
+/** What a socket's owner and the socket tell each other. */
+export interface SocketState {
   /** A body is being read: nothing keeps a chunk after it was counted. */
   inBody: boolean;
+  /** How long connecting took, milliseconds; -1: it does not stand yet, or there is no TLS. */
+  tcpMs: number;
+  tlsMs: number;
 }
 
 /**
@@ -65,7 +68,7 @@ const sharedBuffer = Buffer.allocUnsafeSlow(64 * 1024);
  * Hands a chunk to undici, which asks `read()` for it on 'readable'. It may look at the shared buffer itself while in a body; before, it keeps
  * pieces of unfinished headers, so it gets a copy. (Trailers may be torn by this; nobody reads them.)
  */
-function createChunkReader(state: ReadState): { attach(socket: Socket): void; readonly callback: (bytes: number) => boolean } {
+function createChunkReader(state: SocketState): { attach(socket: Socket): void; readonly callback: (bytes: number) => boolean } {
   let reading: Socket | undefined;
   let chunk: Buffer | null = null;
   return {
@@ -88,7 +91,7 @@ function createChunkReader(state: ReadState): { attach(socket: Socket): void; re
   };
 }
 
-function open(origin: EdgeOrigin, key: string, tls: TlsState, state: ReadState): Socket {
+function open(origin: EdgeOrigin, key: string, tls: TlsState, state: SocketState): Socket {
   const { host, ip, port } = origin;
   const reader = createChunkReader(state);
   const onread = { buffer: sharedBuffer, callback: reader.callback };
@@ -123,10 +126,11 @@ export function connectEdge(
   origin: EdgeOrigin,
   key: string,
   tls: TlsState,
-  state: ReadState,
+  state: SocketState,
   timeoutMs: number,
   done: (error: Error | null, socket: Socket) => void,
 ): Socket {
+  const startedAt = performance.now();
   const socket = open(origin, key, tls, state);
   let pending = true;
   const settle = (error: Error | null) => {
@@ -140,6 +144,16 @@ export function connectEdge(
     socket.destroy();
   }, timeoutMs);
   socket.setNoDelay(true);
+  state.tcpMs = -1;
+  state.tlsMs = -1;
+  socket.once('connect', () => {
+    state.tcpMs = performance.now() - startedAt;
+  });
+  if (origin.secure) {
+    socket.once('secureConnect', () => {
+      state.tlsMs = performance.now() - startedAt - state.tcpMs;
+    });
+  }
   socket.once(origin.secure ? 'secureConnect' : 'connect', () => settle(null));
   socket.on('error', settle);
   socket.once('close', () => {

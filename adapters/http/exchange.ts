@@ -139,6 +139,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
 
   private answer(error: AskError | null): Answer {
     const headers = this.headers ?? {};
+    const opened = this.onUsedConnection ? null : this.connection;
     const range = this.status === 206 ? CONTENT_RANGE.exec(text(headers['content-range'])) : null;
     return {
       error,
@@ -153,6 +154,9 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
       bodyBytes: this.bodyBytes,
       ttfbMs: this.ttfbMs,
       totalMs: performance.now() - this.askedAt,
+      tcpMs: opened === null ? -1 : opened.tcpMs,
+      tlsMs: opened === null ? -1 : opened.tlsMs,
+      xConnection: text(headers['x-connection']),
     };
   }
 }

@@ -40,6 +40,12 @@ export interface Answer {
   readonly ttfbMs: number;
   /** From asking (connecting included) to the end, milliseconds. */
   readonly totalMs: number;
+  /** For a TCP connection to stand, milliseconds; -1: the connection was used before. Absent: not told. */
+  readonly tcpMs?: number;
+  /** For the TLS handshake after it, milliseconds; -1: used before, or there is none. Absent: not told. */
+  readonly tlsMs?: number;
+  /** `x-connection`, as received: what an origin may tell of the connection it was asked on. Absent: not told. */
+  readonly xConnection?: string;
 }
 
 /** The asks that belong together (one task): cancelled together, and their body bytes counted as they arrive. */

@@ -96,10 +96,12 @@ describe('what is told of an answer', () => {
       'ETag: W/"a,b"',
       'Content-Encoding: br',
       'Cache-Control: no-store',
+      'X-Connection: reused',
       'Content-Length: 3',
     ].join('\r\n');
     const edge = await openEdge((socket) => void socket.write(`${head}\r\n\r\nabc`, 'latin1'));
-    const { ttfbMs, totalMs, ...rest } = await openDownloader().ask(askFor(edge.address));
+    const downloader = openDownloader();
+    const { ttfbMs, totalMs, tcpMs, tlsMs, ...rest } = await downloader.ask(askFor(edge.address));
     expect(rest).toEqual({
       error: null,
       status: 404,
@@ -111,7 +113,11 @@ describe('what is told of an answer', () => {
       contentLength: 3,
       rangeTotal: -1,
       bodyBytes: 3,
+      xConnection: 'reused',
     });
+    expect(tcpMs).toBeGreaterThan(0);
+    expect(tlsMs).toBeGreaterThan(0);
+    expect(await downloader.ask(askFor(edge.address))).toMatchObject({ tcpMs: -1, tlsMs: -1 });
     expect(ttfbMs).toBeGreaterThan(0);
     expect(totalMs).toBeGreaterThan(ttfbMs);
   });

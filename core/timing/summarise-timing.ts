@@ -1,0 +1,83 @@
+import type { TimingSample } from './timing-sample.ts';
+
+/** The parts of a request that are summarised. */
+export const TIMING_PARTS = ['dnsMs', 'tcpMs', 'tlsMs', 'waitMs', 'firstByteMs', 'totalMs'] as const;
+export type TimingPart = (typeof TIMING_PARTS)[number];
+
+/** Milliseconds. */
+export interface PartSummary {
+  readonly median: number;
+  readonly p95: number;
+  readonly max: number;
+}
+
+export interface TimingSummary {
+  /** '': wherever DNS led. */
+  readonly pop: string;
+  readonly requests: number;
+  /** Without an answer, or with one from status 400 on; their times are left out. */
+  readonly failed: number;
+  /** Null: no request came to that part. */
+  readonly parts: Readonly<Record<TimingPart, PartSummary | null>>;
+}
+
+export const isGood = ({ error, status }: Pick<TimingSample, 'error' | 'status'>) => error === null && status < 400;
+
+/** The least value that at least `share` of the sorted values do not exceed (nearest rank). */
+function rank(sorted: readonly number[], share: number): number {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+function medianOf(sorted: readonly number[]): number {
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
+}
+
+function summarisePart(values: readonly number[]): PartSummary | null {
+  if (values.length === 0) return null;
+  const sorted = values.toSorted((a, b) => a - b);
+  return { median: medianOf(sorted), p95: rank(sorted, 0.95), max: rank(sorted, 1) };
+}
+
+/** Median, 95th percentile and maximum per POP, in the order in which POPs appear. */
+export function summariseTiming(samples: readonly TimingSample[]): readonly TimingSummary[] {
+  const byPop = Map.groupBy(samples, ({ pop }) => pop);
+  return [...byPop].map(([pop, ofPop]) => {
+    const good = ofPop.filter(isGood);
+    const parts = TIMING_PARTS.map((part) => [part, summarisePart(good.map((sample) => sample[part]).filter((ms) => ms >= 0))]);
+    return {
+      pop,
+      requests: ofPop.length,
+      failed: ofPop.length - good.length,
+      parts: Object.fromEntries(parts) as TimingSummary['parts'],
+    };
+  });
+}
+
+/** What was gained at a POP between two measurements of the same kind. */
+export interface TimingGain {
+  readonly pop: string;
+  /** Median, milliseconds. */
+  readonly firstByteBefore: number;
+  readonly firstByteAfter: number;
+  readonly waitBefore: number;
+  readonly waitAfter: number;
+}
+
+/** Of the POPs that both measurements have good answers of. */
+export function compareTiming(before: readonly TimingSummary[], after: readonly TimingSummary[]): readonly TimingGain[] {
+  return after.flatMap(({ pop, parts }) => {
+    const earlier = before.find((summary) => summary.pop === pop)?.parts;
+    if (!earlier?.firstByteMs || !earlier.waitMs || !parts.firstByteMs || !parts.waitMs) return [];
+    return [
+      {
+        pop,
+        firstByteBefore: earlier.firstByteMs.median,
+        firstByteAfter: parts.firstByteMs.median,
+        waitBefore: earlier.waitMs.median,
+        waitAfter: parts.waitMs.median,
+      },
+    ];
+  });
+}
