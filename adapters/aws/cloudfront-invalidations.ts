@@ -1,13 +1,8 @@
-import {
-  CloudFrontClient,
-  CreateInvalidationCommand,
-  type DistributionSummary,
-  GetInvalidationCommand,
-  ListDistributionsCommand,
-} from '@aws-sdk/client-cloudfront';
+import { CloudFrontClient, CreateInvalidationCommand, GetInvalidationCommand } from '@aws-sdk/client-cloudfront';
 import { sleep, systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { Invalidations } from '../../core/ports/invalidations.ts';
+import { isNamed, listDistributions } from './account-distributions.ts';
 import { attempt, type AwsCall, isCredentialsError, translateAwsError } from './aws-error.ts';
 
 export interface CloudFrontInvalidationsOptions {
@@ -26,19 +21,8 @@ const CALL: AwsCall = {
   otherwise: 'try again, or run without --invalidate',
 };
 
-function serves(distribution: DistributionSummary, domain: string): boolean {
-  const names = [distribution.DomainName, ...(distribution.Aliases?.Items ?? [])];
-  return names.some((name) => name?.toLowerCase() === domain);
-}
-
 async function findDistributionId(client: CloudFrontClient, domain: string): Promise<string> {
-  let marker: string | undefined;
-  do {
-    const { DistributionList: page } = await client.send(new ListDistributionsCommand(marker === undefined ? {} : { Marker: marker }));
-    const found = page?.Items?.find((distribution) => serves(distribution, domain));
-    if (found?.Id !== undefined) return found.Id;
-    marker = page?.IsTruncated ? page.NextMarker : undefined;
-  } while (marker !== undefined);
+  for await (const distribution of listDistributions(client)) if (isNamed(distribution, domain)) return distribution.id;
   throw new PrewarmError(
     'invalidation',
     `${domain} is no distribution of this AWS account; use the credentials of the account that owns it, or run without --invalidate`,

@@ -19,26 +19,26 @@ export function describeTimers(name: string, create: () => TimersUnderTest | Pro
     afterEach(() => under.dispose?.());
 
     it('are due from their time on', async () => {
-      await under.timers.set('r1', 1_800_000_060_000);
-      expect(await under.due(1_800_000_059_999)).toEqual([]);
-      expect(await under.due(1_800_000_060_000)).toEqual(['r1']);
+      await under.timers.set('r1', 4_000_000_060_000);
+      expect(await under.due(4_000_000_059_999)).toEqual([]);
+      expect(await under.due(4_000_000_060_000)).toEqual(['r1']);
     });
 
     it('are replaced when set again, to earlier or later', async () => {
-      await under.timers.set('r1', 1_800_000_060_000);
-      await under.timers.set('r1', 1_800_000_120_000);
-      expect(await under.due(1_800_000_060_000)).toEqual([]);
-      await under.timers.set('r1', 1_800_000_030_000);
-      expect(await under.due(1_800_000_060_000)).toEqual(['r1']);
+      await under.timers.set('r1', 4_000_000_060_000);
+      await under.timers.set('r1', 4_000_000_120_000);
+      expect(await under.due(4_000_000_060_000)).toEqual([]);
+      await under.timers.set('r1', 4_000_000_030_000);
+      expect(await under.due(4_000_000_060_000)).toEqual(['r1']);
     });
 
     it('are gone when cancelled, and cancelling none is no error', async () => {
-      await under.timers.set('r1', 1_800_000_060_000);
-      await under.timers.set('r2', 1_800_000_060_000);
+      await under.timers.set('r1', 4_000_000_060_000);
+      await under.timers.set('r2', 4_000_000_060_000);
       await under.timers.cancel('r1');
       await under.timers.cancel('r1');
-      await under.timers.cancel('never set');
-      expect(await under.due(1_900_000_000_000)).toEqual(['r2']);
+      await under.timers.cancel('never-set');
+      expect(await under.due(4_100_000_000_000)).toEqual(['r2']);
     });
   });
 }

@@ -1,15 +1,18 @@
 import { join } from 'node:path';
 import { openDatabase } from '../../adapters/embedded/database.ts';
 import { createFileListStore } from '../../adapters/embedded/file-list-store.ts';
+import { createProcessFleet } from '../../adapters/embedded/process-fleet.ts';
 import { createSqliteQueue } from '../../adapters/embedded/sqlite-queue.ts';
 import { createSqliteRequestStore } from '../../adapters/embedded/sqlite-request-store.ts';
 import { createSqliteTimers } from '../../adapters/embedded/sqlite-timers.ts';
 import { systemClock } from '../../core/clock.ts';
+import { describeFleet } from '../contracts/fleet.contract.ts';
 import { describeListStore } from '../contracts/list-store.contract.ts';
 import { describeQueue, type Note } from '../contracts/queue.contract.ts';
 import { T0 } from '../contracts/request-rows.ts';
 import { describeRequestStore } from '../contracts/request-store.contract.ts';
 import { describeTimers } from '../contracts/timers.contract.ts';
+import { scriptPath } from './child-script.ts';
 import { createMemoryListStore } from '../simulation/memory-list-store.ts';
 import { createManualClock } from './manual-clock.ts';
 import { makeTemporaryDir } from './temporary-dir.ts';
@@ -61,3 +64,20 @@ describeListStore('A directory', () => {
 });
 
 describeListStore('Memory', () => ({ lists: createMemoryListStore() }));
+
+describeFleet('Child processes', () => {
+  const gone = new Set<number>();
+  const fleet = createProcessFleet({
+    entry: scriptPath('fleet-agent'),
+    env: { ...process.env, TEST_AGENT: 'stays' },
+    maximum: 3,
+    onExit: (pid) => {
+      gone.add(pid);
+    },
+    onFatal: (error) => {
+      throw error;
+    },
+    onOutput: () => {},
+  });
+  return { fleet, agents: () => fleet.pids().filter((pid) => !gone.has(pid)).length, dispose: () => fleet.close() };
+});
