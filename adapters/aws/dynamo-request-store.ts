@@ -2,7 +2,9 @@ import type { RequestStore } from '../../core/ports/request-store.ts';
 import { createDynamoCalls, type DynamoCallsOptions } from './dynamo-calls.ts';
 import { claimMethods } from './dynamo-claims.ts';
 import { countTasks } from './dynamo-count-tasks.ts';
-import { type DynamoTableNames, requestMethods } from './dynamo-requests.ts';
+import { readingMethods } from './dynamo-reading.ts';
+import { requestMethods } from './dynamo-requests.ts';
+import type { DynamoTableNames } from './dynamo-tables.ts';
 import { taskMethods } from './dynamo-tasks.ts';
 
 export interface DynamoRequestStoreOptions extends DynamoCallsOptions {
@@ -18,6 +20,7 @@ export function createDynamoRequestStore(options: DynamoRequestStoreOptions): Re
   const { tables, clock } = options;
   const calls = createDynamoCalls(options);
   return {
+    ...readingMethods(calls, tables),
     ...requestMethods(calls, tables, clock),
     ...taskMethods(calls, tables),
     ...claimMethods(calls, tables, clock),

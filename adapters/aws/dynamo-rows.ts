@@ -83,6 +83,7 @@ export function requestItem(row: RequestRow): Item {
   });
 }
 
+/** What is null in the row has no attribute. */
 type StoredRequest = Omit<RequestRow, 'spec' | 'counters' | 'plan'> & {
   readonly spec: unknown;
   readonly agents: number;
@@ -92,7 +93,7 @@ type StoredRequest = Omit<RequestRow, 'spec' | 'counters' | 'plan'> & {
 };
 
 export function readRequest(item: Item): KeptRequest {
-  const stored = fromItem(item) as unknown as Partial<StoredRequest> & StoredRequest;
+  const stored = fromItem(item) as unknown as StoredRequest;
   const row: RequestRow = {
     id: stored.id,
     spec: readSpec(stored.spec, stored.agents),

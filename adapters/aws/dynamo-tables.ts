@@ -10,6 +10,9 @@ export const BY_CREATION = 'byCreation';
 /** Partition of `BY_CREATION` that every request is in. */
 export const LISTED = 'all';
 
+/** Partition of the POP table with a row for every active request, written and removed with its status. */
+export const ACTIVE_PARTITION = 'active';
+
 interface TableKeys {
   readonly partitionKey: string;
   /** Null: the partition key alone. */
@@ -42,3 +45,6 @@ export const DYNAMO_TABLES: Readonly<Record<'requests' | 'pops' | 'tasks', Table
   /** One item per recorded task; `counted` is there once it is in the sums. */
   tasks: { partitionKey: 'requestId', sortKey: 'taskId', stream: 'NEW_IMAGE', index: null },
 };
+
+/** Names of the three tables. */
+export type DynamoTableNames = Readonly<Record<'requests' | 'pops' | 'tasks', string>>;
