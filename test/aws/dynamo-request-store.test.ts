@@ -1,7 +1,8 @@
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Consumed } from '../../adapters/aws/dynamo-calls.ts';
 import { createDynamoRequestStore } from '../../adapters/aws/dynamo-request-store.ts';
+import { ROW_LIFETIME_DAYS, TTL_ATTRIBUTE } from '../../adapters/aws/dynamo-tables.ts';
 import { systemClock } from '../../core/clock.ts';
 import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/counters.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
@@ -140,6 +141,22 @@ describeWithAccount('On an emulated account', (account) => {
     );
     // Two for each task; the request's row and the POP's have more than 1 KB.
     expect(taken('write')).toBeLessThanOrEqual(tasks.length * 2 + 12);
+  });
+
+  it('lets every item lapse, and shows a stream the status of a request', async () => {
+    const tables = await createTables(client);
+    const store = createDynamoRequestStore({ client, clock: { ...systemClock, now: () => T0 }, tables });
+    await start(store, ['SIN2-P1'], 4);
+    await store.putTask({ ...taskRow(ID, 'SIN2-P1', 1, { warmed: 1 }), recordedAt: T0 });
+    await store.countTasks(ID, ['SIN2-P1#0#1'], T0);
+    await store.putProvisional({ requestId: ID, agentId: 'a1', count: 1, bytes: 1, rate: 1, updatedAt: T0 });
+    await store.setOperatorClaim({ agents: 1, lapsesAt: T0 });
+    await store.claimIdempotencyKey({ key: 'k', fingerprint: 'f', requestId: ID, lapsesAt: T0 }, T0);
+    const scans = await Promise.all(Object.values(tables).map((name) => client.send(new ScanCommand({ TableName: name }))));
+    const items = scans.flatMap(({ Items = [] }) => Items);
+    expect(items.map((item) => item[TTL_ATTRIBUTE]?.N)).toEqual(items.map(() => String(T0 / 1000 + ROW_LIFETIME_DAYS * 86_400)));
+    expect(items).toHaveLength(8);
+    expect(items.find((item) => item['id']?.S === ID)?.['status']).toEqual({ S: 'IN_PROGRESS' });
   });
 
   it('says what it was doing and what to do when a table is not there', async () => {
