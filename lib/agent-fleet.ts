@@ -1,0 +1,106 @@
+import { CfnCondition, Fn } from 'aws-cdk-lib';
+import { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import { AmazonLinuxCpuType, CfnLaunchTemplate, MachineImage } from 'aws-cdk-lib/aws-ec2';
+import { CfnInstanceProfile, type Role } from 'aws-cdk-lib/aws-iam';
+import { NagSuppressions } from 'cdk-nag';
+import { Construct } from 'constructs';
+import type { AgentPlacement } from './agent-network.ts';
+
+export interface AgentFleetProps {
+  /** `prewarm_asg_<envName>`. Users' scripts rely on the name. */
+  readonly groupName: string;
+  /** The preferred type, such as `m6g.large`. A parameter. */
+  readonly instanceType: string;
+  /** However much is claimed, no more instances than this. A parameter. */
+  readonly maxInstances: string;
+  readonly placement: AgentPlacement;
+  /** What the agents may do. */
+  readonly role: Role;
+  /** The script that turns a new instance into an agent. */
+  readonly userData: string;
+}
+
+/** What may stand in for the chosen type: found in every region with Graviton, in the same sizes, with enough of a network. */
+const STAND_INS = ['m6g', 'c6g', 'r6g', 'c6gn', 'm6gd', 'c6gd'];
+const SIZES = ['medium', 'large', 'xlarge', '2xlarge', '4xlarge', '8xlarge', '12xlarge', '16xlarge'];
+
+/**
+ * The agents' instances: Spot, and none at rest. How many there are is nobody's business here: `reconcileFleet` sets the
+ * capacity from the claims of active requests, and agents protect themselves from scaling in while they work.
+ */
+export class AgentFleet extends Construct {
+  constructor(scope: Construct, id: string, props: AgentFleetProps) {
+    super(scope, id);
+    const template = this.createLaunchTemplate(props);
+    const group = new CfnAutoScalingGroup(this, 'Group', {
+      autoScalingGroupName: props.groupName,
+      minSize: '0',
+      maxSize: props.maxInstances,
+      // No desired capacity: a new group starts at its minimum, 0, and a later deploy must not reset one that is at work.
+      vpcZoneIdentifier: props.placement.subnetIds,
+      capacityRebalance: true,
+      mixedInstancesPolicy: {
+        instancesDistribution: {
+          onDemandBaseCapacity: 0,
+          onDemandPercentageAboveBaseCapacity: 0,
+          spotAllocationStrategy: 'price-capacity-optimized',
+        },
+        launchTemplate: {
+          launchTemplateSpecification: { launchTemplateId: template.ref, version: template.attrLatestVersionNumber },
+          overrides: this.createOverrides(props.instanceType),
+        },
+      },
+      metricsCollection: [{ granularity: '1Minute', metrics: ['GroupDesiredCapacity', 'GroupInServiceInstances'] }],
+      tags: [{ key: 'Name', value: props.groupName, propagateAtLaunch: true }],
+    });
+    // An instance that booted before its role may do anything would fetch no program.
+    group.node.addDependency(props.role.node.findChild('DefaultPolicy'));
+    NagSuppressions.addResourceSuppressions(group, [
+      {
+        id: 'AwsSolutions-AS3',
+        reason: 'Instances come and go with every request, which is no news; those that stay too long raise an alarm.',
+      },
+      {
+        id: 'CdkNagValidationFailure',
+        reason:
+          'AwsSolutions-EC26 cannot read overrides with conditions. The one disk of the launch template is encrypted, which a test asserts.',
+      },
+    ]);
+  }
+
+  private createLaunchTemplate({ placement, role, userData, groupName }: AgentFleetProps): CfnLaunchTemplate {
+    const profile = new CfnInstanceProfile(this, 'Profile', { roles: [role.roleName] });
+    const image = MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }).getImage(this);
+    return new CfnLaunchTemplate(this, 'Template', {
+      launchTemplateData: {
+        imageId: image.imageId,
+        iamInstanceProfile: { arn: profile.attrArn },
+        securityGroupIds: placement.securityGroupIds,
+        ...(placement.keyName === undefined ? {} : { keyName: placement.keyName }),
+        // IMDSv2 only, and for the instance itself: a redirect or a container is one hop too far from the role's credentials.
+        metadataOptions: { httpEndpoint: 'enabled', httpTokens: 'required', httpPutResponseHopLimit: 1 },
+        blockDeviceMappings: [
+          { deviceName: '/dev/xvda', ebs: { volumeType: 'gp3', volumeSize: 8, encrypted: true, deleteOnTermination: true } },
+        ],
+        tagSpecifications: [{ resourceType: 'volume', tags: [{ key: 'Name', value: groupName }] }],
+        userData: Fn.base64(userData),
+      },
+    });
+  }
+
+  /** The chosen type first, then the stand-ins of its size, but for the one that was chosen: a group with a type twice is refused. */
+  private createOverrides(
+    instanceType: string,
+  ): (CfnAutoScalingGroup.LaunchTemplateOverridesProperty | ReturnType<typeof Fn.conditionIf>)[] {
+    const chosenSize = Fn.select(1, Fn.split('.', instanceType));
+    const small = new CfnCondition(this, 'SmallIsChosen', { expression: Fn.conditionEquals(instanceType, 't4g.small') });
+    const size = Fn.conditionIf(small.logicalId, 'medium', chosenSize).toString();
+    const standIns = STAND_INS.map((family) => {
+      const chosen = new CfnCondition(this, `${family.toUpperCase()}IsChosen`, {
+        expression: Fn.conditionOr(...SIZES.map((sold) => Fn.conditionEquals(instanceType, `${family}.${sold}`))),
+      });
+      return Fn.conditionIf(chosen.logicalId, { Ref: 'AWS::NoValue' }, { InstanceType: Fn.join('.', [family, size]) });
+    });
+    return [{ instanceType }, ...standIns];
+  }
+}

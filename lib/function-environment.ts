@@ -1,0 +1,53 @@
+import type { SystemResources } from './permissions.ts';
+
+/** The names of what a function can be told. Edge options are not among them: only test harnesses set those. */
+export type Variable =
+  | 'PREWARM_REQUEST_TABLE'
+  | 'PREWARM_POP_TABLE'
+  | 'PREWARM_TASK_TABLE'
+  | 'PREWARM_BUCKET'
+  | 'PREWARM_TASK_QUEUE_URL'
+  | 'PREWARM_DEAD_LETTER_QUEUE_URL'
+  | 'PREWARM_SIZE_QUEUE_URL'
+  | 'PREWARM_PLAN_QUEUE_URL'
+  | 'PREWARM_GROUP_NAME'
+  | 'PREWARM_MAX_INSTANCES'
+  | 'PREWARM_SCHEDULE_GROUP'
+  | 'PREWARM_SHUTDOWN_FUNCTION_ARN'
+  | 'PREWARM_SCHEDULE_ROLE_ARN'
+  | 'PREWARM_EVENT_BUS'
+  | 'PREWARM_TOPIC_ARN'
+  | 'PREWARM_SHOW_SUCCESS_URLS';
+
+export interface EnvironmentSource {
+  readonly resources: SystemResources;
+  readonly maxInstances: string;
+  readonly showSuccessUrls: string;
+}
+
+/** The wanted ones, and the environment's name, which every function puts beside its metrics. */
+export function createEnvironment(
+  { resources, maxInstances, showSuccessUrls }: EnvironmentSource,
+  wanted: readonly Variable[],
+): Readonly<Record<string, string>> {
+  const { tables, queues, schedules, notifications } = resources;
+  const values: Readonly<Record<Variable, string>> = {
+    PREWARM_REQUEST_TABLE: tables.requests.tableName,
+    PREWARM_POP_TABLE: tables.pops.tableName,
+    PREWARM_TASK_TABLE: tables.tasks.tableName,
+    PREWARM_BUCKET: resources.bucket.bucketName,
+    PREWARM_TASK_QUEUE_URL: queues.tasks.queueUrl,
+    PREWARM_DEAD_LETTER_QUEUE_URL: queues.deadTasks.queueUrl,
+    PREWARM_SIZE_QUEUE_URL: queues.sizes.queueUrl,
+    PREWARM_PLAN_QUEUE_URL: queues.plans.queueUrl,
+    PREWARM_GROUP_NAME: resources.groupName,
+    PREWARM_MAX_INSTANCES: maxInstances,
+    PREWARM_SCHEDULE_GROUP: schedules.groupName,
+    PREWARM_SHUTDOWN_FUNCTION_ARN: schedules.shutdownFunctionArn,
+    PREWARM_SCHEDULE_ROLE_ARN: schedules.role.roleArn,
+    PREWARM_EVENT_BUS: notifications.bus.eventBusName,
+    PREWARM_TOPIC_ARN: notifications.requests.topicArn,
+    PREWARM_SHOW_SUCCESS_URLS: showSuccessUrls,
+  };
+  return { PREWARM_ENV_NAME: resources.envName, ...Object.fromEntries(wanted.map((name) => [name, values[name]])) };
+}

@@ -1,0 +1,233 @@
+import { Duration } from 'aws-cdk-lib';
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import { Construct } from 'constructs';
+import { BY_CREATION } from '../adapters/aws/dynamo-tables.ts';
+import { createEnvironment, type EnvironmentSource, type Variable } from './function-environment.ts';
+import { NodeFunction } from './node-function.ts';
+import {
+  endRequests,
+  findDistributions,
+  invalidate,
+  onGroup,
+  onIndex,
+  onQueue,
+  onStream,
+  onTable,
+  publish,
+  READ,
+  readLists,
+  setTimers,
+  writeLists,
+} from './permissions.ts';
+import { explainWildcards } from './wildcard-reasons.ts';
+
+export interface FunctionsProps extends EnvironmentSource {
+  /** Of the functions that size and plan. */
+  readonly shareTimeout: Duration;
+}
+
+interface Definition {
+  readonly description: string;
+  readonly timeout: Duration;
+  readonly memorySize: number;
+  readonly variables: readonly Variable[];
+  readonly statements: readonly PolicyStatement[];
+}
+
+/** How long events that came by themselves (timers, the bus, topics) are tried again. */
+const EVENT_AGE = Duration.hours(6);
+const LISTS = 'requests';
+const REPORTS = 'reports';
+const TABLES: readonly Variable[] = ['PREWARM_REQUEST_TABLE', 'PREWARM_POP_TABLE', 'PREWARM_TASK_TABLE'];
+/** What whoever may end a request has to know. */
+const ENDING: readonly Variable[] = [
+  'PREWARM_GROUP_NAME',
+  'PREWARM_MAX_INSTANCES',
+  'PREWARM_SCHEDULE_GROUP',
+  'PREWARM_SHUTDOWN_FUNCTION_ARN',
+  'PREWARM_SCHEDULE_ROLE_ARN',
+  'PREWARM_EVENT_BUS',
+];
+
+/** The functions, each with the variables and the permissions of its step alone. What wakes them is in `Triggers`. */
+export class Functions extends Construct {
+  readonly api: NodeFunction;
+  readonly getSize: NodeFunction;
+  readonly task: NodeFunction;
+  readonly aggregate: NodeFunction;
+  readonly shutdown: NodeFunction;
+  readonly deadLetter: NodeFunction;
+  readonly report: NodeFunction;
+
+  private readonly props: FunctionsProps;
+
+  constructor(scope: Construct, id: string, props: FunctionsProps) {
+    super(scope, id);
+    this.props = props;
+    this.api = this.create('Api', 'api', this.defineApi());
+    this.getSize = this.create('GetSize', 'get-size', this.defineGetSize());
+    this.task = this.create('Task', 'task', this.defineTask());
+    this.aggregate = this.create('Aggregate', 'aggregate', this.defineAggregate());
+    this.shutdown = this.create('Shutdown', 'shutdown', this.defineShutdown());
+    this.deadLetter = this.create('DeadLetter', 'dead-letter', this.defineDeadLetter());
+    this.report = this.create('Report', 'report', this.defineReport());
+    for (const asynchronous of [this.shutdown, this.report]) {
+      asynchronous.handler.configureAsyncInvoke({
+        onFailure: new SqsDestination(props.resources.queues.failed),
+        retryAttempts: 2,
+        maxEventAge: EVENT_AGE,
+      });
+    }
+  }
+
+  /** All of them, as alarms and dashboards list them. */
+  get all(): readonly NodeFunction[] {
+    return [this.api, this.getSize, this.task, this.aggregate, this.shutdown, this.deadLetter, this.report];
+  }
+
+  private create(id: string, name: string, { variables, ...definition }: Definition): NodeFunction {
+    const created = new NodeFunction(this, id, {
+      envName: this.props.resources.envName,
+      name,
+      entry: `lambda/${name}.ts`,
+      environment: createEnvironment(this.props, variables),
+      ...definition,
+    });
+    explainWildcards(created.role, definition.statements);
+    return created;
+  }
+
+  private defineApi(): Definition {
+    const { resources } = this.props;
+    const { tables, bucket, queues } = resources;
+    return {
+      description: 'Answers the HTTP API, and makes requests',
+      // API Gateway waits 29 s.
+      timeout: Duration.seconds(29),
+      memorySize: 1024,
+      variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_SHOW_SUCCESS_URLS'],
+      statements: [
+        ...endRequests(this, resources),
+        ...setTimers(resources),
+        onTable(tables.requests, 'PutItem'),
+        onIndex(tables.requests, BY_CREATION),
+        onTable(tables.pops, 'PutItem'),
+        onTable(tables.tasks, ...READ),
+        ...readLists(bucket, LISTS, REPORTS),
+        writeLists(bucket, LISTS, REPORTS),
+        onQueue(queues.tasks, 'GetQueueAttributes'),
+        findDistributions(),
+      ],
+    };
+  }
+
+  private defineGetSize(): Definition {
+    const { resources, shareTimeout } = this.props;
+    const { bucket, queues } = resources;
+    return {
+      description: 'Invalidates where asked, learns the size of every URL, and writes the sized list',
+      timeout: shareTimeout,
+      memorySize: 1769,
+      variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_SIZE_QUEUE_URL'],
+      statements: [
+        ...endRequests(this, resources),
+        ...onStream(resources.tables.requests),
+        ...readLists(bucket, LISTS),
+        writeLists(bucket, LISTS),
+        onQueue(queues.sizes, 'SendMessage'),
+        findDistributions(),
+        invalidate(this),
+      ],
+    };
+  }
+
+  private defineTask(): Definition {
+    const { resources, shareTimeout } = this.props;
+    const { tables, bucket, queues } = resources;
+    return {
+      description: "Resolves the POPs' addresses, cuts the list into slices, and enqueues the tasks",
+      timeout: shareTimeout,
+      memorySize: 1769,
+      variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_PLAN_QUEUE_URL'],
+      statements: [
+        ...endRequests(this, resources),
+        ...onStream(tables.requests),
+        onTable(tables.pops, 'PutItem'),
+        onTable(tables.tasks, ...READ, 'PutItem'),
+        ...readLists(bucket, LISTS),
+        writeLists(bucket, LISTS),
+        onQueue(queues.tasks, 'SendMessage'),
+        onQueue(queues.plans, 'SendMessage'),
+      ],
+    };
+  }
+
+  private defineAggregate(): Definition {
+    const { resources } = this.props;
+    const { tables } = resources;
+    return {
+      description: 'Counts recorded tasks into their requests and POPs, and ends the requests that are done',
+      timeout: Duration.minutes(1),
+      memorySize: 1024,
+      variables: [...TABLES, ...ENDING],
+      statements: [
+        ...endRequests(this, resources),
+        ...onStream(tables.tasks),
+        onTable(tables.pops, 'PutItem'),
+        onTable(tables.tasks, ...READ, 'UpdateItem'),
+      ],
+    };
+  }
+
+  private defineShutdown(): Definition {
+    const { resources } = this.props;
+    const { queues, groupName } = resources;
+    return {
+      description: 'Ends requests at their time-out, and brings the fleet to what is claimed',
+      timeout: Duration.minutes(2),
+      memorySize: 512,
+      variables: [...TABLES, ...ENDING, 'PREWARM_TASK_QUEUE_URL'],
+      statements: [
+        ...endRequests(this, resources),
+        ...setTimers(resources),
+        onQueue(queues.tasks, 'ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes'),
+        onGroup(this, groupName, 'TerminateInstanceInAutoScalingGroup'),
+      ],
+    };
+  }
+
+  private defineDeadLetter(): Definition {
+    const { tables, bucket } = this.props.resources;
+    return {
+      description: 'Records the targets of tasks that nobody brought to an end',
+      timeout: Duration.minutes(1),
+      memorySize: 512,
+      variables: [...TABLES, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_DEAD_LETTER_QUEUE_URL'],
+      statements: [
+        onTable(tables.requests, ...READ),
+        onTable(tables.tasks, ...READ, 'PutItem'),
+        ...readLists(bucket, LISTS),
+        writeLists(bucket, LISTS),
+      ],
+    };
+  }
+
+  private defineReport(): Definition {
+    const { tables, bucket, notifications } = this.props.resources;
+    return {
+      description: "Writes an ended request's report, and tells those who asked to be told",
+      timeout: Duration.minutes(5),
+      memorySize: 1769,
+      variables: [...TABLES, 'PREWARM_BUCKET', 'PREWARM_TOPIC_ARN'],
+      statements: [
+        onTable(tables.requests, ...READ),
+        onTable(tables.pops, ...READ),
+        onTable(tables.tasks, ...READ),
+        ...readLists(bucket, LISTS, REPORTS),
+        writeLists(bucket, REPORTS),
+        publish(notifications.requests.topicArn),
+      ],
+    };
+  }
+}

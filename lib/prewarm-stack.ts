@@ -1,0 +1,23 @@
+import { type App, Stack } from 'aws-cdk-lib';
+import { AgentNetwork } from './agent-network.ts';
+import { composeSystem } from './compose-system.ts';
+import { createStackParameters } from './stack-parameters.ts';
+
+export interface PrewarmStackProps {
+  /** What the parameter `envName` is unless it is set. */
+  readonly defaultEnvName: string;
+  /** Whether lists, results and rows outlive the stack. */
+  readonly retainData: boolean;
+}
+
+/** The system in a VPC of its own. */
+export class PrewarmStack extends Stack {
+  constructor(app: App, id: string, { defaultEnvName, retainData }: PrewarmStackProps) {
+    super(app, id, { description: 'Pre-warms CloudFront: API, functions and agents, in a VPC of their own' });
+    composeSystem(this, {
+      parameters: createStackParameters(this, defaultEnvName),
+      placement: new AgentNetwork(this, 'Network').placement,
+      retainData,
+    });
+  }
+}

@@ -1,0 +1,187 @@
+import { CfnCondition, Duration, Fn, RemovalPolicy, Size } from 'aws-cdk-lib';
+import {
+  AccessLogFormat,
+  type ApiKey,
+  type CfnRestApi,
+  EndpointType,
+  LambdaIntegration,
+  LogGroupLogDestination,
+  MethodLoggingLevel,
+  Period,
+  ResponseType,
+  RestApi,
+} from 'aws-cdk-lib/aws-apigateway';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { NagSuppressions } from 'cdk-nag';
+import { Construct } from 'constructs';
+
+export interface RequestApiProps {
+  readonly envName: string;
+  /** Answers everything: the routes are the app's. */
+  readonly handler: IFunction;
+  /** A parameter with the id of an interface endpoint, or the empty string: then the API is reached through that endpoint only. */
+  readonly vpcEndpointId?: string;
+}
+
+const STAGE = 'v1';
+/** What may be asked without a key. */
+const OPEN_PATHS = ['openapi.json', 'healthz'];
+/** A client that waits asks every second or two. */
+const KEY_LIMITS = { rateLimit: 50, burstLimit: 100, perDay: 500_000 };
+/** Of all callers together; it bounds what those without a key can cost. */
+const STAGE_LIMITS = { rateLimit: 200, burstLimit: 400 };
+
+/** One line of JSON per request: who (by key), what, how it went, and where the time was spent. */
+const ACCESS_LOG = AccessLogFormat.custom(
+  JSON.stringify({
+    time: '$context.requestTime',
+    requestId: '$context.requestId',
+    method: '$context.httpMethod',
+    path: '$context.path',
+    status: '$context.status',
+    keyId: '$context.identity.apiKeyId',
+    ip: '$context.identity.sourceIp',
+    userAgent: '$context.identity.userAgent',
+    responseLength: '$context.responseLength',
+    responseMs: '$context.responseLatency',
+    functionMs: '$context.integrationLatency',
+    error: '$context.error.message',
+  }),
+);
+
+/** The HTTP API: API Gateway looks at the key, counts, logs and compresses; all else is the app's. */
+export class RequestApi extends Construct {
+  readonly api: RestApi;
+  readonly key: ApiKey;
+  /** The stage's base URL, with its final slash. */
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, props: RequestApiProps) {
+    super(scope, id);
+    this.api = this.createApi(props.envName);
+    this.url = this.api.url;
+    this.addPaths(props.handler);
+    this.addErrors();
+    this.key = this.addKey(props.envName);
+    if (props.vpcEndpointId !== undefined) this.makePrivate(props.vpcEndpointId);
+    this.explain();
+  }
+
+  private createApi(envName: string): RestApi {
+    const log = new LogGroup(this, 'AccessLog', {
+      logGroupName: `/prewarm/${envName}/api-access`,
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const api = new RestApi(this, 'Api', {
+      restApiName: `prewarm_${envName}`,
+      description: `Pre-warms CloudFront: the API of the environment ${envName}`,
+      endpointTypes: [EndpointType.REGIONAL],
+      // Answers are text, so no media type is binary: a body that API Gateway took for binary would reach the app as base64.
+      minCompressionSize: Size.kibibytes(1),
+      // Access logs need the account's logging role, which is one for all APIs of the account and region. So it stays.
+      cloudWatchRole: true,
+      cloudWatchRoleRemovalPolicy: RemovalPolicy.RETAIN,
+      deployOptions: {
+        stageName: STAGE,
+        description: 'The only stage',
+        accessLogDestination: new LogGroupLogDestination(log),
+        accessLogFormat: ACCESS_LOG,
+        loggingLevel: MethodLoggingLevel.ERROR,
+        metricsEnabled: true,
+        throttlingRateLimit: STAGE_LIMITS.rateLimit,
+        throttlingBurstLimit: STAGE_LIMITS.burstLimit,
+      },
+    });
+    // The stack has outputs of its own, with names that users rely on.
+    api.node.tryRemoveChild('Endpoint');
+    return api;
+  }
+
+  private addPaths(handler: IFunction): void {
+    const toApp = new LambdaIntegration(handler, { scopePermissionToMethod: false, timeout: Duration.seconds(29) });
+    const withKey = { apiKeyRequired: true };
+    this.api.root.addMethod('ANY', toApp, withKey);
+    this.api.root.addResource('{proxy+}').addMethod('ANY', toApp, withKey);
+    for (const path of OPEN_PATHS) {
+      const resource = this.api.root.addResource(path);
+      resource.addMethod('GET', toApp, { apiKeyRequired: false });
+      resource.addMethod('ANY', toApp, withKey);
+    }
+  }
+
+  /** What API Gateway itself answers looks like what the app answers. */
+  private addErrors(): void {
+    const message = { 'application/json': '{"message":$context.error.messageString}' };
+    this.api.addGatewayResponse('ClientError', { type: ResponseType.DEFAULT_4XX, templates: message });
+    this.api.addGatewayResponse('ServerError', { type: ResponseType.DEFAULT_5XX, templates: message });
+    // Not telling a path that does not exist from one whose key is missing is the key's whole point.
+    this.api.addGatewayResponse('Forbidden', {
+      type: ResponseType.MISSING_AUTHENTICATION_TOKEN,
+      statusCode: '403',
+      templates: { 'application/json': '{"message":"Forbidden"}' },
+    });
+  }
+
+  private addKey(envName: string): ApiKey {
+    const key = this.api.addApiKey('Key', {
+      apiKeyName: `prewarm_${envName}`,
+      description: `For clients of the environment ${envName}`,
+    }) as ApiKey;
+    const plan = this.api.addUsagePlan('Plan', {
+      name: `prewarm_${envName}`,
+      description: 'What one key may ask',
+      throttle: { rateLimit: KEY_LIMITS.rateLimit, burstLimit: KEY_LIMITS.burstLimit },
+      quota: { limit: KEY_LIMITS.perDay, period: Period.DAY },
+    });
+    plan.addApiStage({ stage: this.api.deploymentStage });
+    plan.addApiKey(key);
+    return key;
+  }
+
+  /** A change of the parameter takes effect with the next deployment of the stage. */
+  private makePrivate(vpcEndpointId: string): void {
+    const isPrivate = new CfnCondition(this, 'IsPrivate', { expression: Fn.conditionNot(Fn.conditionEquals(vpcEndpointId, '')) });
+    const choose = (then: unknown, otherwise: unknown) => ({ 'Fn::If': [isPrivate.logicalId, then, otherwise] });
+    const nothing = { Ref: 'AWS::NoValue' };
+    const everything = { Principal: '*', Action: 'execute-api:Invoke', Resource: 'execute-api:/*' };
+    const statements = [
+      { Effect: 'Allow', ...everything, Condition: { StringEquals: { 'aws:SourceVpce': vpcEndpointId } } },
+      { Effect: 'Deny', ...everything, Condition: { StringNotEquals: { 'aws:SourceVpce': vpcEndpointId } } },
+    ];
+    const api = this.api.node.defaultChild as CfnRestApi;
+    api.addPropertyOverride('EndpointConfiguration', {
+      Types: [choose('PRIVATE', 'REGIONAL')],
+      VpcEndpointIds: choose([vpcEndpointId], nothing),
+    });
+    api.addPropertyOverride('Policy', choose({ Version: '2012-10-17', Statement: statements }, nothing));
+  }
+
+  private explain(): void {
+    NagSuppressions.addResourceSuppressions(
+      this.api,
+      [
+        {
+          id: 'AwsSolutions-APIG2',
+          reason: 'The app validates, field by field, with messages that name the field; a model here would answer before it.',
+        },
+        {
+          id: 'AwsSolutions-APIG3',
+          reason: 'Whether a web ACL is wanted, and which, depends on the account; it can be put before the stage.',
+        },
+        {
+          id: 'AwsSolutions-APIG4',
+          reason: 'Clients have a key, which every method asks for but those of the public document and the health check.',
+        },
+        { id: 'AwsSolutions-COG4', reason: 'Clients are scripts with a key, not people who sign in.' },
+        {
+          id: 'AwsSolutions-IAM4',
+          reason: "The account-wide logging role, as API Gateway's own console makes it.",
+          appliesTo: ['Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs'],
+        },
+      ],
+      true,
+    );
+  }
+}

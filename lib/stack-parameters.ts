@@ -1,0 +1,58 @@
+import { CfnParameter, type Stack } from 'aws-cdk-lib';
+
+/** What both stacks let the user set. */
+export interface StackParameters {
+  readonly envName: string;
+  readonly showSuccessUrls: string;
+  readonly instanceType: string;
+  readonly threadNumber: string;
+  readonly maxInstances: string;
+}
+
+/**
+ * Graviton from its second generation on: the agents' image is arm64, and Amazon Linux 2023 does not run on the first (a1).
+ * The sizes are those which the other types of the fleet come in too.
+ */
+const GRAVITON =
+  '(t4g\\.(small|medium|large|xlarge|2xlarge)|([cmrx]\\d+g[a-z]*|i[ms]?\\d+g[a-z]*)\\.(medium|large|xlarge|(2|4|8|12|16)xlarge))';
+
+/** Parameters with these very names, `envName` being `defaultEnvName` unless it is set. */
+export function createStackParameters(stack: Stack, defaultEnvName: string): StackParameters {
+  const text = (id: string, props: ConstructorParameters<typeof CfnParameter>[2]) => new CfnParameter(stack, id, props).valueAsString;
+  return {
+    envName: text('envName', {
+      type: 'String',
+      default: defaultEnvName,
+      description: 'Ends the names of queues, functions and the group, so that environments live side by side',
+      allowedPattern: '[A-Za-z0-9-]{1,20}',
+      constraintDescription: 'must be 1 to 20 letters, digits and hyphens',
+    }),
+    showSuccessUrls: text('ShowSuccessUrls', {
+      type: 'String',
+      default: 'false',
+      allowedValues: ['true', 'false'],
+      description: 'Whether GET /status lists the URLs that succeeded, too',
+    }),
+    instanceType: text('InstanceType', {
+      type: 'String',
+      default: 'm6g.large',
+      description: "The agents' preferred instance type (Graviton: the image is arm64); others of its size stand in where Spot has none",
+      allowedPattern: GRAVITON,
+      constraintDescription: 'must be a Graviton type of a usual size, such as m6g.large, c7gn.2xlarge or t4g.small',
+    }),
+    threadNumber: text('ThreadNumber', {
+      type: 'Number',
+      default: 6,
+      minValue: 1,
+      maxValue: 512,
+      description: 'Downloads in flight per agent at the least; each agent finds out how many more do good',
+    }),
+    maxInstances: text('MaxInstances', {
+      type: 'Number',
+      default: 100,
+      minValue: 1,
+      maxValue: 1000,
+      description: 'The most instances that all requests together may start',
+    }),
+  };
+}
