@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import { createHolder } from '../adapters/embedded/holder.ts';
 import { openEmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { createUndiciDownloader } from '../adapters/http/undici-downloader.ts';
@@ -7,19 +6,10 @@ import { PrewarmError } from '../core/errors.ts';
 import type { Downloader } from '../core/ports/downloader.ts';
 import { createAgent } from '../core/work/agent.ts';
 import { type AgentConfig, loadAgentConfig } from './agent-config.ts';
+import { createLoadMeter } from './load-meter.ts';
 
 /** A receive must not keep a stopping agent waiting; the queue is a file on this machine, so asking often costs little. */
 const RECEIVE_WAIT_MS = 200;
-
-function createLoadMeter(): () => number {
-  let last = performance.eventLoopUtilization();
-  return () => {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, last);
-    last = now;
-    return utilization;
-  };
-}
 
 /** Tells the parent why this agent cannot go on, and ends. */
 function giveUp(error: unknown): void {

@@ -15,14 +15,15 @@ const LEAVE_MS = 2000;
 
 /**
  * Keeps the group from taking an instance while one of its agents is busy, and lets it after `idleMs` without a task: two calls
- * per busy spell, however short its tasks are. `protect` calls the group; one that fails is logged and made good later.
+ * per busy spell, however short its tasks are. `protect` calls the group, and answers false
+ * when that takes no protection for the instance now; both this and a failure, which is logged, are made good later.
  *
  * The agents of an instance agree without a lock: each sets its marker before it calls, and calls again until what it asked for is
  * what the markers say afterwards. The last call to take effect is thus one that was right when it had returned.
  */
 export function createScaleInProtection(
   markers: BusyMarkers,
-  protect: (on: boolean) => Promise<void>,
+  protect: (on: boolean) => Promise<boolean>,
   log: AgentLog,
   idleMs: number,
 ): ScaleInProtection {
@@ -36,16 +37,23 @@ export function createScaleInProtection(
       let asked: boolean;
       do {
         asked = markers.any();
-        await protect(asked);
+        if (!(await protect(asked))) {
+          tryLater();
+          return;
+        }
       } while (asked !== markers.any());
     } catch (error) {
       log.warn('scale_in_protection_failed', error);
-      clearTimeout(retryTimer);
-      retryTimer = setTimeout(() => void reconcile(), RETRY_MS).unref();
+      tryLater();
     } finally {
       // In the same turn as the last look at the markers: whoever sets one later starts anew.
       calling = null;
     }
+  }
+
+  function tryLater(): void {
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(() => void reconcile(), RETRY_MS).unref();
   }
 
   function reconcile(): Promise<void> {

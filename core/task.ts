@@ -27,6 +27,18 @@ export interface TaskMessage {
   readonly slice: Slice;
 }
 
+const SLICE_NUMBERS: readonly (keyof Slice)[] = ['number', 'part', 'start', 'end', 'rows'];
+
+/** Whether what came from a queue is a task, and not something that somebody else put there. */
+export function isTaskMessage(value: unknown): value is TaskMessage {
+  if (typeof value !== 'object' || value === null) return false;
+  const { requestId, taskId, pop, addresses, slice } = value as Partial<Record<keyof TaskMessage, unknown>>;
+  if (typeof requestId !== 'string' || typeof taskId !== 'string' || typeof pop !== 'string') return false;
+  if (!Array.isArray(addresses) || typeof slice !== 'object' || slice === null) return false;
+  const parts = slice as Partial<Record<keyof Slice, unknown>>;
+  return (parts.list === 'sized' || parts.list === 'failed') && SLICE_NUMBERS.every((name) => Number.isSafeInteger(parts[name]));
+}
+
 /** What is recorded of a task, once: the counts of its result object. */
 export interface TaskRow {
   readonly requestId: string;

@@ -1,0 +1,3 @@
+import { runAwsAgent } from './run-aws-agent.ts';
+
+await runAwsAgent();

@@ -1,0 +1,174 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setScaleInProtection } from '../adapters/aws/asg-fleet.ts';
+import { createDynamoRequestStore } from '../adapters/aws/dynamo-request-store.ts';
+import { createS3ListStore } from '../adapters/aws/s3-list-store.ts';
+import { createSqsQueue } from '../adapters/aws/sqs-queue.ts';
+import { createUndiciDownloader } from '../adapters/http/undici-downloader.ts';
+import { systemClock } from '../core/clock.ts';
+import type { AgentPorts } from '../core/ports/ports.ts';
+import type { Queue } from '../core/ports/queue.ts';
+import { isTaskMessage, type TaskMessage } from '../core/task.ts';
+import { type Agent, type AgentObserver, createAgent } from '../core/work/agent.ts';
+import { type AgentClients, createAgentClients } from './agent-clients.ts';
+import { type AgentLog, createAgentLog } from './agent-log.ts';
+import { type AwsAgentConfig, loadAwsAgentConfig } from './aws-agent-config.ts';
+import { createBusyMarkers } from './busy-markers.ts';
+import { createInstanceMetadata, type InstanceMetadata } from './instance-metadata.ts';
+import { createLoadMeter } from './load-meter.ts';
+import { createScaleInProtection } from './scale-in-protection.ts';
+import { createTaskFigures } from './task-figures.ts';
+import { untilOffDuty, untilOnDuty } from './watch-duty.ts';
+
+/** SQS's longest: an idle agent makes three calls a minute. */
+const RECEIVE_WAIT_MS = 20_000;
+/** Each report of provisional progress is a write per request. */
+const REPORT_MS = 10_000;
+const FIGURES_EVERY_MS = 60_000;
+const METADATA_TRIES = 10;
+const METADATA_PAUSE_MS = 1000;
+/** What is not given back by then comes back when its lease is over. */
+const HAND_BACK_DEADLINE_MS = 25_000;
+const LAST_MOMENT_MS = 2000;
+
+const write = (line: string) => void process.stdout.write(line);
+
+/** At boot the service may take a moment. Null: the signal was aborted first. Throws PrewarmError `api_failed`. */
+async function readInstanceId(metadata: InstanceMetadata, told: AbortSignal): Promise<string | null> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await metadata.instanceId();
+    } catch (error) {
+      if (told.aborted) return null;
+      if (tried === METADATA_TRIES) throw error;
+    }
+    await sleep(METADATA_PAUSE_MS);
+  }
+}
+
+/** What is no task is left to the queue's redrive policy, so that it stops no agent. */
+function onlyTasks(queue: Queue<TaskMessage>, log: AgentLog): Queue<TaskMessage> {
+  return {
+    ...queue,
+    async receive(max, waitMs, signal) {
+      const leases = await queue.receive(max, waitMs, signal);
+      const strange = leases.filter(({ message }) => !isTaskMessage(message));
+      if (strange.length > 0) log.info('strange_messages', { count: strange.length });
+      return leases.filter((lease) => !strange.includes(lease));
+    },
+  };
+}
+
+function createPorts(config: AwsAgentConfig, clients: AgentClients, log: AgentLog): AgentPorts {
+  const { bucket, queueUrl: url, deadLetterUrl, leaseMs, allowPrivateAddresses, ca } = config;
+  const queue = createSqsQueue<TaskMessage>(clients.queue, { url, deadLetterUrl, leaseMs, fairKey: ({ requestId }) => requestId });
+  return {
+    store: createDynamoRequestStore({ client: clients.tables, tables: config.tables, clock: systemClock }),
+    lists: createS3ListStore(clients.lists, { bucket }),
+    tasks: onlyTasks(queue, log),
+    downloader: createUndiciDownloader({ allowPrivateAddresses, ...(ca === null ? {} : { ca }) }),
+    clock: systemClock,
+  };
+}
+
+interface Work {
+  readonly agent: Agent;
+  /** To be called after the agent's end. */
+  readonly leave: () => Promise<void>;
+}
+
+function prepareWork(config: AwsAgentConfig, instanceId: string, log: AgentLog): Work {
+  const clients = createAgentClients(config.region);
+  const { groupName, leaseMs, beatMs, floor } = config;
+  const protection = createScaleInProtection(
+    createBusyMarkers(config.busyDir, config.agentNumber),
+    (on) => setScaleInProtection(clients.group, { groupName, instanceId }, on),
+    log,
+    config.idleMs,
+  );
+  const figures = createTaskFigures(log);
+  const timer = setInterval(() => figures.report(), FIGURES_EVERY_MS);
+  const observer: AgentObserver = {
+    ...figures,
+    held(tasks) {
+      figures.held(tasks);
+      protection.held(tasks);
+    },
+  };
+  const agent = createAgent(createPorts(config, clients, log), {
+    agentId: `${instanceId}-${process.pid}`,
+    leaseMs,
+    beatMs,
+    reportMs: REPORT_MS,
+    receiveWaitMs: RECEIVE_WAIT_MS,
+    concurrency: null,
+    floor,
+    random: Math.random,
+    load: createLoadMeter(),
+    observer,
+  });
+  return {
+    agent,
+    leave: () => {
+      clearInterval(timer);
+      figures.report();
+      return protection.leave();
+    },
+  };
+}
+
+/** What an agent that cannot go on holds beside the task it failed at. */
+async function giveBackOthers(agent: Agent, log: AgentLog): Promise<void> {
+  agent.stop().catch((error: unknown) => log.warn('leaving_after_failure', error));
+  await sleep(LAST_MOMENT_MS);
+}
+
+async function giveBack({ agent, leave }: Work): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new Error('not every task could be given back in time; the others come back when their leases end')),
+    HAND_BACK_DEADLINE_MS,
+  );
+  await Promise.race([agent.stop().then(leave), late]);
+  clearTimeout(timer);
+}
+
+/** Works tasks until the signal or the instance's metadata tells it to stop, then gives back what it holds. */
+async function workUntilTold(config: AwsAgentConfig, log: AgentLog, told: AbortSignal): Promise<void> {
+  const metadata = createInstanceMetadata(config.metadataEndpoint);
+  const instanceId = await readInstanceId(metadata, told);
+  if (instanceId === null) return;
+  await untilOnDuty(metadata, log, told);
+  if (told.aborted) return;
+  const work = prepareWork(config, instanceId, log);
+  log.info('working', { instance: instanceId, agent: config.agentNumber, region: config.region, floor: config.floor });
+  let why: string | null;
+  try {
+    why = await Promise.race([untilOffDuty(metadata, log, told), work.agent.run().then(() => null)]);
+  } catch (error) {
+    await giveBackOthers(work.agent, log);
+    throw error;
+  }
+  log.info('leaving', { why: why ?? String(told.reason) });
+  await giveBack(work);
+}
+
+/** The agent's process on an EC2 instance. Exit codes: 0 when told to leave, 1 on what it cannot recover from. Logs JSON lines to standard output. */
+export async function runAwsAgent(): Promise<void> {
+  const log = createAgentLog(write, { pid: process.pid });
+  const fail = (error: unknown) => {
+    log.error('failed', error);
+    process.exit(1);
+  };
+  process.on('uncaughtException', fail);
+  const told = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => told.abort(signal));
+  const startedAt = performance.now();
+  try {
+    await workUntilTold(loadAwsAgentConfig(process.env), log, told.signal);
+  } catch (error) {
+    fail(error);
+  }
+  log.info('stopped', { seconds: Math.round((performance.now() - startedAt) / 1000) });
+  process.exit(0);
+}
