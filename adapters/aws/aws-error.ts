@@ -24,14 +24,7 @@ const CREDENTIALS: ReadonlySet<string> = new Set([
   'TokenRefreshRequired',
   'UnrecognizedClient',
 ]);
-const DENIED: ReadonlySet<string> = new Set([
-  'AccessDenied',
-  'AccessDeniedByPolicy',
-  'AuthorizationError',
-  'NotAuthorized',
-  'Forbidden',
-  '403',
-]);
+const DENIED: ReadonlySet<string> = new Set(['AccessDenied', 'AccessDeniedByPolicy', 'Authorization', 'NotAuthorized', 'Forbidden']);
 const THROTTLED: ReadonlySet<string> = new Set([
   'BandwidthLimitExceeded',
   'LimitExceeded',
@@ -95,7 +88,7 @@ function remedyFor(cause: unknown, message: string, call: AwsCall): string {
   const own = call.remedies?.[awsErrorName(cause)];
   if (own !== undefined) return own;
   if (isCredentialsError(cause)) return 'give this machine working AWS credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID, or an instance role)';
-  if (DENIED.has(plainName(cause))) return deniedRemedy(message, call);
+  if (DENIED.has(plainName(cause)) || isHttpError(cause, 403)) return deniedRemedy(message, call);
   if (isThrottling(cause)) return 'AWS takes no more calls of this kind at the moment; try again in a minute, or raise the quota';
   if (MISSING.has(plainName(cause)))
     return 'it is not there under this name in this account and region; check the configuration, or deploy the stack';
