@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -18,10 +19,13 @@ export interface NotifiedServer {
 export async function openNotifiedServer(answers: readonly (number | null)[] = [204]): Promise<NotifiedServer> {
   const { caPem, leaf } = await createEdgeCertificates(['localhost']);
   const bodies: unknown[] = [];
-  const server = createServer(leaf, async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const status = answers[Math.min(bodies.length, answers.length - 1)];
     bodies.push(JSON.parse(await text(request)));
     if (status !== null) response.writeHead(status ?? 204, { location: 'https://localhost/elsewhere' }).end('an answer');
+  };
+  const server = createServer(leaf, (request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
   });
   server.listen(0, 'localhost');
   await once(server, 'listening');

@@ -1,0 +1,80 @@
+import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
+import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
+import type { Queue } from '../core/ports/queue.ts';
+import type { RequestStore } from '../core/ports/request-store.ts';
+import { isEnded, type RequestStatus } from '../core/request.ts';
+import { parseRequestMessage, type RequestMessage, requestOfRecord } from './event-records.ts';
+import type { FunctionLog } from './function-log.ts';
+import { openTimeBudget, type TimeBudget, type TimeLeft } from './time-budget.ts';
+
+export interface AdvanceDeps {
+  readonly pipeline: Pick<Pipeline, 'advance' | 'end' | 'halt'>;
+  readonly store: Pick<RequestStore, 'get'>;
+  /** Brings a request back to this function. */
+  readonly goOn: Pick<Queue<RequestMessage>, 'send'>;
+  /** Statuses whose work is this function's. */
+  readonly statuses: readonly RequestStatus[];
+  readonly log: Pick<FunctionLog, 'info' | 'error'>;
+}
+
+/** A stream's shard waits for its function: one share there, as many as there is time for from the queue. */
+const SHARES_OF_STREAM = 1;
+
+/**
+ * Does a request's work share by share, as long as its status is one of this function's and there is time; what is left
+ * comes back by the queue. A record whose request cannot be brought forward, and that alone, is reported as failed.
+ */
+export function createAdvanceHandler(deps: AdvanceDeps) {
+  return async (event: SQSEvent | DynamoDBStreamEvent, context: TimeLeft): Promise<SQSBatchResponse | DynamoDBBatchResponse> => {
+    const budget = openTimeBudget(context, deps.pipeline);
+    const fromStream = isStream(event);
+    const handle = async (record: SQSRecord | DynamoDBRecord) => {
+      try {
+        if (isStreamRecord(record)) await workOn(deps, requestOfRecord(record), SHARES_OF_STREAM, budget);
+        else await workOn(deps, parseRequestMessage(record.body).requestId, Number.POSITIVE_INFINITY, budget);
+      } catch (error) {
+        deps.log.error({ err: error, record: isStreamRecord(record) ? record.eventID : record.messageId }, 'a record failed');
+        throw error;
+      }
+    };
+    try {
+      const processor = new BatchProcessor(fromStream ? EventType.DynamoDBStreams : EventType.SQS);
+      return await processPartialResponse(event, handle, processor, { throwOnFullBatchFailure: false });
+    } finally {
+      budget.close();
+    }
+  };
+}
+
+function isStreamRecord(record: SQSRecord | DynamoDBRecord): record is DynamoDBRecord {
+  return record.eventSource === 'aws:dynamodb';
+}
+
+function isStream(event: SQSEvent | DynamoDBStreamEvent): event is DynamoDBStreamEvent {
+  const [first] = event.Records;
+  return first !== undefined && isStreamRecord(first);
+}
+
+async function workOn(deps: AdvanceDeps, id: string, shares: number, budget: TimeBudget): Promise<void> {
+  const { pipeline, store, goOn, statuses, log } = deps;
+  let wait: number | null = 0;
+  for (let done = 0; ; ) {
+    const row = await store.get(id);
+    if (row === null) return;
+    if (isEnded(row.status)) {
+      // Whoever ended it may have died before the side effects.
+      await pipeline.end(id, row.status, row.statusReason);
+      return;
+    }
+    if (!statuses.includes(row.status)) return;
+    if ((wait ?? 0) > 0 || budget.isHalted() || done >= shares || (done > 0 && budget.isShort())) {
+      await goOn.send([{ requestId: id }], wait ?? 0);
+      log.info({ request_id: id, status: row.status, shares: done, wait_ms: wait ?? 0 }, 'the rest comes later');
+      return;
+    }
+    wait = await pipeline.advance(id);
+    if (wait === null && !budget.isHalted()) return;
+    if (row.status !== 'CREATED') done += 1;
+  }
+}

@@ -1,0 +1,44 @@
+import type { APIGatewayProxyEvent, APIGatewayProxyResult, Context } from 'aws-lambda';
+import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
+import type { ApiDeps } from '../api/api-deps.ts';
+import { createApiApp } from '../api/app.ts';
+
+/** Where the gateway does not say which key it was. */
+const UNNAMED_KEY = 'api-key';
+const INVALID_BYTE = 0xff;
+
+/** What the gateway delivers beside a request. */
+interface Platform {
+  readonly requestContext?: { readonly identity?: { readonly apiKeyId?: string | null } };
+}
+
+/** The gateway has checked the key already, and says which one it was; a header would be the client's own word. */
+function keyNameOf(_request: Request, platform: unknown): string {
+  return (platform as Platform).requestContext?.identity?.apiKeyId || UNNAMED_KEY;
+}
+
+/** The route below the stage and whatever base path a domain of one's own has. */
+export function routePath({ path, resource, pathParameters, requestContext }: APIGatewayProxyEvent): string {
+  if (!resource.includes('{')) return resource;
+  const proxied = `/${pathParameters?.['proxy'] ?? ''}`;
+  const at = path.lastIndexOf(proxied);
+  if (proxied !== '/' && at >= 0 && /^\/?$/.test(path.slice(at + proxied.length))) return path.slice(at);
+  const stage = `/${requestContext.stage}`;
+  return path.startsWith(`${stage}/`) ? path.slice(stage.length) : path;
+}
+
+/** The gateway reads bodies as UTF-8, and what is none as U+FFFD: the app is to see that it was none, and not warm some other URL. */
+function restoreBody({ body, isBase64Encoded }: APIGatewayProxyEvent): Pick<APIGatewayProxyEvent, 'body' | 'isBase64Encoded'> {
+  if (body === null || isBase64Encoded || !body.includes('\ufffd')) return { body, isBase64Encoded };
+  const parts = body.split('\ufffd').flatMap((part, at) => (at === 0 ? [Buffer.from(part)] : [Buffer.of(INVALID_BYTE), Buffer.from(part)]));
+  return { body: Buffer.concat(parts).toString('base64'), isBase64Encoded: true };
+}
+
+/** The HTTP API behind API Gateway's REST proxy. */
+export function createApiHandler(deps: Omit<ApiDeps, 'keyNameOf'>) {
+  const answer = handle(createApiApp({ ...deps, keyNameOf }));
+  return async (event: APIGatewayProxyEvent, context: Context): Promise<APIGatewayProxyResult> => {
+    const request = { ...event, ...restoreBody(event), path: routePath(event) };
+    return (await answer(request as unknown as LambdaEvent, context as unknown as LambdaContext)) as APIGatewayProxyResult;
+  };
+}

@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto';
+import { withAccountDistributions } from '../adapters/aws/account-distributions.ts';
+import { systemClock } from '../core/clock.ts';
+import { createPipeline } from '../core/pipeline/create-pipeline.ts';
+import { popCatalogue } from '../data/catalogue.ts';
+import packageFile from '../package.json' with { type: 'json' };
+import { ABSENT_PORTS } from './absent-ports.ts';
+import { createApiHandler } from './api-handler.ts';
+import { countAccepted } from './count-accepted.ts';
+import { ENDING, loadFunctionConfig } from './function-config.ts';
+import { createInstruments, instrument } from './instrument.ts';
+import { createInvalidationCheck } from './invalidation-check.ts';
+import { lazyDistributions, lazyEndingPorts, lazyLinks, lazyListStore, lazyQueue, lazyResolver } from './lazy-ports.ts';
+import { openRequestStore } from './ports/request-store.ts';
+import { createBucketReportLinks } from './report-links.ts';
+
+const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'taskQueueUrl', 'showSuccessUrls', 'edge']);
+const instruments = createInstruments('api', config);
+const store = openRequestStore(config);
+const lists = lazyListStore(config);
+const ending = lazyEndingPorts(config);
+const distributions = lazyDistributions();
+const pipeline = createPipeline({ ...ABSENT_PORTS, ...ending, store, lists });
+
+export const handler = instrument(
+  instruments,
+  createApiHandler({
+    store,
+    lists,
+    pipeline: countAccepted(pipeline, { metrics: instruments.metrics, clock: systemClock }),
+    fleet: ending.fleet,
+    tasks: lazyQueue(config.taskQueueUrl),
+    domains: config.edge.edgeMap === null ? withAccountDistributions(lazyResolver(config), distributions) : null,
+    catalogue: popCatalogue(),
+    reportLinks: createBucketReportLinks({ store, lists, pipeline, links: lazyLinks(config) }),
+    invalidationFault: createInvalidationCheck(distributions),
+    groupName: config.group.groupName,
+    clock: systemClock,
+    log: instruments.log,
+    newId: randomUUID,
+    showSuccessUrls: config.showSuccessUrls,
+    showMetrics: false,
+    version: packageFile.version,
+  }),
+);

@@ -1,0 +1,61 @@
+import { InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import type { Counters } from '../core/counters.ts';
+import type { DynamoDBRecord } from 'aws-lambda';
+
+// Events come from this system's own tables, queues and schedules; one that does not look like it is nothing to guess at.
+
+/** `{"requestId": "..."}`: a queue's way to say "go on", and a timer's to say "time is up". */
+export interface RequestMessage {
+  readonly requestId: string;
+}
+
+function wrong(what: string, value: unknown, wanted: string): InvalidInput {
+  return new InvalidInput([inputFault(what, value, wanted)]);
+}
+
+export function isRequestMessage(value: unknown): value is RequestMessage {
+  return (
+    typeof value === 'object' && value !== null && 'requestId' in value && typeof value.requestId === 'string' && value.requestId !== ''
+  );
+}
+
+/** Throws InvalidInput. */
+export function parseRequestMessage(body: string): RequestMessage {
+  const value = parseJson(body);
+  if (isRequestMessage(value)) return value;
+  throw wrong('message', body, 'is not {"requestId": "..."}');
+}
+
+/** Undefined, which JSON cannot say: it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The request that a record of the request table's stream is about. Throws InvalidInput. */
+export function requestOfRecord(record: DynamoDBRecord): string {
+  const id = record.dynamodb?.Keys?.['id']?.S ?? '';
+  if (id === '') throw wrong('record', record.dynamodb?.Keys ?? '', 'has no id; it is none of the request table');
+  return id;
+}
+
+export interface TaskRecord {
+  readonly requestId: string;
+  readonly taskId: string;
+  readonly counters: Counters;
+}
+
+/** What a record of the task table's stream tells. Throws InvalidInput. */
+export function taskOfRecord({ dynamodb }: DynamoDBRecord): TaskRecord {
+  const keys = dynamodb?.Keys ?? {};
+  const requestId = keys['requestId']?.S ?? '';
+  const taskId = keys['taskId']?.S ?? '';
+  if (requestId === '' || taskId === '') throw wrong('record', keys, 'has no requestId and taskId; it is none of the task table');
+  const counters: Record<string, number> = {};
+  for (const [key, value] of Object.entries(dynamodb?.NewImage?.['counters']?.M ?? {})) counters[key] = Number(value.N ?? 0);
+  return { requestId, taskId, counters: counters as Counters };
+}

@@ -1,0 +1,7 @@
+import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import { type AsgFleet, createAsgFleet } from '../../adapters/aws/asg-fleet.ts';
+import type { FunctionConfig } from '../function-config.ts';
+
+export function openFleet({ group }: FunctionConfig<'group'>): AsgFleet {
+  return createAsgFleet(new AutoScalingClient(), group);
+}

@@ -1,0 +1,32 @@
+import { createPipeline } from '../core/pipeline/create-pipeline.ts';
+import type { TaskMessage } from '../core/task.ts';
+import { ABSENT_PORTS } from './absent-ports.ts';
+import { createAdvanceHandler } from './advance-handler.ts';
+import type { RequestMessage } from './event-records.ts';
+import { ENDING, loadFunctionConfig } from './function-config.ts';
+import { createInstruments, instrument } from './instrument.ts';
+import { lazyEndingPorts, lazyListStore, lazyQueue, lazyResolver } from './lazy-ports.ts';
+import { openRequestStore } from './ports/request-store.ts';
+
+/** Those of a POP that takes no downloads are recorded one by one, some 30 ms each: a share is over within a minute all the same. */
+const SHARE_TASKS = 2000;
+
+const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'taskQueueUrl', 'planQueueUrl', 'edge']);
+const instruments = createInstruments('task', config);
+const store = openRequestStore(config);
+const tasks = lazyQueue<TaskMessage>(config.taskQueueUrl, ({ requestId }) => requestId);
+
+export const handler = instrument(
+  instruments,
+  createAdvanceHandler({
+    store,
+    pipeline: createPipeline(
+      { ...ABSENT_PORTS, ...lazyEndingPorts(config), store, tasks, lists: lazyListStore(config), resolver: lazyResolver(config) },
+      { shareTasks: SHARE_TASKS },
+    ),
+    goOn: lazyQueue<RequestMessage>(config.planQueueUrl),
+    // The last step is the end of a request that has nothing to download.
+    statuses: ['QUEUEING', 'IN_PROGRESS'],
+    log: instruments.log,
+  }),
+);
