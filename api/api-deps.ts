@@ -51,4 +51,6 @@ export interface ApiDeps {
   /** Whether `GET /metrics` answers: figures of one process say nothing where there are many. */
   readonly showMetrics: boolean;
   readonly version: string;
+  /** Prometheus' text format, for what runs beside the API. */
+  readonly moreMetrics?: () => string;
 }

@@ -13,27 +13,30 @@ export interface Metrics {
 
 type Labels = Readonly<Record<string, string | number>>;
 
-function sample(name: string, labels: Labels, value: number): string {
+/** One line of Prometheus' text format. */
+export function metricSample(name: string, labels: Labels, value: number): string {
   const pairs = Object.entries(labels).map(([label, text]) => `${label}=${JSON.stringify(String(text))}`);
   return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`;
 }
 
-const head = (name: string, type: 'counter' | 'gauge' | 'histogram', help: string) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+/** What comes before the samples of a metric. */
+export const metricHead = (name: string, type: 'counter' | 'gauge' | 'histogram', help: string) =>
+  `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
 
 /** HTTP figures of this process, and the state of requests, queue and fleet at the time they are asked for. */
-export function createMetrics({ store, tasks, fleet }: Pick<ApiDeps, 'store' | 'tasks' | 'fleet'>): Metrics {
+export function createMetrics({ store, tasks, fleet, moreMetrics }: Pick<ApiDeps, 'store' | 'tasks' | 'fleet' | 'moreMetrics'>): Metrics {
   const answers = new Map<string, { readonly labels: Labels; answers: number }>();
   const buckets: number[] = BUCKETS.map(() => 0);
   let seen = 0;
   let sum = 0;
 
   function renderHttp(): string {
-    let text = head('prewarm_http_requests_total', 'counter', 'HTTP requests answered');
-    for (const { labels, answers: value } of answers.values()) text += sample('prewarm_http_requests_total', labels, value);
-    text += head('prewarm_http_request_seconds', 'histogram', 'Time to answer');
-    for (const [index, le] of BUCKETS.entries()) text += sample('prewarm_http_request_seconds_bucket', { le }, buckets[index] ?? 0);
-    text += sample('prewarm_http_request_seconds_bucket', { le: '+Inf' }, seen);
-    return `${text}${sample('prewarm_http_request_seconds_sum', {}, sum)}${sample('prewarm_http_request_seconds_count', {}, seen)}`;
+    let text = metricHead('prewarm_http_requests_total', 'counter', 'HTTP requests answered');
+    for (const { labels, answers: value } of answers.values()) text += metricSample('prewarm_http_requests_total', labels, value);
+    text += metricHead('prewarm_http_request_seconds', 'histogram', 'Time to answer');
+    for (const [index, le] of BUCKETS.entries()) text += metricSample('prewarm_http_request_seconds_bucket', { le }, buckets[index] ?? 0);
+    text += metricSample('prewarm_http_request_seconds_bucket', { le: '+Inf' }, seen);
+    return `${text}${metricSample('prewarm_http_request_seconds_sum', {}, sum)}${metricSample('prewarm_http_request_seconds_count', {}, seen)}`;
   }
 
   async function renderWork(): Promise<string> {
@@ -45,16 +48,20 @@ export function createMetrics({ store, tasks, fleet }: Pick<ApiDeps, 'store' | '
       for (const outcome of ['warmed', 'already_warm', 'failed'] as const) targets[outcome] += count(counters, outcome);
       targets.left += totalCount - accounted(counters);
     }
-    let text = head('prewarm_active_requests', 'gauge', 'Requests that have not ended');
-    for (const [status, value] of byStatus) text += sample('prewarm_active_requests', { status }, value);
-    text += head('prewarm_active_targets', 'gauge', 'Targets of requests that have not ended');
-    for (const [outcome, value] of Object.entries(targets)) text += sample('prewarm_active_targets', { outcome }, value);
-    text += head('prewarm_queue_tasks', 'gauge', 'Tasks on the queue');
+    let text = metricHead('prewarm_active_requests', 'gauge', 'Requests that have not ended');
+    for (const [status, value] of byStatus) text += metricSample('prewarm_active_requests', { status }, value);
+    text += metricHead('prewarm_active_targets', 'gauge', 'Targets of requests that have not ended');
+    for (const [outcome, value] of Object.entries(targets)) text += metricSample('prewarm_active_targets', { outcome }, value);
+    text += metricHead('prewarm_queue_tasks', 'gauge', 'Tasks on the queue');
     text +=
-      sample('prewarm_queue_tasks', { state: 'available' }, queue.available) +
-      sample('prewarm_queue_tasks', { state: 'leased' }, queue.leased);
-    text += head('prewarm_fleet_capacity', 'gauge', 'Agents wanted') + sample('prewarm_fleet_capacity', {}, capacity);
-    return text + head('prewarm_fleet_maximum', 'gauge', 'Most agents at a time') + sample('prewarm_fleet_maximum', {}, fleet.maximum);
+      metricSample('prewarm_queue_tasks', { state: 'available' }, queue.available) +
+      metricSample('prewarm_queue_tasks', { state: 'leased' }, queue.leased);
+    text += metricHead('prewarm_fleet_capacity', 'gauge', 'Agents wanted') + metricSample('prewarm_fleet_capacity', {}, capacity);
+    return (
+      text +
+      metricHead('prewarm_fleet_maximum', 'gauge', 'Most agents at a time') +
+      metricSample('prewarm_fleet_maximum', {}, fleet.maximum)
+    );
   }
 
   return {
@@ -67,6 +74,6 @@ export function createMetrics({ store, tasks, fleet }: Pick<ApiDeps, 'store' | '
       seen += 1;
       sum += seconds;
     },
-    render: async () => renderHttp() + (await renderWork()),
+    render: async () => renderHttp() + (await renderWork()) + (moreMetrics?.() ?? ''),
   };
 }

@@ -5,6 +5,7 @@ import { addApiCommands } from './api-commands.ts';
 import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
 import { collectOption } from './collect-option.ts';
 import type { Shell } from './completion.ts';
+import { addOriginCommands } from './origin-commands.ts';
 import { type ExitCode, reportError } from './report-error.ts';
 
 const PROGRAM_EXAMPLES = `
@@ -14,6 +15,8 @@ Examples:
   $ prewarm run --url https://www.example.com/launch.mp4 --pops SIN2-P1,FRA56-P4 --out report.csv
   $ prewarm serve --data-dir warm.d                      the same as an HTTP API
   $ prewarm submit urls.csv --endpoint https://HOST/prod --wait
+  $ prewarm keep-warm --host api.example.com --path /time --pops HKG62-C1 --per-minute 60
+  $ prewarm timing https://api.example.com/time --pops HKG62-C1,SIN2-P1 --count 20
 
 Exit codes: 0 every target is warm, 1 some are not, 2 bad usage or input (nothing was sent), 130 interrupted.`;
 
@@ -40,6 +43,7 @@ The API is described at /openapi.json. Agents are child processes of the server;
 Examples:
   $ prewarm serve --data-dir warm.d                      makes an API key and shows it once
   $ prewarm serve --port 0 --json                        any free port; the first line tells it: {"url":"http://127.0.0.1:PORT"}
+  $ prewarm serve --keep-warm routes.json                [{"host": "api.example.com", "path": "/time", "pops": ["HKG62-C1"], "per_minute": 60}]
   $ prewarm serve --host 0.0.0.0 --api-key ci=KEY1 --api-key launch=KEY2 --data-dir /var/lib/prewarm`;
 
 const COMPLETION_EXAMPLES = `
@@ -114,6 +118,10 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     .option('--max-agents <N>', 'most agent processes at a time (default: one a core)')
     .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
     .option('--show-success-urls', 'GET /status lists the URLs that are done too')
+    .option(
+      '--keep-warm <FILE>',
+      'hold connections from POPs to origins open: a JSON list of domain, host, path, pops, per_minute, method, headers',
+    )
     .option('--invalidation-endpoint <URL>', "invalidate at a simulated edge instead of CloudFront's API")
     .option('--json', 'say on standard output where it serves, as one JSON line');
   addEdgeOptions(serve)
@@ -149,6 +157,7 @@ function createProgram(done: (code: ExitCode) => void): Command {
   addRun(program, done);
   addServe(program, done);
   addDrill(program, done);
+  addOriginCommands(program, done);
   addApiCommands(program, done);
   addCompletion(program, done);
   return program;

@@ -4,8 +4,10 @@ import { z } from 'zod';
 import type { NamedKey } from '../api/api-keys.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import type { RouteInput } from '../core/keep-warm/validate-route.ts';
 import { DEFAULT_KEY_NAME, parseApiKeys } from './api-key-options.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
+import { readKeepWarmFile } from './keep-warm-file.ts';
 import { endpointFlag, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 
 /** What `prewarm serve` is to do. Everything in it is valid. */
@@ -23,6 +25,8 @@ export interface ServeOptions {
   readonly concurrency: number | null;
   readonly invalidationEndpoint: string | null;
   readonly showSuccessUrls: boolean;
+  /** What is kept warm beside; empty: nothing. */
+  readonly keepWarm: readonly RouteInput[];
   readonly json: boolean;
   readonly edge: EdgeOptions;
 }
@@ -41,6 +45,7 @@ const FLAGS = {
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
   invalidationEndpoint: endpointFlag,
   showSuccessUrls: yesFlag,
+  keepWarm: textFlag('the path of a JSON file'),
   json: yesFlag,
 } as const;
 
@@ -68,6 +73,7 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
       inputFault('--host', host, 'can be reached from other machines; give a key of your own (--api-key KEY), or leave it at 127.0.0.1'),
     );
   }
+  const keepWarm = flags.keepWarm === undefined ? [] : readKeepWarmFile(flags.keepWarm, '--keep-warm', faults);
   const edge = readEdgeOptions(raw, faults);
   if (faults.length > 0) throw new InvalidInput(faults);
   return {
@@ -79,6 +85,7 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
     concurrency: flags.concurrency ?? null,
     invalidationEndpoint: flags.invalidationEndpoint ?? null,
     showSuccessUrls: flags.showSuccessUrls ?? false,
+    keepWarm,
     json: flags.json ?? false,
     edge,
   };

@@ -17,6 +17,7 @@ import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded
 import { createEndNotices, type EndNotices } from './end-notices.ts';
 import type { RawOptions } from './flags.ts';
 import { openHttpServer } from './http-server.ts';
+import { openServedKeepWarm, type ServedKeepWarm } from './serve-keep-warm.ts';
 import { keepSecret } from './secret-file.ts';
 import { type ServeOptions, parseServeOptions } from './serve-options.ts';
 import { createServerLog, type ServerLog } from './server-log.ts';
@@ -74,7 +75,11 @@ async function serveUntilStopped(context: ServeContext): Promise<void> {
   const notices = createEndNotices({ notifier: createNotifier(notifierOptions(options)), log: context.log });
   const system = await openSystem(context, notices);
   try {
-    const server = await openHttpServer(createApp(context, system), options);
+    const keptWarm = await openKeptWarm(context, system);
+    const server = await openHttpServer(createApp(context, system, keptWarm), options).catch(async (error: unknown) => {
+      await keptWarm.close();
+      throw error;
+    });
     const reconciling = setInterval(() => void system.pipeline.reconcileFleet().catch(stopped.reject), RECONCILE_MS);
     try {
       await notices.resume(system.stores);
@@ -84,6 +89,7 @@ async function serveUntilStopped(context: ServeContext): Promise<void> {
       await stopped.promise;
     } finally {
       clearInterval(reconciling);
+      await keptWarm.close();
       await server.close();
     }
   } finally {
@@ -114,7 +120,15 @@ async function openSystem({ options, dataDir, log, stopped }: ServeContext, even
   });
 }
 
-function createApp({ options, dataDir, log }: ServeContext, { stores, pipeline, fleet, resolver }: EmbeddedSystem) {
+function openKeptWarm({ options, log, stopped }: ServeContext, { resolver }: EmbeddedSystem): Promise<ServedKeepWarm> {
+  return openServedKeepWarm({ inputs: options.keepWarm, edge: options.edge, resolver, log, onFatal: stopped.reject });
+}
+
+function createApp(
+  { options, dataDir, log }: ServeContext,
+  { stores, pipeline, fleet, resolver }: EmbeddedSystem,
+  keptWarm: ServedKeepWarm,
+) {
   const keys = createApiKeys(options.keys.length > 0 ? options.keys : [makeKey(dataDir)]);
   return createApiApp({
     ...stores,
@@ -131,6 +145,7 @@ function createApp({ options, dataDir, log }: ServeContext, { stores, pipeline, 
     groupName: GROUP_NAME,
     showSuccessUrls: options.showSuccessUrls,
     showMetrics: true,
+    moreMetrics: () => keptWarm.renderMetrics(),
     version: packageFile.version,
   });
 }

@@ -79,7 +79,8 @@ export async function sendRun(
   options: { readonly limits?: KeepWarmLimits; readonly spanMs?: number; readonly endMs?: number; readonly scope?: CancellableScope } = {},
 ): Promise<readonly KeepWarmEvent[]> {
   const events: KeepWarmEvent[] = [];
-  const { sameCity } = popCatalogue();
+  const catalogue = popCatalogue();
+  const sameCity = (a: string, b: string) => catalogue.sameCity(a, b);
   const sender = createKeepWarmSender({ ...ports, clock, sameCity }, options.limits);
   const { spanMs = 55_000, endMs = 57_000, scope = new CancellableScope() } = options;
   await sender.send(routes, { run: 0, spanMs, endMs, record: (event) => events.push(event), scope });
