@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse } from 'csv-parse/sync';
+import { CsvError, parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
@@ -73,7 +73,7 @@ export function readTimingCsv(path: string, flag: string, faults: InputFault[]):
     rows = parse<Row>(readFileSync(path), { columns: true, bom: true });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const what = code?.startsWith('CSV_') ? `is not CSV (${message})` : `cannot be read (${code})`;
+    const what = error instanceof CsvError ? `is not CSV (${message})` : `cannot be read (${code})`;
     faults.push(inputFault(flag, path, `${what}; name a file that prewarm timing --csv printed`));
     return null;
   }
