@@ -17,6 +17,9 @@ function bundle(entry: string, outdir: string): true {
     outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,
+    // What is imported on demand becomes a file of its own, which a cold start does not even parse.
+    splitting: true,
+    chunkNames: '[name]-[hash]',
     format: 'esm',
     platform: 'node',
     target: 'node24',
@@ -33,7 +36,7 @@ function bundle(entry: string, outdir: string): true {
 }
 
 /**
- * A module and all it imports, the AWS SDK included, as one minified file with its source map. `entry` is a path from the
+ * A module and all it imports, the AWS SDK included, minified, with source maps. `entry` is a path from the
  * repository's root. Bundled in this process: the CDK's own way starts npx for every function, which takes longer than esbuild.
  */
 export function createBundledCode(entry: string): AssetCode {

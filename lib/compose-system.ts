@@ -4,7 +4,7 @@ import { createAgentBundleAsset } from './agent-bundle-asset.ts';
 import { AgentFleet } from './agent-fleet.ts';
 import type { AgentPlacement } from './agent-network.ts';
 import { createAgentRole } from './agent-role.ts';
-import { createAgentUserData } from './tmp-agent-user-data.ts';
+import { createAgentUserData } from './agent-user-data.ts';
 import { Alarms } from './alarms.ts';
 import { Functions } from './functions.ts';
 import { ListBucket } from './list-bucket.ts';

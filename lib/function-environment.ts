@@ -7,7 +7,6 @@ export type Variable =
   | 'PREWARM_TASK_TABLE'
   | 'PREWARM_BUCKET'
   | 'PREWARM_TASK_QUEUE_URL'
-  | 'PREWARM_DEAD_LETTER_QUEUE_URL'
   | 'PREWARM_SIZE_QUEUE_URL'
   | 'PREWARM_PLAN_QUEUE_URL'
   | 'PREWARM_GROUP_NAME'
@@ -37,7 +36,6 @@ export function createEnvironment(
     PREWARM_TASK_TABLE: tables.tasks.tableName,
     PREWARM_BUCKET: resources.bucket.bucketName,
     PREWARM_TASK_QUEUE_URL: queues.tasks.queueUrl,
-    PREWARM_DEAD_LETTER_QUEUE_URL: queues.deadTasks.queueUrl,
     PREWARM_SIZE_QUEUE_URL: queues.sizes.queueUrl,
     PREWARM_PLAN_QUEUE_URL: queues.plans.queueUrl,
     PREWARM_GROUP_NAME: resources.groupName,

@@ -6,6 +6,7 @@ import { BY_CREATION } from '../adapters/aws/dynamo-tables.ts';
 import { createEnvironment, type EnvironmentSource, type Variable } from './function-environment.ts';
 import { NodeFunction } from './node-function.ts';
 import {
+  describeLaunches,
   endRequests,
   findDistributions,
   invalidate,
@@ -129,7 +130,7 @@ export class Functions extends Construct {
       description: 'Invalidates where asked, learns the size of every URL, and writes the sized list',
       timeout: shareTimeout,
       memorySize: 1769,
-      variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_SIZE_QUEUE_URL'],
+      variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_SIZE_QUEUE_URL'],
       statements: [
         ...endRequests(this, resources),
         ...onStream(resources.tables.requests),
@@ -182,7 +183,7 @@ export class Functions extends Construct {
 
   private defineShutdown(): Definition {
     const { resources } = this.props;
-    const { queues, groupName } = resources;
+    const { tables, queues, groupName } = resources;
     return {
       description: 'Ends requests at their time-out, and brings the fleet to what is claimed',
       timeout: Duration.minutes(2),
@@ -191,7 +192,9 @@ export class Functions extends Construct {
       statements: [
         ...endRequests(this, resources),
         ...setTimers(resources),
+        onIndex(tables.requests, BY_CREATION),
         onQueue(queues.tasks, 'ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes'),
+        describeLaunches(),
         onGroup(this, groupName, 'TerminateInstanceInAutoScalingGroup'),
       ],
     };
@@ -203,7 +206,7 @@ export class Functions extends Construct {
       description: 'Records the targets of tasks that nobody brought to an end',
       timeout: Duration.minutes(1),
       memorySize: 512,
-      variables: [...TABLES, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_DEAD_LETTER_QUEUE_URL'],
+      variables: [...TABLES, 'PREWARM_BUCKET'],
       statements: [
         onTable(tables.requests, ...READ),
         onTable(tables.tasks, ...READ, 'PutItem'),

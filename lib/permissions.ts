@@ -91,6 +91,11 @@ export function describeGroups(): PolicyStatement {
   return allow(['autoscaling:DescribeAutoScalingGroups'], '*');
 }
 
+/** Tells since when instances are alive. There is no resource for it either. */
+export function describeLaunches(): PolicyStatement {
+  return allow(['autoscaling:DescribeScalingActivities'], '*');
+}
+
 /** CloudFront offers no resource for listing; which distributions there will be to invalidate, no template knows. */
 export function findDistributions(): PolicyStatement {
   return allow(['cloudfront:ListDistributions'], '*');

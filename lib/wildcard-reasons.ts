@@ -12,7 +12,7 @@ export interface WildcardReason {
 /** Every `*` there is in the resources of a policy. A test compares them with the templates. */
 export const WILDCARD_REASONS: readonly WildcardReason[] = [
   {
-    actions: ['autoscaling:DescribeAutoScalingGroups'],
+    actions: ['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeScalingActivities'],
     resource: '\\*',
     reason: 'Auto Scaling offers no resource for what it describes.',
   },
