@@ -20,7 +20,7 @@ export interface AsgFleetOptions {
   readonly maximum: number;
 }
 
-export interface FleetInstance {
+interface FleetInstance {
   readonly id: string;
   /** Milliseconds since the epoch; null: the group's history, which is kept for six weeks, does not tell. */
   readonly launchedAt: number | null;
