@@ -20,8 +20,8 @@ import { createScaleInProtection } from './scale-in-protection.ts';
 import { createTaskFigures } from './task-figures.ts';
 import { untilOffDuty, untilOnDuty } from './watch-duty.ts';
 
-/** SQS's longest: an idle agent makes three calls a minute. */
-const RECEIVE_WAIT_MS = 20_000;
+/** An agent that is told to leave waits for the answer; an idle one makes twelve calls a minute. */
+const RECEIVE_WAIT_MS = 5000;
 /** Each report of provisional progress is a write per request. */
 const REPORT_MS = 10_000;
 const FIGURES_EVERY_MS = 60_000;

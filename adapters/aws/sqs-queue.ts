@@ -153,14 +153,9 @@ async function receiveMessages<T>(
     MessageSystemAttributeNames: ['ApproximateReceiveCount'],
     ...(leaseMs === undefined ? {} : { VisibilityTimeout: Math.ceil(leaseMs / 1000) }),
   });
-  const messages = await attempt('receiving from the queue', async () => {
-    try {
-      return (await client.send(command, signal === undefined ? {} : { abortSignal: signal })).Messages ?? [];
-    } catch (error) {
-      if (signal?.aborted === true && awsErrorName(error) === 'AbortError') return [];
-      throw error;
-    }
-  });
+  if (signal?.aborted === true) return [];
+  // A call under way is never broken off: SQS would not see it, and hand its next message to nobody for a whole lease.
+  const { Messages: messages = [] } = await attempt('receiving from the queue', () => client.send(command));
   return messages.flatMap((message) => leasedOf<T>(message) ?? []);
 }
 

@@ -18,7 +18,10 @@ export interface QueueCounts {
 export interface Queue<T> {
   /** All or, by throwing, an unknown part of them: the caller sends all again. */
   send(messages: readonly T[], delayMs?: number): Promise<void>;
-  /** Up to `max` messages (10 in SQS), waiting at most `waitMs` for the first. An aborted signal ends the wait at once, with whatever is there. */
+  /**
+   * Up to `max` messages (10 in SQS), waiting at most `waitMs` for the first. An aborted signal ends the wait, with whatever is
+   * there: at once, or with the answer to what has been asked already, where breaking that off could lose a message.
+   */
   receive(max: number, waitMs: number, signal?: AbortSignal): Promise<readonly Leased<T>[]>;
   /** Holds the message for `leaseMs` from now on; false when the lease was lost meanwhile. */
   extend(receipt: string, leaseMs: number): Promise<boolean>;

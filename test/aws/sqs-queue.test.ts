@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, expect, test } from 'vitest';
 import { createSqsQueue, type SqsQueueOptions } from '../../adapters/aws/sqs-queue.ts';
@@ -50,15 +51,17 @@ describeWithAccount(
       dispose();
     });
 
-    test('a wait ends at once when its signal is aborted', async () => {
+    test('a wait that is given up takes no message with it', async () => {
       const { queue, dispose } = await create();
       const leaving = new AbortController();
-      const received = queue.receive(10, 20_000, leaving.signal);
-      const started = performance.now();
+      const received = queue.receive(10, 5000, leaving.signal);
+      // The call is under way before the message is there.
+      await sleep(300);
       leaving.abort();
-      expect(await received).toEqual([]);
+      await queue.send([{ requestId: 'r', number: 1 }]);
+      const leases = [...(await received), ...(await queue.receive(10, 1000))];
+      expect(leases.map(({ message }) => message)).toEqual([{ requestId: 'r', number: 1 }]);
       expect(await queue.receive(10, 20_000, leaving.signal)).toEqual([]);
-      expect(performance.now() - started).toBeLessThan(10_000);
       dispose();
     });
 
