@@ -21,6 +21,8 @@ export interface MetadataStandIn {
   readonly endpoint: string;
   /** From now on the instance is told that it will be taken in two minutes. */
   announceSpotInterruption(): void;
+  /** From now on this is what it is told at `/latest/meta-data/<name>`; null: nothing. */
+  tell(name: string, text: string | null): void;
   close(): Promise<void>;
 }
 
@@ -62,6 +64,10 @@ export async function startMetadataStandIn(instance: StandInInstance): Promise<M
     announceSpotInterruption() {
       const time = new Date(Date.now() + 120_000).toISOString();
       facts.set('spot/instance-action', () => JSON.stringify({ action: 'terminate', time }));
+    },
+    tell(name, text) {
+      if (text === null) facts.delete(name);
+      else facts.set(name, () => text);
     },
     async close() {
       server.closeAllConnections();
