@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { nginxAvailable } from '../test/nginx/edge-caches.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { farPops } from './far-pops.ts';
+import { keepWarm } from './keep-warm.ts';
 import { largeObjects } from './large-objects.ts';
 import { describeMachine } from './machine.ts';
 import { manyRequests } from './many-requests.ts';
@@ -16,7 +17,18 @@ import { smallCold } from './small-cold.ts';
 import { smallHot } from './small-hot.ts';
 import { smallJob } from './small-job.ts';
 
-const BENCHES: readonly Bench[] = [smallHot, smallCold, largeObjects, memory, farPops, smallJob, manyTargets, serve, manyRequests];
+const BENCHES: readonly Bench[] = [
+  smallHot,
+  smallCold,
+  largeObjects,
+  memory,
+  farPops,
+  smallJob,
+  manyTargets,
+  serve,
+  manyRequests,
+  keepWarm,
+];
 const USAGE = `npm run bench [-- [--quick] [NAME...]]\nNames: ${BENCHES.map((bench) => bench.name).join(', ')}\n`;
 
 function chooseBenches(names: readonly string[]): readonly Bench[] {

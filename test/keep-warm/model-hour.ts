@@ -54,7 +54,7 @@ function createServers(time: VirtualTime, hour: Hour, pop: string): readonly Ask
       return { ms: time.now() - startedAt, connection: kind };
     };
   };
-  return Array.from({ length: hour.servers }, () => askOver(createOriginConnections(hour, time.now)));
+  return Array.from({ length: hour.servers }, () => askOver(createOriginConnections(hour, () => time.now())));
 }
 
 /** Viewers come with exponential pauses, to any of the POP's servers; the seed and the POP decide when, whatever is kept warm. */
