@@ -59,7 +59,7 @@ async function deliverChanges(world: FunctionWorld, options: DeliveryOptions): P
 async function deliverTasks(world: FunctionWorld, options: DeliveryOptions): Promise<number> {
   const records = world.stores.outbox.take('task', 3);
   const events = records.map(({ requestId, taskId }) => taskRecord(requestId, taskId ?? '', { warmed: 1 }));
-  await deliver(world.aggregate as Handler, events.toReversed(), options);
+  await deliver(world.aggregate, events.toReversed(), options);
   world.stores.outbox.acknowledge(records.map(({ sequence }) => sequence));
   return records.length;
 }

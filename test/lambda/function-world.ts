@@ -105,6 +105,8 @@ export function openFunctions(edge: Edge = {}, options: PipelineOptions = {}) {
     sizes,
     plans,
     functionPipeline: pipeline,
+    /** With the faults. */
+    store: ports.store,
     getSize: createAdvanceHandler({ ...shared, goOn: faultyPort(sizes, faults), statuses: ['CREATED', 'INVALIDATING', 'SIZING'] }),
     task: createAdvanceHandler({ ...shared, goOn: faultyPort(plans, faults), statuses: ['QUEUEING', 'IN_PROGRESS'] }),
     aggregate: createAggregateHandler({ pipeline, ...told }),

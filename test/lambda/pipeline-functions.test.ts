@@ -106,7 +106,7 @@ test('tasks are counted but for those that cannot be, whatever they come with', 
   const removed = { ...taskRecord(ID, 'SIN2-P1#0#0'), eventName: 'REMOVE' as const };
   const answer = await world.aggregate({ Records: [empty, ...told, removed, taskRecord(OTHER, 'not there')] });
   const alienRecord = told.find(({ dynamodb }) => dynamodb?.Keys?.['taskId']?.S === alien.taskId);
-  expect(failuresOf(answer).toSorted()).toEqual(['empty', alienRecord?.dynamodb?.SequenceNumber].toSorted());
+  expect(new Set(failuresOf(answer))).toEqual(new Set(['empty', alienRecord?.dynamodb?.SequenceNumber]));
   for (const id of [ID, OTHER]) expect(await getRow(world.ports, id)).toMatchObject({ status: 'FINISHED', totalCount: 30 });
 });
 

@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import type { Context } from 'aws-lambda';
+import { expect, test } from 'vitest';
+import { keys } from '../../core/keys.ts';
+import { popCatalogue } from '../../data/catalogue.ts';
+import { createApiHandler } from '../../lambda/api-handler.ts';
+import { countAccepted } from '../../lambda/count-accepted.ts';
+import { createInvalidationCheck } from '../../lambda/invalidation-check.ts';
+import { createBucketReportLinks } from '../../lambda/report-links.ts';
+import { BAD_INPUTS, judgeBadAnswer, sendBadInput } from '../api/bad-inputs.ts';
+import { openFunctions } from './function-world.ts';
+import { type GatewayOptions, openGateway } from './gateway-stand-in.ts';
+
+const KEY = 'test-key-of-the-suite';
+const OWN = 'd111111abcdef8.cloudfront.net';
+const TOO_LONG = '{"message":"Request Too Long"}';
+const URLS = ['https://www.example.com/a', 'https://www.example.com/b'];
+
+/** The function behind a gateway; its account has one distribution with one alias. */
+async function openApi(options: Partial<GatewayOptions> = {}) {
+  const world = openFunctions();
+  const { ports, functionPipeline } = world;
+  const distributions = { findDistribution: async (host: string) => ([OWN, 'www.example.com'].includes(host) ? OWN : null) };
+  const links = { linkTo: async (key: string) => `https://bucket.example/${key}` };
+  const lists = ports.lists;
+  const handler = createApiHandler({
+    store: world.store,
+    lists,
+    pipeline: countAccepted(functionPipeline, { metrics: world.told.metrics, clock: ports.clock }),
+    fleet: ports.fleet,
+    tasks: ports.tasks,
+    domains: distributions,
+    catalogue: popCatalogue(),
+    reportLinks: createBucketReportLinks({ store: ports.store, lists, pipeline: world.pipeline, links }),
+    invalidationFault: createInvalidationCheck(distributions),
+    groupName: 'prewarm_asg_staging',
+    clock: ports.clock,
+    log: world.told.log,
+    newId: randomUUID,
+    showSuccessUrls: false,
+    showMetrics: false,
+    version: '1.2.3',
+  });
+  const url = await openGateway(handler, { key: KEY, keyId: 'key-7', stage: 'prod', ...options });
+  const ask = async (
+    path: string,
+    init: { readonly json?: unknown; readonly method?: string; readonly headers?: Readonly<Record<string, string>> } = {},
+  ) => {
+    const { json, ...rest } = init;
+    const body = json === undefined ? {} : { method: 'POST', body: JSON.stringify(json) };
+    const response = await fetch(url + path, { ...body, ...rest, headers: { 'x-api-key': KEY, ...rest.headers } });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  return { ...world, handler, url, ask };
+}
+
+test('everything that is wrong is refused as a server refuses it, and makes nothing', async () => {
+  const { url, ask, told } = await openApi();
+  const faults: string[] = [];
+  for (const row of BAD_INPUTS) {
+    const answer = await sendBadInput({ url, key: KEY }, row);
+    // What is beyond a function's payload, the gateway refuses by itself.
+    if (row.status === 413 && answer.status === 413 && answer.text === TOO_LONG) continue;
+    for (const fault of judgeBadAnswer(row, answer)) faults.push(`${row.what}: ${fault}`);
+  }
+  expect(faults).toEqual([]);
+  expect((await ask('/requests')).body).toMatchObject({ requests: [], next: null });
+  expect(JSON.stringify(told.lines)).not.toContain(KEY);
+  expect(told.figures).toEqual([]);
+});
+
+test('a request is made under the name of the key that the gateway tells, whatever headers say, and counted once', async () => {
+  const { ask, told, ports, fleet } = await openApi();
+  const headers = { 'Idempotency-Key': 'one', 'x-api-key-id': 'forged', 'x-amzn-apikeyid': 'forged' };
+  const json = { url_list: URLS, pops: ['SIN2-P1'], instance_count: 3, notify_url: 'https://hooks.example.com/a' };
+  const first = await ask('/prewarm', { json, headers });
+  expect(first).toMatchObject({ status: 200, body: { status: 'Success' } });
+  expect((await ask('/prewarm', { json, headers })).body['request_id']).toBe(first.body['request_id']);
+  const row = await ports.store.get(String(first.body['request_id']));
+  expect(row).toMatchObject({ madeBy: 'key-7', spec: { domain: OWN, notifyUrl: 'https://hooks.example.com/a' } });
+  expect(fleet.capacity).toBe(3);
+  expect(told.figures).toEqual([{ name: 'RequestsAccepted', value: 1 }]);
+  expect((await ask('/instances', { json: { DesiredCapacity: 1 } })).body['message']).toBe(
+    'Auto Scaling Group prewarm_asg_staging updated to Desired Capacity: 4',
+  );
+  expect((await ask(`/prewarm?req_id=${row?.id}&detail=pops`)).body).toMatchObject({ request_id: row?.id, pops: [] });
+});
+
+test('a request under a domain of its own is answered, the document and the health need no key, and figures are not served', async () => {
+  for (const basePath of [undefined, 'v1', 'prewarm', 'a/b']) {
+    const { url, ask } = await openApi(basePath === undefined ? {} : { basePath });
+    expect(await ask('/requests?limit=1')).toMatchObject({ status: 200 });
+    expect((await ask('/prewarm/')).status).toBe(404);
+    const document = (await (await fetch(`${url}/openapi.json`)).json()) as { servers: { url: string }[]; paths: object };
+    expect(new URL(document.servers[0]?.url ?? '', `${url}/openapi.json`).href).toBe(`${url}/`);
+    expect(Object.keys(document.paths)).not.toContain('/metrics');
+    expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'ok', version: '1.2.3' });
+    expect((await ask('/metrics')).status).toBe(404);
+    expect((await fetch(`${url}/requests`)).status).toBe(403);
+  }
+});
+
+test("a report is written on the spot where it is not there yet, once, and its link is the bucket's", async () => {
+  const { ask, ports } = await openApi();
+  const { body } = await ask('/prewarm', { json: { url_list: URLS, cf_domain: OWN, pops: ['SIN2-P1'] } });
+  const id = String(body['request_id']);
+  expect((await ask(`/summary?req_id=${id}`)).status).toBe(409);
+  expect((await ask(`/prewarm?req_id=${id}`, { method: 'DELETE' })).body).toMatchObject({
+    status: 'STOPPED',
+    status_reason: 'cancelled by key-7',
+  });
+  const summary = { failure_pop_urls_report: `https://bucket.example/${keys.failureReport(id)}`, failure_urls: URLS };
+  expect((await ask(`/summary?req_id=${id}`)).body).toMatchObject(summary);
+  expect((await text(ports.lists.read(keys.failureReport(id)))).trim().split('\n')).toHaveLength(3);
+  await ports.lists.put(keys.failureReport(id), ['as it was']);
+  expect((await ask(`/summary?req_id=${id}`)).body).toMatchObject(summary);
+  expect(await text(ports.lists.read(keys.failureReport(id)))).toBe('as it was');
+});
+
+test('what the account cannot invalidate is refused before anything is made', async () => {
+  const { ask } = await openApi();
+  const asked = (cf_domain: string) => ask('/prewarm', { json: { url_list: URLS, cf_domain, pops: ['SIN2-P1'], need_invalidate: true } });
+  const refused = await asked('d222222abcdef8.cloudfront.net');
+  expect(refused.status).toBe(400);
+  expect(refused.body['error_message']).toMatch(/^need_invalidate: .*d222222abcdef8.* leave need_invalidate out/);
+  expect((await ask('/requests')).body).toMatchObject({ requests: [] });
+  expect((await asked(OWN)).status).toBe(200);
+});
+
+test('a store that fails is a 503 that makes nothing twice when it is sent again', async () => {
+  const { ask, faults, told } = await openApi();
+  const json = { url_list: URLS, cf_domain: OWN, pops: ['SIN2-P1'] };
+  const headers = { 'Idempotency-Key': 'again' };
+  for (const fault of ['before', 'after'] as const) {
+    for (let at = 1; at <= 8; at++) {
+      const from = faults.calls;
+      faults.decide = (nth) => (nth === from + at ? fault : null);
+      const { status } = await ask('/prewarm', { json, headers });
+      expect([200, 503]).toContain(status);
+    }
+  }
+  faults.decide = () => null;
+  expect((await ask('/prewarm', { json, headers })).status).toBe(200);
+  const { requests } = (await ask('/requests')).body as { requests: unknown[] };
+  expect(requests).toHaveLength(1);
+  expect(faults.happened).toBeGreaterThan(10);
+  expect(told.lines.some(({ level }) => level === 'error')).toBe(true);
+});
+
+test('an event without any context is answered as that of an unnamed key', async () => {
+  const { handler, told } = await openApi();
+  const event = {
+    resource: '/{proxy+}',
+    path: '/requests',
+    pathParameters: { proxy: 'requests' },
+    httpMethod: 'GET',
+    headers: {},
+    body: null,
+  };
+  const answer = await handler({ ...event, requestContext: {}, isBase64Encoded: false } as never, {} as Context);
+  expect(answer.statusCode).toBe(200);
+  expect(told.lines.at(-1)).toMatchObject({ fields: { key: 'api-key' } });
+});

@@ -1,0 +1,113 @@
+import { text } from 'node:stream/consumers';
+import { S3Client } from '@aws-sdk/client-s3';
+import { expect, test } from 'vitest';
+import { createS3Links } from '../../adapters/aws/s3-links.ts';
+import { createNotifier } from '../../adapters/http/notifier.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import { keys } from '../../core/keys.ts';
+import { createReportHandler } from '../../lambda/report-handler.ts';
+import { openNotifiedServer } from '../http/notified-server.ts';
+import { ID, advanceAll, aggregateAll, makeSpec, makeUrls, workAll } from '../pipeline/pipeline-fixture.ts';
+import { openFunctions } from './function-world.ts';
+
+interface Published {
+  readonly subject: string;
+  readonly message: string;
+}
+
+/** The function over embedded stores; the topic refuses while `failing` is above 0. */
+function openReport(notifier = createNotifier({ allowPrivateAddresses: false })) {
+  const world = openFunctions({ pops: { 'GRU3-P1': 'pop_unresolvable' } });
+  const published: Published[] = [];
+  const topic = {
+    failing: 0,
+    publish: async (subject: string, message: string) => {
+      topic.failing -= 1;
+      if (topic.failing >= 0) throw new PrewarmError('storage', 'the topic fails');
+      published.push({ subject, message });
+    },
+  };
+  const client = new S3Client({ region: 'eu-west-1', credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' } });
+  const links = createS3Links(client, { bucket: 'lists' });
+  const { store, lists } = world.ports;
+  const report = createReportHandler({ ...world.told, store, lists, pipeline: world.pipeline, links, topic, notifier });
+  return { ...world, report, topic, published };
+}
+
+type Report = ReturnType<typeof openReport>;
+
+async function finish(world: Report, notifyUrl?: string): Promise<void> {
+  const spec = makeSpec(['SIN2-P1', 'GRU3-P1'], notifyUrl === undefined ? {} : { notifyUrl });
+  await world.pipeline.accept({ id: ID, spec, urls: makeUrls(4) });
+  await advanceAll(world.pipeline);
+  await workAll(world);
+  await aggregateAll(world);
+}
+
+const event = (id: string, requestId: unknown = ID) => ({ id, detail: { requestId } });
+const figuresOf = ({ told }: Report, name: string) => told.figures.filter((figure) => figure.name === name);
+
+test('an end is reported and told once, however often and by however many events it comes', async () => {
+  const { url, caPem, bodies } = await openNotifiedServer();
+  const world = openReport(createNotifier({ allowPrivateAddresses: true, ca: caPem }));
+  await finish(world, url);
+  await Promise.all(['a', 'b', 'c'].map((id) => world.report(event(id))));
+  for (const id of ['a', 'a', 'd']) await world.report(event(id));
+  expect(world.published).toHaveLength(1);
+  expect(bodies).toHaveLength(1);
+  const { subject, message } = world.published[0] ?? { subject: '', message: '{}' };
+  expect(subject).toBe(`Pre-warming ${ID} FINISHED: 4 of 8 warm`);
+  expect(JSON.parse(message)).toEqual(bodies[0]);
+  expect(bodies[0]).toMatchObject({ request_id: ID, status: 'FINISHED', total_count: 8, download_count: 4, failed_count: 4 });
+  const { report_url: link } = bodies[0] as { report_url: string };
+  expect(new URL(link).pathname).toBe(`/${keys.failureReport(ID)}`);
+  expect(new URL(link).searchParams.get('X-Amz-Expires')).toBe('3600');
+  expect(figuresOf(world, 'RequestsEnded')).toEqual([{ name: 'RequestsEnded', value: 1, status: 'FINISHED' }]);
+  expect(JSON.stringify(world.told.lines)).not.toContain('hush');
+
+  const csv = await text(world.ports.lists.read(keys.failureReport(ID)));
+  expect(csv.trim().split('\n')).toHaveLength(1 + 4);
+  const summary = JSON.parse(await text(world.ports.lists.readResult(keys.endSummary(ID)))) as Record<string, unknown>;
+  expect(summary).toMatchObject({ request_id: ID, failed_count: 4, failure_pops: ['GRU3-P1'] });
+  expect(summary['failure_urls']).toHaveLength(4);
+});
+
+test('a topic that fails is told when the same event is tried again, and not by another meanwhile', async () => {
+  const world = openReport();
+  await finish(world);
+  world.topic.failing = 2;
+  await expect(world.report(event('a'))).rejects.toThrow('the topic fails');
+  await world.report(event('b'));
+  await expect(world.report(event('a'))).rejects.toThrow('the topic fails');
+  expect(world.published).toEqual([]);
+  await world.report(event('a'));
+  await world.report(event('a'));
+  expect(world.published).toHaveLength(1);
+  expect(figuresOf(world, 'RequestsEnded')).toHaveLength(1);
+});
+
+test('a listener that cannot be told is counted, and fails nothing', async () => {
+  const { url, bodies } = await openNotifiedServer();
+  const world = openReport(createNotifier({ allowPrivateAddresses: false, firstPauseMs: 1 }));
+  await finish(world, url);
+  await world.report(event('a'));
+  expect(figuresOf(world, 'NotificationsFailed')).toHaveLength(1);
+  expect(world.published).toHaveLength(1);
+  expect(bodies).toEqual([]);
+  expect(world.told.lines.find(({ level }) => level === 'error')?.fields).toMatchObject({ request_id: ID });
+});
+
+test('a stopped request has what was stopped in its figures, one that runs is refused, an unknown one passed over', async () => {
+  const world = openReport();
+  await world.pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1']), urls: makeUrls(4) });
+  await expect(world.report(event('a'))).rejects.toMatchObject({ code: 'conflict' });
+  await world.pipeline.end(ID, 'STOPPED', 'by the test');
+  await world.report(event('a'));
+  expect(figuresOf(world, 'RequestsEnded')).toEqual([{ name: 'RequestsEnded', value: 1, status: 'STOPPED' }]);
+  expect(figuresOf(world, 'TargetsFailed')).toEqual([{ name: 'TargetsFailed', value: 4 }]);
+  await world.report(event('b', '0b9f2f0e-3f63-4f0e-8a30-00000000dead'));
+  for (const detail of [null, {}, { requestId: '' }, 'x']) {
+    await expect(world.report({ id: 'c', detail })).rejects.toMatchObject({ code: 'invalid_input' });
+  }
+  expect(world.published).toHaveLength(1);
+});

@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest';
+import type { AsgFleet } from '../../adapters/aws/asg-fleet.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import { createShutdownHandler } from '../../lambda/shutdown-handler.ts';
+import { ID, advanceAll, getRow, makeSpec, makeUrls } from '../pipeline/pipeline-fixture.ts';
+import { LONG, openFunctions } from './function-world.ts';
+
+type FleetInstance = Awaited<ReturnType<AsgFleet['listInstances']>>[number];
+
+const MINUTE = 60_000;
+const OTHER = '0b9f2f0e-3f63-4f0e-8a30-000000000001';
+
+/** The function over embedded stores, and a group of which a test says what lives. */
+function openShutdown(alive: readonly string[] = []) {
+  const world = openFunctions();
+  const instances = new Map(alive.map((id): [string, FleetInstance] => [id, { id, launchedAt: null, isProtected: id.startsWith('busy') }]));
+  const clock = { ...world.ports.clock, offset: 0, now: () => Date.now() + clock.offset };
+  const terminate = async (id: string) => {
+    if (id === 'busy-stuck') throw new PrewarmError('storage', 'it cannot be terminated');
+    instances.delete(id);
+  };
+  const shutdown = createShutdownHandler({
+    ...world.told,
+    store: world.store,
+    pipeline: world.functionPipeline,
+    tasks: world.ports.tasks,
+    instances: { listInstances: async () => [...instances.values()], terminate },
+    clock,
+  });
+  const figure = (name: string) => world.told.figures.findLast((each) => each.name === name)?.value;
+  const accept = (id: string, timeoutMinutes: number | null = null) =>
+    world.pipeline.accept({ id, spec: makeSpec(['SIN2-P1'], { timeoutMinutes }), urls: makeUrls(3) });
+  return { ...world, shutdown, figure, accept, clock, alive: () => [...instances.keys()] };
+}
+
+const fleet = { kind: 'fleet' };
+
+test("a request's schedule ends it when its time is up, twice as well as once, and early sets it again", async () => {
+  const { shutdown, accept, ports, stores, ended } = openShutdown();
+  await accept(ID, 30);
+  await shutdown({ requestId: ID }, LONG);
+  expect(await getRow(ports)).toMatchObject({ status: 'CREATED' });
+  await ports.store.setTimeoutAt(ID, Date.now() - 1);
+  await shutdown({ requestId: ID }, LONG);
+  await shutdown({ requestId: ID }, LONG);
+  await shutdown({ requestId: OTHER }, LONG);
+  expect(await getRow(ports)).toMatchObject({ status: 'TIMEOUT', counters: { failed: 3 } });
+  expect(ended.length).toBeGreaterThanOrEqual(1);
+  expect(stores.timers.takeDue(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+});
+
+test('an alarm has the capacity looked at, however it is told, and anything else is refused', async () => {
+  const { shutdown, accept, fleet: group } = openShutdown();
+  await accept(ID);
+  for (const alarm of [{ source: 'aws.cloudwatch', detail: {} }, { Records: [{ EventSource: 'aws:sns', Sns: { Message: '{}' } }] }]) {
+    group.capacity = 0;
+    await shutdown(alarm, LONG);
+    expect(group.capacity).toBe(1);
+  }
+  for (const event of [null, 7, 'fleet', {}, { requestId: 7 }, { requestId: '' }, { kind: 'else' }, { Records: [] }]) {
+    await expect(shutdown(event, LONG)).rejects.toMatchObject({ code: 'invalid_input' });
+  }
+});
+
+test('a request whose schedule was lost is ended and counted by the timer of the fleet, and no other', async () => {
+  const { shutdown, accept, ports, figure, clock } = openShutdown();
+  await accept(ID, 30);
+  await accept(OTHER, 60);
+  await ports.store.setTimeoutAt(ID, Date.now() - MINUTE);
+  await shutdown(fleet, LONG);
+  expect(figure('RequestsPastTimeout')).toBe(0);
+  clock.offset = 90_000;
+  await shutdown(fleet, LONG);
+  expect(figure('RequestsPastTimeout')).toBe(1);
+  expect(await getRow(ports)).toMatchObject({ status: 'TIMEOUT' });
+  expect(await getRow(ports, OTHER)).toMatchObject({ status: 'CREATED' });
+  await shutdown(fleet, LONG);
+  expect(figure('RequestsPastTimeout')).toBe(0);
+});
+
+test('what lives 15 minutes after the last request is terminated, but for what the operator claims', async () => {
+  const { shutdown, accept, pipeline, ports, alive, figure, clock } = openShutdown(['idle-1', 'busy-1', 'idle-2']);
+  await accept(ID);
+  await shutdown(fleet, LONG);
+  await pipeline.end(ID, 'STOPPED', 'by the test');
+  await shutdown(fleet, LONG);
+  clock.offset = 14 * MINUTE;
+  await shutdown(fleet, LONG);
+  expect(alive()).toHaveLength(3);
+  expect(figure('InstancesAfterLastRequest')).toBe(0);
+  clock.offset = 16 * MINUTE;
+  await ports.store.setOperatorClaim({ agents: 2, lapsesAt: Date.now() + 60 * MINUTE });
+  await shutdown(fleet, LONG);
+  // What says that it is busy is what scale-in leaves.
+  expect(alive()).toEqual(['idle-1', 'idle-2']);
+  expect(figure('InstancesAfterLastRequest')).toBe(1);
+  clock.offset = 61 * MINUTE;
+  await shutdown(fleet, LONG);
+  expect(alive()).toEqual([]);
+  expect(figure('InstancesAfterLastRequest')).toBe(2);
+});
+
+test('tasks of ended requests are taken off the queue while none is active, and others are left', async () => {
+  const { shutdown, accept, pipeline, stores, ports } = openShutdown();
+  await accept(ID);
+  await advanceAll(pipeline);
+  await pipeline.end(ID, 'STOPPED', 'by the test');
+  await accept(OTHER);
+  await shutdown(fleet, LONG);
+  expect((await stores.tasks.counts()).available).toBeGreaterThan(0);
+  await pipeline.end(OTHER, 'STOPPED', 'by the test');
+  await shutdown(fleet, { getRemainingTimeInMillis: () => 19_000 });
+  expect((await stores.tasks.counts()).available).toBeGreaterThan(0);
+  await shutdown(fleet, LONG);
+  expect(await stores.tasks.counts()).toEqual({ available: 0, leased: 0 });
+  expect(await getRow(ports, OTHER)).toMatchObject({ status: 'STOPPED' });
+});
+
+test('a step of the timer that fails keeps no other from being done, and is told', async () => {
+  const { shutdown, accept, pipeline, stores, alive, faults, clock } = openShutdown(['busy-stuck', 'busy-1']);
+  await accept(ID);
+  await advanceAll(pipeline);
+  await pipeline.end(ID, 'STOPPED', 'by the test');
+  clock.offset = 16 * MINUTE;
+  faults.decide = (nth) => (nth === 1 ? 'before' : null);
+  await expect(shutdown(fleet, LONG)).rejects.toMatchObject({ code: 'storage', message: expect.stringContaining('by a fault') });
+  expect(alive()).toEqual(['busy-stuck']);
+  expect(await stores.tasks.counts()).toEqual({ available: 0, leased: 0 });
+});
