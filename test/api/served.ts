@@ -12,6 +12,14 @@ import { temporaryDir } from '../embedded/temporary-dir.ts';
 export const KEY = 'test-key-of-the-suite';
 const READY_MS = 20_000;
 
+/** Whom a test asks: a server on this machine, or a deployed API. */
+export interface TestApi {
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** Absent: that of the suite's own servers. */
+  readonly key?: string;
+}
+
 /** A server as a process of its own, in a process group of its own. */
 export interface Served {
   readonly url: string;
@@ -105,7 +113,7 @@ export interface Answered<T = unknown> {
 
 /** Asks the API; `body` is sent as JSON. */
 export async function ask<T = unknown>(
-  { url }: Pick<Served, 'url'>,
+  api: TestApi,
   path: string,
   options: {
     readonly method?: string;
@@ -114,8 +122,8 @@ export async function ask<T = unknown>(
     readonly key?: string | null;
   } = {},
 ): Promise<Answered<T>> {
-  const { method = options.body === undefined ? 'GET' : 'POST', key = KEY } = options;
-  const response = await fetch(url + path, {
+  const { method = options.body === undefined ? 'GET' : 'POST', key = api.key ?? KEY } = options;
+  const response = await fetch(api.url + path, {
     method,
     headers: { ...(key === null ? {} : { 'x-api-key': key }), ...options.headers },
     ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
@@ -126,23 +134,18 @@ export async function ask<T = unknown>(
 }
 
 /** Makes a request; returns its id. */
-export async function submit(served: Pick<Served, 'url'>, body: Readonly<Record<string, unknown>>): Promise<string> {
+export async function submit(served: TestApi, body: Readonly<Record<string, unknown>>): Promise<string> {
   const answered = await ask<{ request_id: string }>(served, '/prewarm', { body });
   if (answered.status !== 200) throw new Error(`refused: ${JSON.stringify(answered.body)}`);
   return answered.body.request_id;
 }
 
-export async function progressOf(served: Pick<Served, 'url'>, id: string): Promise<Progress> {
+export async function progressOf(served: TestApi, id: string): Promise<Progress> {
   return (await ask<Progress>(served, `/prewarm?req_id=${id}`)).body;
 }
 
 /** Waits until `isThere` holds for the request's progress, and returns that. */
-export async function until(
-  served: Pick<Served, 'url'>,
-  id: string,
-  isThere: (progress: Progress) => boolean,
-  withinMs = 25_000,
-): Promise<Progress> {
+export async function until(served: TestApi, id: string, isThere: (progress: Progress) => boolean, withinMs = 25_000): Promise<Progress> {
   for (let waited = 0; ; waited += 25) {
     const progress = await progressOf(served, id);
     if (isThere(progress)) return progress;

@@ -1,4 +1,9 @@
-import { CloudFormationClient, CreateStackCommand, DescribeStacksCommand, waitUntilStackCreateComplete } from '@aws-sdk/client-cloudformation';
+import {
+  CloudFormationClient,
+  CreateStackCommand,
+  DescribeStacksCommand,
+  waitUntilStackCreateComplete,
+} from '@aws-sdk/client-cloudformation';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,7 +55,9 @@ async function createNetwork(account: EmulatedAccount): Promise<ExistingNetwork>
     await client.send(new CreateStackCommand({ StackName, TemplateBody: JSON.stringify(NETWORK) }));
     await waitUntilStackCreateComplete({ client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }, { StackName });
     const { Stacks } = await client.send(new DescribeStacksCommand({ StackName }));
-    const outputs = Object.fromEntries((Stacks?.[0]?.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey ?? '', OutputValue ?? '']));
+    const outputs = Object.fromEntries(
+      (Stacks?.[0]?.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey ?? '', OutputValue ?? '']),
+    );
     await callAccount(account, 'ec2', 'create_key_pair', { KeyName: KEY_PAIR });
     return { vpc: outputs['vpc'] ?? '', subnet: outputs['subnet'] ?? '', sg: outputs['sg'] ?? '', key: KEY_PAIR };
   } finally {

@@ -216,16 +216,21 @@ export async function startEmulatedAccount(options: EmulatedAccountOptions = {})
   };
 }
 
+/** Runs a Python script against the account, with botocore at hand, and returns what it prints, as JSON. */
+export async function runInAccount<T>(account: EmulatedAccount, script: string, ...args: readonly string[]): Promise<T> {
+  const { stdout } = await promisify(execFile)(join(VENV, 'bin', 'python'), [script, ...args], {
+    env: account.env,
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  return JSON.parse(stdout) as T;
+}
+
 /** One call of a service that the project has no client of: `callAccount(account, 'ec2', 'describe_vpcs')`, in botocore's words. */
-export async function callAccount<T>(
+export function callAccount<T>(
   account: EmulatedAccount,
   service: string,
   operation: string,
   parameters: Readonly<Record<string, unknown>> = {},
 ): Promise<T> {
-  const { stdout } = await promisify(execFile)(join(VENV, 'bin', 'python'), [CALL, service, operation, JSON.stringify(parameters)], {
-    env: account.env,
-    maxBuffer: 16 * 1024 * 1024,
-  });
-  return JSON.parse(stdout) as T;
+  return runInAccount(account, CALL, service, operation, JSON.stringify(parameters));
 }

@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import { ask, objectUrls } from '../api/served.ts';
+import { prewarm } from '../cli/prewarm-command.ts';
+import type { Deployment } from './deployment-suite.ts';
+import { makeRequest, untilEnded } from './requests.ts';
+import { measureTimeToFirstTask, type TimeToFirstTask } from './time-to-first-task.ts';
+import { POPS } from './world.ts';
+
+const domain = { cf_domain: 'd111111abcdef8.cloudfront.net' };
+const ROUNDS = 5;
+/** Of the scheduler (a minute) and of the functions behind it. */
+const TIMER_MAY_BE_LATE_MS = 65_000;
+
+/** Instances by the API and by themselves, and who asks for them. */
+export function registerFleetTests({ prod }: Deployment): void {
+  test('agents come and go with the capacity that POST /instances sets, and none is left at rest', async () => {
+    const running = () => prod().group.running().length;
+    await expect.poll(running, { timeout: 30_000 }).toBe(0);
+    expect(await ask(prod(), '/instances', { body: { DesiredCapacity: 2 } })).toMatchObject({
+      status: 200,
+      body: { status: 'success', message: 'Auto Scaling Group prewarm_asg_prod updated to Desired Capacity: 2' },
+    });
+    await expect.poll(running, { timeout: 30_000 }).toBe(2);
+    expect(await ask(prod(), '/instances')).toMatchObject({ status: 200, body: { message: 'query success', desiredcapacity: 2 } });
+    await ask(prod(), '/instances', { body: { DesiredCapacity: 0 } });
+    await expect.poll(running, { timeout: 30_000 }).toBe(0);
+    expect(await ask(prod(), '/instances')).toMatchObject({ body: { desiredcapacity: 0 } });
+  });
+
+  test('a request claims its instances, and an agent that is told of its end hands its work to the other', async () => {
+    const id = await makeRequest(prod(), { url_list: objectUrls(600, 'moved'), pops: [...POPS], instance_count: 2, ...domain });
+    await expect.poll(() => prod().group.running().length, { timeout: 30_000 }).toBe(2);
+    prod().group.interrupt(prod().group.running()[0] ?? '');
+    expect(await untilEnded(prod(), id)).toMatchObject({ status: 'FINISHED', total_count: 1800, download_count: 1800, failed_count: 0 });
+    await expect.poll(() => prod().group.running().length, { timeout: 30_000 }).toBe(0);
+  });
+}
+
+/** From POST to the first task, with its parts; printed. */
+export function registerTimingTest(title: string, { world, prod }: Deployment): void {
+  test('the first task is on the queue soon after the POST', async () => {
+    prod().group.hold();
+    const rounds: TimeToFirstTask[] = [];
+    for (let round = 0; round <= ROUNDS; round++) {
+      const body = { url_list: objectUrls(10, `first${round}-`), pops: [...POPS], ...domain };
+      rounds.push(await measureTimeToFirstTask(world(), prod(), body));
+    }
+    prod().group.release();
+    const [cold, ...warm] = rounds;
+    if (cold === undefined) throw new Error('nothing was measured');
+    const median = (pick: (one: TimeToFirstTask) => number) => warm.map(pick).sort((a, b) => a - b)[ROUNDS >> 1] ?? Number.NaN;
+    const parts = (of: (pick: (one: TimeToFirstTask) => number) => number) =>
+      `POST answered ${of((one) => one.answered)}, sizing begun ${of((one) => one.sizing)}, ` +
+      `sized ${of((one) => one.queueing)}, first task on the queue ${of((one) => one.firstTask)} ms after the POST was sent`;
+    process.stdout.write(
+      `${title}: 10 URLs x ${POPS.length} POPs: ${parts(median)} (median of ${ROUNDS}); the first of all: ${parts((pick) => pick(cold))}\n`,
+    );
+    expect(median((one) => one.firstTask)).toBeLessThan(10_000);
+  });
+}
+
+/** The command, as a user has it, against the deployed API. */
+export function registerCommandTest({ prod }: Deployment): void {
+  test('the command submits to the deployed endpoint, waits for the end, and shows it again', async () => {
+    // The base URL with its slash, as the stack's output has it.
+    const env = { PREWARM_ENDPOINT: `${prod().url}/`, PREWARM_API_KEY: prod().key };
+    const urls = objectUrls(5, 'command').flatMap((url) => ['--url', url]);
+    const warm = await prewarm(['submit', ...urls, '--pops', POPS.join(','), '--domain', domain.cf_domain, '--wait', '--json'], env);
+    expect(warm).toMatchObject({ code: 0 });
+    const last = JSON.parse(warm.stdout.trimEnd().split('\n').at(-1) ?? '') as { request_id: string };
+    expect(last).toMatchObject({ status: 'FINISHED', total_count: 15, download_count: 15, failed_count: 0 });
+    const status = await prewarm(['status', last.request_id], env);
+    expect(status).toMatchObject({ code: 0, stderr: '' });
+    expect(status.stdout).toContain('15 of 15 targets warm and verified');
+  });
+}
+
+/** A request that never gets done, whose time-out comes while other tests run. */
+export function registerTimeoutTests({ world, staging }: Deployment): { readonly begin: () => void; readonly end: () => void } {
+  let id = '';
+  let due = 0;
+  return {
+    begin() {
+      test('a request that will not be done in time is accepted with the time of its end', async () => {
+        world().edge.setFault({ path: '/o/1k/late*', method: 'GET' }, { kind: 'stall', at: 'headers' });
+        const { status, body } = await ask<Record<string, string>>(staging(), '/prewarm', {
+          body: { url_list: objectUrls(3, 'late'), pops: ['SIN2-P1'], timeout: 1, ...domain },
+        });
+        expect(status).toBe(200);
+        id = body['request_id'] ?? '';
+        due = Date.parse(`${body['timeout_at']}Z`);
+        expect(due - Date.parse(`${body['timestamp']}Z`)).toBe(60_000);
+      });
+    },
+    end() {
+      test('the one-time schedule ends it at its time, takes the instances down and is gone', async () => {
+        const ended = await untilEnded(staging(), id, Math.max(0, due - Date.now()) + TIMER_MAY_BE_LATE_MS);
+        expect(ended).toMatchObject({ status: 'TIMEOUT', total_count: 3, failed_count: 3, percentage_complete: 0 });
+        expect(Date.now()).toBeGreaterThanOrEqual(due);
+        await expect.poll(() => staging().group.running(), { timeout: 30_000 }).toEqual([]);
+      });
+    },
+  };
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+/** `npm run test:deploy`: each file has an emulated AWS account of its own. */
+export default defineConfig({
+  test: {
+    include: ['test/deploy/*.deploy.ts'],
+    globalSetup: ['test/deploy/global-setup.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+    // One stack, one run through it: after a failure the rest would tell nothing.
+    bail: 1,
+  },
+});
