@@ -18,7 +18,7 @@ function keyNameOf(_request: Request, platform: unknown): string {
 }
 
 /** The route below the stage and whatever base path a domain of one's own has. */
-export function routePath({ path, resource, pathParameters, requestContext }: APIGatewayProxyEvent): string {
+function routePath({ path, resource, pathParameters, requestContext }: APIGatewayProxyEvent): string {
   if (!resource.includes('{')) return resource;
   const proxied = `/${pathParameters?.['proxy'] ?? ''}`;
   const at = path.lastIndexOf(proxied);

@@ -48,7 +48,7 @@ export function lazyQueue<T>(url: string, fairKey?: (message: T) => string): Que
   };
 }
 
-export function lazyFleet(config: FunctionConfig<'group'>): AsgFleet {
+function lazyFleet(config: FunctionConfig<'group'>): AsgFleet {
   const load = once(async () => (await import('./ports/fleet.ts')).openFleet(config));
   return {
     maximum: config.group.maximum,
@@ -59,7 +59,7 @@ export function lazyFleet(config: FunctionConfig<'group'>): AsgFleet {
   };
 }
 
-export function lazyTimers(config: FunctionConfig<'timers'>): Timers {
+function lazyTimers(config: FunctionConfig<'timers'>): Timers {
   const load = once(async () => (await import('./ports/timers.ts')).openTimers(config));
   return {
     set: async (requestId, at) => (await load()).set(requestId, at),
@@ -67,7 +67,7 @@ export function lazyTimers(config: FunctionConfig<'timers'>): Timers {
   };
 }
 
-export function lazyEvents(config: FunctionConfig<'eventBus'>): Events {
+function lazyEvents(config: FunctionConfig<'eventBus'>): Events {
   const load = once(async () => (await import('./ports/events.ts')).openEvents(config));
   return { requestEnded: async (row) => (await load()).requestEnded(row) };
 }

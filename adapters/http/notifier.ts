@@ -18,7 +18,7 @@ export interface NotifierOptions {
 }
 
 /** `fault` names the host, and never the path or query: they may hold a secret. */
-export type Notified = { readonly told: true } | { readonly told: false; readonly fault: string };
+type Notified = { readonly told: true } | { readonly told: false; readonly fault: string };
 
 /** Posts JSON to addresses that users name. That it cannot be told is an outcome, never a rejection. */
 export interface Notifier {

@@ -6,7 +6,6 @@ import { systemClock } from '../../core/clock.ts';
 import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { PipelineOptions } from '../../core/pipeline/pipeline-context.ts';
 import type { PipelinePorts } from '../../core/ports/ports.ts';
-import type { TaskMessage } from '../../core/task.ts';
 import { createAdvanceHandler } from '../../lambda/advance-handler.ts';
 import { createAggregateHandler } from '../../lambda/aggregate-handler.ts';
 import { createDeadLetterHandler } from '../../lambda/dead-letter-handler.ts';
@@ -16,7 +15,7 @@ import type { Instruments } from '../../lambda/instrument.ts';
 import { type Edge, openFixture, type PipelineFixture } from '../pipeline/pipeline-fixture.ts';
 import { createFaults, type Faults, faultyPort } from './faulty-port.ts';
 
-export interface Figure {
+interface Figure {
   readonly name: string;
   readonly value: number;
   readonly status?: string;
@@ -28,7 +27,7 @@ export interface Told extends Instruments {
   readonly figures: Figure[];
 }
 
-export function listen(): Told {
+function listen(): Told {
   const lines: Told['lines'] = [];
   const figures: Figure[] = [];
   const say = (level: string) => (fields: Readonly<Record<string, unknown>>, message: string) =>
@@ -127,5 +126,3 @@ function faultyPorts({ ports }: Pick<PipelineFixture, 'ports'>, faults: Faults):
     events: faultyPort(ports.events, faults),
   };
 }
-
-export type { TaskMessage };
