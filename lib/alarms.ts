@@ -24,7 +24,7 @@ interface Condition {
 }
 
 /** What the functions measure. */
-export const METRIC_NAMESPACE = 'CloudFrontPrewarm';
+const METRIC_NAMESPACE = 'CloudFrontPrewarm';
 const PERIOD = Duration.minutes(5);
 const BACKLOG_MINUTES = 5;
 

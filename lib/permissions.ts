@@ -87,7 +87,7 @@ export function onGroup(scope: Construct, groupName: string, ...actions: string[
 }
 
 /** Auto Scaling offers no resource for what it describes. */
-export function describeGroups(): PolicyStatement {
+function describeGroups(): PolicyStatement {
   return allow(['autoscaling:DescribeAutoScalingGroups'], '*');
 }
 

@@ -40,19 +40,25 @@ export interface Synthesized {
 
 const CDK_JSON = fileURLToPath(new URL('../../cdk.json', import.meta.url));
 
-/** Both stacks with the repository's feature flags and this context, without bundling what they deploy. */
+/** Both stacks with the repository's feature flags and this context, without bundling what they deploy. Throws what is wrong with them. */
 export async function synthesizeStacks(
   context: Readonly<Record<string, unknown>> = {},
   prepare?: (app: App) => void,
 ): Promise<Synthesized> {
   const outdir = await mkdtemp(join(tmpdir(), 'prewarm-synth-'));
-  const { context: flags } = JSON.parse(readFileSync(CDK_JSON, 'utf8')) as { context: Record<string, unknown> };
-  const app = new App({ outdir, context: { ...flags, 'aws:cdk:bundling-stacks': [], ...context } });
-  const { defaultEnvName, retainData, nameStack } = readDeployContext(app.node);
-  const own = new PrewarmStack(app, nameStack('PrewarmStack'), { defaultEnvName, retainData });
-  const existing = new PrewarmExistingVpcStack(app, nameStack('PrewarmExistingVpcStack'), { defaultEnvName, retainData });
-  prepare?.(app);
-  return { app, own: read(own), existing: read(existing), remove: () => rm(outdir, { recursive: true, force: true }) };
+  const remove = () => rm(outdir, { recursive: true, force: true });
+  try {
+    const { context: flags } = JSON.parse(readFileSync(CDK_JSON, 'utf8')) as { context: Record<string, unknown> };
+    const app = new App({ outdir, context: { ...flags, 'aws:cdk:bundling-stacks': [], ...context } });
+    const { defaultEnvName, retainData, nameStack } = readDeployContext(app.node);
+    const own = new PrewarmStack(app, nameStack('PrewarmStack'), { defaultEnvName, retainData });
+    const existing = new PrewarmExistingVpcStack(app, nameStack('PrewarmExistingVpcStack'), { defaultEnvName, retainData });
+    prepare?.(app);
+    return { app, own: read(own), existing: read(existing), remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }
 
 function read(stack: Stack): SynthesizedStack {

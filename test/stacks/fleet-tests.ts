@@ -1,0 +1,126 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { expect, test } from 'vitest';
+import { evaluate } from './evaluate-template.ts';
+import { resourcesOf, type Synthesized, type TemplateBody } from './synthesize-stacks.ts';
+
+const FAMILIES = ['m6g', 'm7g', 'm8g', 'c6g', 'c7g', 'c6gn', 'c7gn', 'r6g', 'r7g', 'm6gd', 'c6gd', 'x2gd', 't4g'];
+const SIZES = ['medium', 'large', 'xlarge', '2xlarge', '4xlarge', '8xlarge', '12xlarge', '16xlarge'];
+const TYPES = ['t4g.small', ...FAMILIES.flatMap((family) => SIZES.map((size) => `${family}.${size}`))];
+
+export function testFleet(stacks: () => Synthesized): void {
+  const both = () => [stacks().own, stacks().existing];
+
+  test('the chosen type comes first, with at least four others, and none is listed twice, whatever is chosen', () => {
+    for (const { body } of both()) {
+      for (const InstanceType of TYPES) {
+        const types = overridesOf(body, { InstanceType });
+        expect(types[0]).toBe(InstanceType);
+        expect(new Set(types).size).toBe(types.length);
+        expect(types.length).toBeGreaterThanOrEqual(5);
+        for (const type of types) expect(type).toMatch(/^[a-z]\d+g[dn]*\.\d*[a-z]+$/);
+      }
+    }
+  });
+
+  test('stand-ins have the size that was chosen', () => {
+    for (const InstanceType of ['c7gn.4xlarge', 'm6g.large', 't4g.2xlarge']) {
+      const sizes = overridesOf(stacks().own.body, { InstanceType }).map((type) => type.split('.')[1]);
+      expect(new Set(sizes).size).toBe(1);
+    }
+    expect(overridesOf(stacks().own.body, { InstanceType: 't4g.small' })).toContain('m6g.medium');
+  });
+
+  test('is all Spot, by price and capacity, rebalances, and is empty at rest without a capacity that a deploy would reset', () => {
+    for (const { template } of both()) {
+      template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
+        MinSize: '0',
+        MaxSize: { Ref: 'MaxInstances' },
+        DesiredCapacity: Match.absent(),
+        CapacityRebalance: true,
+        MixedInstancesPolicy: {
+          InstancesDistribution: {
+            OnDemandBaseCapacity: 0,
+            OnDemandPercentageAboveBaseCapacity: 0,
+            SpotAllocationStrategy: 'price-capacity-optimized',
+          },
+        },
+      });
+    }
+  });
+
+  test('instances have an encrypted disk, IMDSv2 alone with one hop, and the image of the public parameter', () => {
+    for (const { template, body } of both()) {
+      template.hasResourceProperties('AWS::EC2::LaunchTemplate', {
+        LaunchTemplateData: {
+          MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1, HttpEndpoint: 'enabled' },
+          BlockDeviceMappings: [{ Ebs: { Encrypted: true, VolumeType: 'gp3', DeleteOnTermination: true } }],
+          ImageId: { Ref: Match.stringLikeRegexp('^SsmParameterValue') },
+        },
+      });
+      const images = Object.values(body.Parameters).filter(({ Type }) => Type === 'AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>');
+      expect(images.map(({ Default }) => Default)).toEqual([
+        expect.stringMatching(/^\/aws\/service\/ami-amazon-linux-latest\/al2023-.*-arm64$/),
+      ]);
+    }
+  });
+
+  test('nothing gets into an instance, and only HTTP and HTTPS get out', () => {
+    const { template, body } = stacks().own;
+    template.hasResourceProperties('AWS::EC2::SecurityGroup', {
+      SecurityGroupIngress: Match.absent(),
+      SecurityGroupEgress: [Match.objectLike({ FromPort: 80, ToPort: 80 }), Match.objectLike({ FromPort: 443, ToPort: 443 })],
+    });
+    expect(resourcesOf(body, 'AWS::EC2::SecurityGroupIngress')).toEqual([]);
+  });
+
+  test('the VPC of its own has public subnets alone, free gateways to S3 and DynamoDB, and no NAT', () => {
+    const { template } = stacks().own;
+    template.resourceCountIs('AWS::EC2::NatGateway', 0);
+    template.allResourcesProperties('AWS::EC2::Subnet', { MapPublicIpOnLaunch: true });
+    const services = Object.values(template.findResources('AWS::EC2::VPCEndpoint')).map(
+      ({ Properties }) => Properties as Record<string, unknown>,
+    );
+    expect(services.map(({ VpcEndpointType }) => VpcEndpointType)).toEqual(['Gateway', 'Gateway']);
+    expect(services.map(({ ServiceName }) => JSON.stringify(ServiceName)).toSorted()).toEqual([
+      expect.stringContaining('.dynamodb'),
+      expect.stringContaining('.s3'),
+    ]);
+  });
+
+  test('in an existing VPC, subnets, security group and key come straight from the parameters, and no network is made', () => {
+    const { template, body } = stacks().existing;
+    template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { VPCZoneIdentifier: { Ref: 'subnet' } });
+    template.hasResourceProperties('AWS::EC2::LaunchTemplate', {
+      LaunchTemplateData: { SecurityGroupIds: [{ Ref: 'sg' }], KeyName: { Ref: 'key' } },
+    });
+    const network = Object.values(body.Resources).filter(({ Type }) => /^AWS::EC2::(?!LaunchTemplate)/.test(Type));
+    expect(network).toEqual([]);
+  });
+
+  test('new instances are told where everything is, and how much to download at once', () => {
+    for (const { body } of both()) {
+      const [template] = resourcesOf(body, 'AWS::EC2::LaunchTemplate');
+      const { LaunchTemplateData } = evaluate(body, template?.[1].Properties, { ThreadNumber: '9', envName: 'qa' }) as {
+        LaunchTemplateData: { UserData: string };
+      };
+      const told = LaunchTemplateData.UserData.matchAll(/^(PREWARM_\w+)=(.*)$/gm);
+      expect(Object.fromEntries([...told].map(([, name, value]) => [name, value]))).toEqual({
+        PREWARM_REQUEST_TABLE: expect.stringMatching(/^<TablesRequests\w{8}>$/),
+        PREWARM_POP_TABLE: expect.stringMatching(/^<TablesRequestPops/),
+        PREWARM_TASK_TABLE: expect.stringMatching(/^<TablesRequestTasks/),
+        PREWARM_BUCKET: expect.stringMatching(/^<ListsBucket/),
+        PREWARM_TASK_QUEUE_URL: expect.stringMatching(/^<QueuesTasks/),
+        PREWARM_GROUP_NAME: 'prewarm_asg_qa',
+        PREWARM_THREAD_NUMBER: '9',
+      });
+    }
+  });
+}
+
+function overridesOf(body: TemplateBody, parameters: Readonly<Record<string, string>>): string[] {
+  const [group] = resourcesOf(body, 'AWS::AutoScaling::AutoScalingGroup');
+  const { MixedInstancesPolicy } = evaluate(body, group?.[1].Properties, parameters) as {
+    MixedInstancesPolicy: { LaunchTemplate: { Overrides: { InstanceType: string }[] } };
+  };
+  return MixedInstancesPolicy.LaunchTemplate.Overrides.map(({ InstanceType }) => InstanceType);
+}

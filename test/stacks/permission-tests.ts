@@ -1,0 +1,115 @@
+import { Aspects, Stack } from 'aws-cdk-lib';
+import { Annotations, Match } from 'aws-cdk-lib/assertions';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { expect, test } from 'vitest';
+import { WILDCARD_REASONS } from '../../lib/wildcard-reasons.ts';
+import { evaluate } from './evaluate-template.ts';
+import { resourcesOf, type Synthesized, synthesizeStacks, type TemplateBody } from './synthesize-stacks.ts';
+
+interface Statement {
+  readonly role: string;
+  readonly actions: readonly string[];
+  readonly resources: readonly string[];
+}
+
+export function testPermissions(stacks: () => Synthesized): void {
+  const both = () => [stacks().own, stacks().existing];
+
+  test('every allowed action is named', () => {
+    for (const { body } of both()) {
+      const statements = statementsOf(body);
+      expect(statements.length).toBeGreaterThan(30);
+      expect(statements.filter(({ actions }) => actions.some((action) => action.includes('*')))).toEqual([]);
+    }
+  });
+
+  test('every resource is named, but where a listed reason says why not', () => {
+    for (const { body } of both()) {
+      const unexplained = statementsOf(body).flatMap(({ role, actions, resources }) =>
+        resources
+          .filter((resource) => resource.includes('*'))
+          .flatMap((resource) =>
+            actions.filter((action) => !isExplained(action, resource)).map((action) => `${role}: ${action} on ${resource}`),
+          ),
+      );
+      expect(unexplained).toEqual([]);
+    }
+  });
+
+  test('no listed reason is without use', () => {
+    const allowed = new Set(both().flatMap(({ body }) => statementsOf(body).flatMap(({ actions }) => actions)));
+    expect(WILDCARD_REASONS.flatMap(({ actions }) => actions).filter((action) => !allowed.has(action))).toEqual([]);
+  });
+
+  test('every function has a role of its own', () => {
+    for (const { body } of both()) {
+      const roles = resourcesOf(body, 'AWS::Lambda::Function').map(([, { Properties }]) => JSON.stringify(Properties?.['Role']));
+      expect(new Set(roles).size).toBe(roles.length);
+    }
+  });
+
+  test('nothing may purge a queue, delete a table or a bucket, or pass a role but that of the schedules', () => {
+    for (const { body } of both()) {
+      const statements = statementsOf(body);
+      const allowed = new Set(statements.flatMap(({ actions }) => actions));
+      for (const never of ['sqs:PurgeQueue', 'dynamodb:DeleteTable', 's3:DeleteBucket', 'ec2:TerminateInstances'])
+        expect(allowed).not.toContain(never);
+      const passed = statements.filter(({ actions }) => actions.includes('iam:PassRole')).flatMap(({ resources }) => resources);
+      expect(new Set(passed)).toEqual(new Set([expect.stringMatching(/^<SchedulesRole\w+\.Arn>$/)]));
+    }
+  });
+
+  test('cdk-nag has nothing unsuppressed to say about either stack', async () => {
+    const checked = await synthesizeStacks({}, (app) => Aspects.of(app).add(new AwsSolutionsChecks()));
+    try {
+      for (const { stack } of [checked.own, checked.existing]) {
+        const messages = ['Error', 'Warning'].flatMap((level) =>
+          Annotations.fromStack(stack)[`find${level as 'Error' | 'Warning'}`]('*', Match.anyValue()),
+        );
+        expect(messages.map(({ id, entry }) => `${id}: ${JSON.stringify(entry.data)}`)).toEqual([]);
+      }
+    } finally {
+      await checked.remove();
+    }
+  });
+
+  test('cdk-nag would say so', async () => {
+    const careless = synthesizeStacks({}, (app) => {
+      new Bucket(new Stack(app, 'Careless'), 'Bucket');
+      Aspects.of(app).add(new AwsSolutionsChecks());
+    });
+    await expect(careless).rejects.toThrow(/AwsSolutions-S10/);
+  });
+
+  test('a value that CloudFormation would refuse fails the synthesis', async () => {
+    const refused = synthesizeStacks({}, (app) => {
+      new CfnQueue(new Stack(app, 'Refused'), 'Queue', { visibilityTimeout: 50_000 });
+    });
+    await expect(refused).rejects.toThrow(/VisibilityTimeout/);
+  });
+}
+
+function isExplained(action: string, resource: string): boolean {
+  return WILDCARD_REASONS.some((reason) => reason.actions.includes(action) && new RegExp(`^${reason.resource}$`).test(resource));
+}
+
+/** What roles are allowed, by policies of their own and in the role itself. */
+function statementsOf(body: TemplateBody): Statement[] {
+  const attached = resourcesOf(body, 'AWS::IAM::Policy').map(([id, { Properties }]) => ({ id, policies: [Properties] }));
+  const inline = resourcesOf(body, 'AWS::IAM::Role').map(([id, { Properties }]) => ({
+    id,
+    policies: (Properties?.['Policies'] ?? []) as unknown[],
+  }));
+  return [...attached, ...inline].flatMap(({ id, policies }) =>
+    policies.flatMap((policy) => {
+      const { PolicyDocument } = evaluate(body, policy, {}) as { PolicyDocument: { Statement: Record<string, unknown>[] } };
+      return PolicyDocument.Statement.filter(({ Effect }) => Effect === 'Allow').map(({ Action, Resource }) => ({
+        role: id,
+        actions: [Action].flat() as string[],
+        resources: [Resource].flat() as string[],
+      }));
+    }),
+  );
+}

@@ -1,0 +1,120 @@
+import { expect, test } from 'vitest';
+import { evaluate } from './evaluate-template.ts';
+import { resourcesOf, type Synthesized, synthesizeStacks } from './synthesize-stacks.ts';
+
+/** Names within a resource that has another name or none. */
+const LOCAL_NAMES: ReadonlySet<string> = new Set(['StageName', 'PolicyName', 'MetricName']);
+
+export function testUserInterface(stacks: () => Synthesized): void {
+  const bodies = () => [stacks().own.body, stacks().existing.body];
+
+  test('both stacks have the same five parameters with their defaults', () => {
+    for (const { Parameters } of bodies()) {
+      const defaults = ['envName', 'ShowSuccessUrls', 'InstanceType', 'ThreadNumber', 'MaxInstances'].map(
+        (name) => Parameters[name]?.['Default'],
+      );
+      expect(defaults).toEqual(['prod', 'false', 'm6g.large', 6, 100]);
+    }
+  });
+
+  test('the stack in an existing VPC cannot be deployed without vpc, subnet, sg and key', () => {
+    const { Parameters } = stacks().existing.body;
+    for (const [name, type] of [
+      ['vpc', 'AWS::EC2::VPC::Id'],
+      ['subnet', 'List<AWS::EC2::Subnet::Id>'],
+      ['sg', 'AWS::EC2::SecurityGroup::Id'],
+      ['key', 'AWS::EC2::KeyPair::KeyName'],
+    ] as const) {
+      expect(Parameters[name]?.['Type']).toBe(type);
+      expect(Parameters[name]).not.toHaveProperty('Default');
+    }
+    expect(Parameters['vpce']?.['Default']).toBe('');
+  });
+
+  test('a template rule ties the subnets to the VPC', () => {
+    expect(stacks().existing.body.Rules['SubnetsAreInVpc']).toMatchObject({
+      Assertions: [{ Assert: { 'Fn::EachMemberEquals': [{ 'Fn::ValueOf': ['subnet', 'VpcId'] }, { Ref: 'vpc' }] } }],
+    });
+  });
+
+  test.each([
+    ['m6g.large', true],
+    ['m7g.16xlarge', true],
+    ['c7gn.xlarge', true],
+    ['r8g.medium', true],
+    ['x2gd.4xlarge', true],
+    ['im4gn.large', true],
+    ['t4g.small', true],
+    ['m5.large', false],
+    ['m6i.large', false],
+    ['c6id.xlarge', false],
+    ['g4dn.xlarge', false],
+    ['a1.large', false],
+    ['m6g', false],
+    ['m6g.metal', false],
+    [' m6g.large', false],
+  ])('InstanceType %s is allowed: %s', (type, isAllowed) => {
+    for (const { Parameters } of bodies()) {
+      const pattern = new RegExp(`^(?:${String(Parameters['InstanceType']?.['AllowedPattern'])})$`);
+      expect(pattern.test(type)).toBe(isAllowed);
+    }
+  });
+
+  test("both endpoint outputs are the stage's base URL with its final slash, and the key's output is its ARN", () => {
+    for (const body of bodies()) {
+      expect(Object.keys(body.Outputs).toSorted()).toEqual(['PrewarmStatusApiEndpoint', 'prewarmapiEndpoint', 'prewarmapikeyoutput']);
+      const value = (name: string) => String(evaluate(body, body.Outputs[name]?.Value, {}));
+      expect(value('prewarmapiEndpoint')).toMatch(/^https:\/\/<\w+>\.execute-api\.<AWS::Region>\.<AWS::URLSuffix>\/<\w+>\/$/);
+      expect(value('PrewarmStatusApiEndpoint')).toBe(value('prewarmapiEndpoint'));
+      expect(value('prewarmapikeyoutput')).toMatch(/^arn:<AWS::Partition>:apigateway:<AWS::Region>::\/apikeys\/<\w+>$/);
+    }
+  });
+
+  test('queue, group and functions carry the environment in their names', () => {
+    for (const body of bodies()) {
+      const names = (type: string, property: string, envName: string) =>
+        resourcesOf(body, type).map(([, { Properties }]) => evaluate(body, Properties?.[property], { envName }));
+      expect(names('AWS::SQS::Queue', 'QueueName', 'prod')).toContain('prewarm_task_prod');
+      expect(names('AWS::SQS::Queue', 'QueueName', 'staging')).toContain('prewarm_task_staging');
+      expect(names('AWS::AutoScaling::AutoScalingGroup', 'AutoScalingGroupName', 'prod')).toEqual(['prewarm_asg_prod']);
+      const functions = ['api', 'get-size', 'task', 'aggregate', 'shutdown', 'dead-letter', 'report'];
+      expect(names('AWS::Lambda::Function', 'FunctionName', 'qa').filter((name) => name !== undefined)).toEqual(
+        expect.arrayContaining(functions.map((name) => `prewarm_${name}_qa`)),
+      );
+    }
+  });
+
+  test('no name is fixed without the environment in it, so that two environments can live side by side', () => {
+    for (const body of bodies()) {
+      for (const [id, { Properties = {} }] of Object.entries(body.Resources)) {
+        const named = Object.entries(Properties).filter(
+          ([key, value]) => key.endsWith('Name') && !LOCAL_NAMES.has(key) && typeof value === 'string',
+        );
+        expect(named.map(([key, value]) => `${id}.${key}=${String(value)}`)).toEqual([]);
+      }
+    }
+  });
+
+  test('-c env=staging names the stacks and the parameter, and a malformed one is refused with what to pass', async () => {
+    const staging = await synthesizeStacks({ env: 'staging' });
+    try {
+      expect([staging.own.stack.stackName, staging.existing.stack.stackName]).toEqual([
+        'PrewarmStack-staging',
+        'PrewarmExistingVpcStack-staging',
+      ]);
+      expect(staging.own.body.Parameters['envName']?.['Default']).toBe('staging');
+    } finally {
+      await staging.remove();
+    }
+    await expect(synthesizeStacks({ env: 'no spaces' })).rejects.toThrow(/-c env=staging/);
+  });
+
+  test('no template sets an edge option, for functions and agents alike', () => {
+    for (const body of bodies()) {
+      const text = JSON.stringify(body);
+      for (const option of ['DNS_SERVER', 'EDGE_PORT', 'EDGE_HTTP_PORT', 'EDGE_MAP', 'CA_FILE', 'ALLOW_PRIVATE_ADDRESSES']) {
+        expect(text).not.toContain(`PREWARM_${option}`);
+      }
+    }
+  });
+}
