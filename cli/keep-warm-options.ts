@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { DEFAULT_PER_MINUTE } from '../core/keep-warm/route-list.ts';
 import { type RouteFieldNames, type RouteInput, validateRoute } from '../core/keep-warm/validate-route.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
@@ -17,7 +18,6 @@ export interface KeepWarmOptions {
 
 /** A week: whoever wants more than that wants a service. */
 const MAX_MINUTES = 10_080;
-export const DEFAULT_PER_MINUTE = 60;
 
 const FIELD_FLAGS: RouteFieldNames = {
   domain: '--domain',

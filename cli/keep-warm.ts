@@ -3,6 +3,7 @@ import { describeLoad } from '../core/keep-warm/budget.ts';
 import { monthlyCost } from '../core/keep-warm/cost.ts';
 import { startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
+import { settleRoute } from '../core/keep-warm/settle-route.ts';
 import { createTally, isDead, viewLane } from '../core/keep-warm/tally.ts';
 import { unknownPops } from '../core/keep-warm/validate-route.ts';
 import { popCatalogue } from '../data/catalogue.ts';
@@ -11,7 +12,7 @@ import { createResolver } from './edge-access.ts';
 import type { RawOptions } from './flags.ts';
 import { parseKeepWarmOptions } from './keep-warm-options.ts';
 import { createKeepWarmOutput, type KeepWarmOutput } from './keep-warm-output.ts';
-import { openKeepWarmSending, settleRoute } from './keep-warm-sending.ts';
+import { openKeepWarmSending } from './keep-warm-sending.ts';
 import { errorCount, unsentCount } from './keep-warm-table.ts';
 import { onInterrupt } from './signals.ts';
 
@@ -38,7 +39,7 @@ export async function keepWarm(raw: RawOptions): Promise<number> {
   const options = parseKeepWarmOptions(raw);
   const { edge, input, minutes, json } = options;
   const resolver = await createResolver(edge);
-  const route = await settleRoute(input, { edge, resolver, field: '--domain' });
+  const route = await settleRoute(input, edge.edgeMap === null ? resolver : null, '--domain');
   const tally = createTally([route]);
   const output = createKeepWarmOutput(tally.lanes, { json, now: () => performance.now() });
   tellBefore(route, output);

@@ -2,12 +2,13 @@ import { metricHead, metricSample } from '../api/metrics.ts';
 import { systemClock } from '../core/clock.ts';
 import { type KeepWarmLoop, startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
+import { settleRoute } from '../core/keep-warm/settle-route.ts';
 import { createTally, isDead, type LaneFigures, type Tally } from '../core/keep-warm/tally.ts';
 import type { Times } from '../core/keep-warm/times.ts';
 import type { RouteInput } from '../core/keep-warm/validate-route.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { EdgeOptions } from './edge-options.ts';
-import { openKeepWarmSending, settleRoute } from './keep-warm-sending.ts';
+import { openKeepWarmSending } from './keep-warm-sending.ts';
 import type { ServerLog } from './server-log.ts';
 
 /** What a server keeps warm beside its other work. */
@@ -104,7 +105,7 @@ export async function openServedKeepWarm({ inputs, edge, resolver, log, onFatal 
   if (inputs.length === 0) return NOTHING;
   const routes: KeepWarmRoute[] = [];
   for (const [place, input] of inputs.entries()) {
-    routes.push(await settleRoute(input, { edge, resolver, field: `--keep-warm[${place}].domain` }));
+    routes.push(await settleRoute(input, edge.edgeMap === null ? resolver : null, `--keep-warm[${place}].domain`));
   }
   const tally = createTally(routes);
   const sending = openKeepWarmSending(edge, resolver);

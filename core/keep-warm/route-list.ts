@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import type { InputFault } from '../errors.ts';
+import { inputFault } from '../input-fault.ts';
+import type { PopCatalogue } from '../pop-catalogue.ts';
+import { type RouteInput, validateRoute } from './validate-route.ts';
+
+export const ROUTE_LIST_EXAMPLE =
+  '[{"domain": "d111111abcdef8.cloudfront.net", "host": "api.example.com", "path": "/time", "pops": ["SIN2-P1"], "per_minute": 60}]';
+/** Requests through a POP in a run, unless another number is asked for. */
+export const DEFAULT_PER_MINUTE = 60;
+const MAX_ROUTES = 100;
+
+const text = (message: string) => z.string(message);
+const entrySchema = z.strictObject({
+  domain: text('write the name of the distribution as a text').optional(),
+  host: text('write the name viewers use as a text').optional(),
+  path: text('write the path as a text, as in "/api/time"'),
+  pops: z.array(z.string('write names of POPs'), 'write a list of POPs, as in ["SIN2-P1", "FRA56-P4"]'),
+  per_minute: z.union([z.number(), z.string()], 'write a whole number').default(DEFAULT_PER_MINUTE),
+  method: text('write "GET" or "HEAD"').default('GET'),
+  headers: z.array(z.string('write "Name: value"'), 'write a list of "Name: value"').default([]),
+});
+
+function readEntry(value: unknown, name: string, catalogue: PopCatalogue, faults: InputFault[]): RouteInput[] {
+  const parsed = entrySchema.safeParse(value);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
+      const message = keys.length > 0 ? `knows no ${keys.join(', ')}; write an entry as in ${ROUTE_LIST_EXAMPLE}` : issue.message;
+      faults.push(inputFault([name, ...issue.path].join('.'), value, message));
+    }
+    return [];
+  }
+  const { domain = null, host = null, path, pops, per_minute: requestsPerPop, method, headers } = parsed.data;
+  const names = {
+    domain: `${name}.domain`,
+    host: `${name}.host`,
+    path: `${name}.path`,
+    pops: `${name}.pops`,
+    requestsPerPop: `${name}.per_minute`,
+    method: `${name}.method`,
+    headers: `${name}.headers`,
+  };
+  return [validateRoute({ domain, host, path, pops, requestsPerPop, method, headers }, names, catalogue, faults)];
+}
+
+/** The routes of a parsed list, such as ROUTE_LIST_EXAMPLE; what is wrong is added to `faults`, by entry. `name`: what the list is called. */
+export function parseRouteList(
+  value: unknown,
+  { name, catalogue }: { readonly name: string; readonly catalogue: PopCatalogue },
+  faults: InputFault[],
+): readonly RouteInput[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_ROUTES) {
+    faults.push(inputFault(name, value, `holds no list of 1 to ${MAX_ROUTES} entries; write ${ROUTE_LIST_EXAMPLE}`));
+    return [];
+  }
+  const inputs = value.flatMap((entry: unknown, place) => readEntry(entry, `${name}[${place}]`, catalogue, faults));
+  const seen = new Set<string>();
+  for (const { route } of inputs) {
+    const key = `${route.method} ${route.url}`;
+    if (seen.has(key)) faults.push(inputFault(name, key, 'is there twice; join the POPs in one entry'));
+    seen.add(key);
+  }
+  return inputs;
+}
+
+/** Reads the text of such a list. */
+export function parseRouteListText(
+  source: string,
+  context: { readonly name: string; readonly catalogue: PopCatalogue },
+  faults: InputFault[],
+): readonly RouteInput[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(source.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    faults.push(inputFault(context.name, source, `is not JSON (${why}); write ${ROUTE_LIST_EXAMPLE}`));
+    return [];
+  }
+  return parseRouteList(value, context, faults);
+}
