@@ -50,7 +50,7 @@ export const DEFAULT_ASSUMPTIONS: CostAssumptions = {
   answerBytes: 1000,
   lambdaMegabytes: 256,
   runSeconds: 56,
-  metricsPerPop: 5,
+  metricsPerPop: 6,
   logBytesPerPop: 1500,
 };
 

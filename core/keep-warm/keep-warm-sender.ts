@@ -24,7 +24,7 @@ export type KeepWarmEvent =
       readonly answer: Answer;
       readonly origin: OriginConnection;
     }
-  /** Broken off because the sender was told to stop: says nothing about the POP. */
+  /** Broken off, by the end of the run or whoever stopped it, before its own time was over: says nothing about the POP. */
   | { readonly kind: 'stopped'; readonly lane: Lane };
 
 export interface KeepWarmPorts {
@@ -49,7 +49,7 @@ export interface KeepWarmRun {
   readonly run: number;
   /** The requests are spread over so much from now on. */
   readonly spanMs: number;
-  /** What is under way then is broken off and counted as a time-out. */
+  /** What is under way then is broken off. */
   readonly endMs: number;
   readonly record: (event: KeepWarmEvent) => void;
   /** Cancelled: nothing more is sent, and what is under way is broken off. */
@@ -106,18 +106,19 @@ export function createKeepWarmSender(ports: KeepWarmPorts, limits: KeepWarmLimit
     return servedBy !== '' && !sameCity(servedBy, pop) ? 'wrong_pop' : null;
   }
 
-  /** Asks once, within the time-out and the end of the run. */
+  /** Asks once, within the time-out and the end of the run. Null: broken off before its own time was over. */
   async function ask({ lane, ordinal }: PlannedRequest, { startedAt, run }: Sending, addresses: readonly EdgeAddress[]) {
     const { method, url, headers } = lane.route;
     const address = addresses[ordinal % addresses.length];
     if (address === undefined) throw new Error(`${lane.pop} is resolved without an address`);
     const scope = new CancellableScope();
-    const leftMs = Math.min(timeoutMs, startedAt + run.endMs - clock.now());
-    const stopTimer = clock.after(Math.max(0, leftMs), () => scope.cancel());
+    const leftMs = startedAt + run.endMs - clock.now();
+    const stopTimer = clock.after(Math.max(0, Math.min(timeoutMs, leftMs)), () => scope.cancel());
     const stopListening = run.scope.onCancel(() => scope.cancel());
     inFlight.enter(lane.key);
     try {
-      return await downloader.ask({ method, url, address, headers, scope });
+      const answer = await downloader.ask({ method, url, address, headers, scope });
+      return answer.error === 'cancelled' && (run.scope.cancelled || leftMs < timeoutMs) ? null : answer;
     } finally {
       inFlight.leave(lane.key);
       stopTimer();
@@ -137,7 +138,7 @@ export function createKeepWarmSender(ports: KeepWarmPorts, limits: KeepWarmLimit
     if (inFlight.isFull(lane.key)) return unsent('busy');
     record({ kind: 'sent', lane, lateMs: Math.max(0, lateMs) });
     const answer = await ask(planned, sending, resolution.addresses);
-    if (scope.cancelled && answer.error === 'cancelled') return record({ kind: 'stopped', lane });
+    if (answer === null) return record({ kind: 'stopped', lane });
     const reason = reasonOf(answer, lane.pop);
     record({ kind: 'ended', lane, reason, answer, origin: reason === null ? judgeOf(lane).judge(answer) : 'unknown' });
   }

@@ -39,7 +39,7 @@ export interface Tally {
   readonly lanes: readonly LaneFigures[];
 }
 
-/** So many without an answer in a row are no accident. */
+/** So many without an answer in a row are no accident; of fewer in a run, all. */
 const SILENT_AFTER = 3;
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -88,7 +88,8 @@ function countAnswer(figures: Counted, { reason, answer, origin }: Extract<KeepW
   } else addTo(figures.errors, reason);
   figures.withoutAnswer = answer.status === 0 || reason === 'wrong_pop' ? figures.withoutAnswer + 1 : 0;
   if (figures.withoutAnswer === 0) setState(figures, 'answering', '');
-  else if (figures.withoutAnswer >= SILENT_AFTER) setState(figures, 'silent', `the last ${figures.withoutAnswer} requests: ${reason}`);
+  else if (figures.withoutAnswer >= Math.min(SILENT_AFTER, figures.lane.route.requestsPerPop))
+    setState(figures, 'silent', `the last ${figures.withoutAnswer} requests: ${reason}`);
 }
 
 /** Counts what the sender tells, per POP. Takes the same little memory for a minute and for a month. */

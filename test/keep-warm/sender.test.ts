@@ -146,7 +146,9 @@ describe('a run', () => {
     expect(most).toBe(4);
     expect(hanging).toMatchObject({ state: 'silent', good: 0 });
     expect(hanging?.errors['timeout']).toBe(hanging?.requests);
-    expect((hanging?.requests ?? 0) + (hanging?.unsent['busy'] ?? 0)).toBe(60);
+    const brokenOff = of(events, 'SIN2-P1').filter(({ kind }) => kind === 'stopped').length;
+    expect((hanging?.requests ?? 0) + (hanging?.unsent['busy'] ?? 0) + brokenOff).toBe(60);
+    expect(brokenOff).toBe(4);
     expect(well).toMatchObject({ state: 'answering', good: 60, unsent: {} });
     // The last ones had no ten seconds left: the run ends all the same.
     expect(time.now()).toBeLessThanOrEqual(57_001);
