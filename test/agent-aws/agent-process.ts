@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const EVERY_MS = 25;
+
+/** Looks again and again until what is answered is true; rejects, naming what was waited for, after `withinMs`. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms: ${what}`);
+    await sleep(EVERY_MS);
+  }
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+/** The bundled agent as a process of its own. */
+export interface AgentProcess {
+  /** What it logged so far. Throws when a line is no JSON. */
+  lines(): readonly LogLine[];
+  /** Resolves when it has logged the event. */
+  logged(event: string): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
+  /** Exit code (null: killed by a signal) and how long it took from now, milliseconds. */
+  ended(): Promise<{ readonly code: number | null; readonly ms: number }>;
+}
+
+const parseLines = (text: string) =>
+  text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as LogLine);
+
+/** V8's flags are those of the unit. */
+export function startAgentProcess(bundle: string, env: NodeJS.ProcessEnv): AgentProcess {
+  const flags = ['--max-semi-space-size=4', '--max-old-space-size=64', '--v8-pool-size=1'];
+  const child: ChildProcess = spawn(process.execPath, [...flags, bundle], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let strayOutput = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    strayOutput += text;
+  });
+  const closed = once(child, 'close') as Promise<[number | null]>;
+  const isGone = () => child.exitCode !== null || child.signalCode !== null;
+  const has = (event: string) => parseLines(output).some((line) => line.event === event);
+  return {
+    lines: () => parseLines(output),
+    logged: (event) =>
+      until(`the agent logs ${event}`, () => {
+        if (isGone() && !has(event)) throw new Error(`the agent ended before it logged ${event}:\n${output}${strayOutput}`);
+        return has(event);
+      }),
+    kill: (signal) => void child.kill(signal),
+    async ended() {
+      const from = performance.now();
+      const [code] = await closed;
+      return { code, ms: performance.now() - from };
+    },
+  };
+}
