@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib';
@@ -11,10 +12,12 @@ const REQUIRE = `import { createRequire as createRequireOfFunction } from 'node:
 const require = createRequireOfFunction(import.meta.url);`;
 
 function bundle(entry: string, outdir: string): true {
-  buildSync({
+  const { outputFiles } = buildSync({
     absWorkingDir: ROOT,
     entryPoints: { index: entry },
-    outdir,
+    // Source maps name files relative to where they are written. Seen from one place, the same sources are the same asset everywhere.
+    outdir: join(ROOT, 'lambda'),
+    write: false,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     // What is imported on demand becomes a file of its own, which a cold start does not even parse.
@@ -32,6 +35,7 @@ function bundle(entry: string, outdir: string): true {
     legalComments: 'none',
     logLevel: 'warning',
   });
+  for (const { path, contents } of outputFiles) writeFileSync(join(outdir, basename(path)), contents);
   return true;
 }
 

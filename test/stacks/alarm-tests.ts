@@ -67,6 +67,19 @@ export function testAlarms(stacks: () => Synthesized): void {
     }
   });
 
+  test('alarms may publish to their topics, over TLS only', () => {
+    for (const { body } of both()) {
+      const policies = resourcesOf(body, 'AWS::SNS::TopicPolicy').map(([, { Properties }]) =>
+        JSON.stringify(evaluate(body, Properties, {})),
+      );
+      expect(policies).toHaveLength(3);
+      for (const policy of policies) expect(policy).toContain('"aws:SecureTransport":"false"');
+      const open = policies.filter((policy) => policy.includes('"Service":"cloudwatch.amazonaws.com"'));
+      const topics = open.map((policy) => /<Notifications(\w+)\w{8}>/.exec(policy)?.[1] ?? '');
+      expect(topics.toSorted()).toEqual(['Alarms', 'Backlog']);
+    }
+  });
+
   test('silence raises no alarm, and figures of the functions are those of the environment', () => {
     for (const { body } of both()) {
       expect(new Set(alarmsOf(body).map(({ TreatMissingData }) => TreatMissingData))).toEqual(new Set(['notBreaching']));

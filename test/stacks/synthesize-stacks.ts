@@ -24,7 +24,7 @@ export interface TemplateBody {
   readonly Outputs: Readonly<Record<string, { readonly Value: unknown }>>;
 }
 
-export interface SynthesizedStack {
+interface SynthesizedStack {
   readonly stack: Stack;
   readonly template: Template;
   readonly body: TemplateBody;
