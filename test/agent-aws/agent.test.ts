@@ -142,9 +142,9 @@ describeWithAccount('an agent', (account) => {
       return scene.edge.counters().edge.gets === before;
     });
     await until('the queue is empty', () => isQueueEmpty(scene));
-    const answered = await new S3Client(account().client).send(
-      new ListObjectsV2Command({ Bucket: scene.bucket, Prefix: `requests/${id}/results/` }),
-    );
+    const s3 = new S3Client(account().client);
+    const answered = await s3.send(new ListObjectsV2Command({ Bucket: scene.bucket, Prefix: `requests/${id}/results/` }));
+    s3.destroy();
     expect(answered.KeyCount).toBeLessThan(12);
   });
 
