@@ -24,7 +24,7 @@ export class PrewarmExistingVpcStack extends Stack {
       type: 'String',
       default: '',
       description:
-        'An interface endpoint for execute-api: the API is private then, and reached through it only. Empty: public, with its key',
+        'An interface endpoint for execute-api: the API is private then, and reached through it only. Empty: public, with its key. A later change takes effect when the stage is deployed again',
       allowedPattern: '(vpce-[0-9a-f]{8,32})?',
       constraintDescription: 'must be the id of a VPC endpoint (vpce-...), or empty',
     });

@@ -25,9 +25,9 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const read = (path: string) => readFileSync(join(folder, 'out', path), 'utf8');
 
-test('cdk synth needs no credentials, writes two templates, and warns of nothing', () => {
+test('cdk synth needs no credentials, writes the templates, and warns of nothing', () => {
   const templates = globSync('*.template.json', { cwd: join(folder, 'out') });
-  expect(templates.toSorted()).toEqual(['PrewarmExistingVpcStack.template.json', 'PrewarmStack.template.json']);
+  expect(templates).toEqual(expect.arrayContaining(['PrewarmExistingVpcStack.template.json', 'PrewarmStack.template.json']));
   expect(said).not.toMatch(/warn|deprecat|error/i);
 });
 
