@@ -205,6 +205,6 @@ try {
   else await replaceSection(DOC, 'nginx', section);
 } finally {
   for (const child of children) child.kill('SIGTERM');
-  await Promise.all(children.map((child) => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null)));
+  await Promise.all(children.flatMap((child) => (child.exitCode === null && child.signalCode === null ? [once(child, 'exit')] : [])));
   await rm(dir, { recursive: true, force: true });
 }

@@ -20,7 +20,7 @@ const TICKS = 6;
 
 const medianOf = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 const round = (value: number) => Math.round(value * 10) / 10;
-const escape = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
 /** A dot per request over time, and each series' median as a line. SVG without scripts or fonts of its own. */
 export function plotViewers({ title, endMs, series }: ViewerPlot): string {
@@ -41,13 +41,13 @@ export function plotViewers({ title, endMs, series }: ViewerPlot): string {
     const median = medianOf(requests.map(({ firstByteMs }) => firstByteMs));
     const dots = requests.map(({ atMs, firstByteMs }) => `<circle cx="${x(atMs)}" cy="${y(firstByteMs)}" r="3.5"/>`).join('');
     const line = `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(median)}" y2="${y(median)}" stroke="${color}" stroke-dasharray="6 4"/>`;
-    const legend = `<circle cx="${LEFT + 6 + nth * 400}" cy="44" r="5"/><text x="${LEFT + 18 + nth * 400}" y="48" fill="#222">${escape(name)}: median ${Math.round(median)} ms</text>`;
+    const legend = `<circle cx="${LEFT + 6 + nth * 400}" cy="44" r="5"/><text x="${LEFT + 18 + nth * 400}" y="48" fill="#222">${escaped(name)}: median ${Math.round(median)} ms</text>`;
     return `<g fill="${color}" fill-opacity="0.75">${dots}${line}${legend}</g>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#222" role="img">
-<title>${escape(title)}</title>
+<title>${escaped(title)}</title>
 <rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>
-<text x="${LEFT}" y="24" font-size="15">${escape(title)}</text>
+<text x="${LEFT}" y="24" font-size="15">${escaped(title)}</text>
 ${grid.join('\n')}
 ${minutes.join('\n')}
 <text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">minutes</text>

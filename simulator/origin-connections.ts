@@ -1,5 +1,5 @@
 /** A connection from a place of the edge to the origin. */
-export interface OriginConnection {
+interface OriginConnection {
   /** Round trips before the request can go out on it: none where it was used before. */
   readonly handshakes: number;
   readonly kind: 'new' | 'reused';

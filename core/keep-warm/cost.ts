@@ -12,7 +12,7 @@ export interface KeepWarmPrices {
   readonly cloudWatch: { readonly perMetric: number; readonly perAlarm: number; readonly logsPerGb: number };
 }
 
-export interface CostAssumptions {
+interface CostAssumptions {
   /** Of an answer, headers included. */
   readonly answerBytes: number;
   readonly lambdaMegabytes: number;
@@ -25,7 +25,7 @@ export interface CostAssumptions {
 }
 
 /** USD in 30 days. */
-export interface PopCost {
+interface PopCost {
   readonly pop: string;
   readonly priceRegion: string;
   readonly requests: number;
@@ -34,7 +34,7 @@ export interface PopCost {
   readonly monitoring: number;
 }
 
-export interface KeepWarmCost {
+interface KeepWarmCost {
   readonly pops: readonly PopCost[];
   /** Function, schedule and claims: the same however many POPs there are. */
   readonly fixed: number;
@@ -42,11 +42,11 @@ export interface KeepWarmCost {
   readonly total: number;
 }
 
-export const DAYS_PER_MONTH = 30;
+const DAYS_PER_MONTH = 30;
 const GB = 1e9;
 const MIB_PER_GIB = 1024;
 
-export const DEFAULT_ASSUMPTIONS: CostAssumptions = {
+const DEFAULT_ASSUMPTIONS: CostAssumptions = {
   answerBytes: 1000,
   lambdaMegabytes: 256,
   runSeconds: 56,

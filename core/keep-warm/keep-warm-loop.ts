@@ -4,7 +4,7 @@ import type { KeepWarmEvent, KeepWarmSender } from './keep-warm-sender.ts';
 import type { KeepWarmRoute } from './route.ts';
 import { sleepUntil } from './sleep-until.ts';
 
-export const RUN_MS = 60_000;
+const RUN_MS = 60_000;
 /** What the last requests of a run may take: the next run has begun by then, and the limits are those of both. */
 const RUN_TAIL_MS = 15_000;
 

@@ -9,7 +9,7 @@ import { type KeepWarmRoute, type Lane, lanesOf } from './route.ts';
 import { sleepUntil } from './sleep-until.ts';
 
 /** Why a planned request was not sent. `busy`: too many are under way; `late`: its time had passed. */
-export type UnsentReason = 'busy' | 'late' | 'pop_unresolvable' | 'address_refused';
+type UnsentReason = 'busy' | 'late' | 'pop_unresolvable' | 'address_refused';
 
 /** What became of a planned request, told as it happens. */
 export type KeepWarmEvent =
@@ -44,7 +44,7 @@ export interface KeepWarmLimits {
   readonly maxInFlight?: number;
 }
 
-export interface KeepWarmRun {
+interface KeepWarmRun {
   /** Numbers the runs, so that few requests go round many addresses. */
   readonly run: number;
   /** The requests are spread over so much from now on. */

@@ -45,7 +45,7 @@ function readEntry(value: unknown, name: string, catalogue: PopCatalogue, faults
 }
 
 /** The routes of a parsed list, such as ROUTE_LIST_EXAMPLE; what is wrong is added to `faults`, by entry. `name`: what the list is called. */
-export function parseRouteList(
+function parseRouteList(
   value: unknown,
   { name, catalogue }: { readonly name: string; readonly catalogue: PopCatalogue },
   faults: InputFault[],

@@ -4,7 +4,7 @@ import { lanesOf } from './route.ts';
 import { createTimes, type Times } from './times.ts';
 
 /** Whether a POP answers. `waiting`: nothing is known yet; `silent`: several in a row had no answer at all. */
-export type LaneState = 'waiting' | 'answering' | 'silent' | 'pop_unresolvable' | 'address_refused';
+type LaneState = 'waiting' | 'answering' | 'silent' | 'pop_unresolvable' | 'address_refused';
 
 /** What has been counted of one POP of one route. */
 export interface LaneFigures {

@@ -1,8 +1,8 @@
 import type { TimingSample } from './timing-sample.ts';
 
 /** The parts of a request that are summarised. */
-export const TIMING_PARTS = ['dnsMs', 'tcpMs', 'tlsMs', 'waitMs', 'firstByteMs', 'totalMs'] as const;
-export type TimingPart = (typeof TIMING_PARTS)[number];
+const TIMING_PARTS = ['dnsMs', 'tcpMs', 'tlsMs', 'waitMs', 'firstByteMs', 'totalMs'] as const;
+type TimingPart = (typeof TIMING_PARTS)[number];
 
 /** Milliseconds. */
 export interface PartSummary {

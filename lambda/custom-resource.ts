@@ -1,0 +1,46 @@
+import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
+import type { FunctionLog } from './function-log.ts';
+
+/** What CloudFormation hands to the resource: its properties, all of them texts, lists or objects of texts. */
+export type CustomResourceProperties = Readonly<Record<string, unknown>>;
+
+/** CloudFormation shows so much of a reason. */
+const MAX_REASON = 1000;
+
+interface Answer {
+  readonly Status: 'SUCCESS' | 'FAILED';
+  readonly Reason?: string;
+  readonly Data?: Readonly<Record<string, string>>;
+}
+
+async function tell(event: CloudFormationCustomResourceEvent, answer: Answer): Promise<void> {
+  const { StackId, RequestId, LogicalResourceId } = event;
+  const PhysicalResourceId = 'PhysicalResourceId' in event ? event.PhysicalResourceId : LogicalResourceId;
+  const body = JSON.stringify({ StackId, RequestId, LogicalResourceId, PhysicalResourceId, ...answer });
+  // The address is signed for requests without a content type.
+  const response = await fetch(event.ResponseURL, { method: 'PUT', body, headers: { 'content-type': '' } });
+  await response.arrayBuffer();
+  if (!response.ok) throw new Error(`CloudFormation was not told: status ${response.status}`);
+}
+
+/**
+ * A handler of a custom resource that holds nothing: `work` gives its attributes when it is made or changed, and what it throws fails
+ * the deploy with that message. CloudFormation is told in any case, or it would wait for an hour.
+ */
+export function createCustomResource(
+  log: Pick<FunctionLog, 'error'>,
+  work: (properties: CustomResourceProperties) => Promise<Readonly<Record<string, string>>>,
+): (event: CloudFormationCustomResourceEvent) => Promise<void> {
+  return async (event) => {
+    if (event.RequestType === 'Delete') return tell(event, { Status: 'SUCCESS' });
+    let answer: Answer;
+    try {
+      answer = { Status: 'SUCCESS', Data: await work(event.ResourceProperties) };
+    } catch (error) {
+      log.error({ err: error }, 'the deploy is refused');
+      const reason = error instanceof Error ? error.message : String(error);
+      answer = { Status: 'FAILED', Reason: reason.slice(0, MAX_REASON) };
+    }
+    return tell(event, answer);
+  };
+}

@@ -1,0 +1,47 @@
+import { type InputFault, InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import { budgetFault, requestsPerDay } from '../core/keep-warm/budget.ts';
+import { monthlyCost } from '../core/keep-warm/cost.ts';
+import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
+import { parseSchedule } from '../core/keep-warm/schedule.ts';
+import { listPrices } from '../data/prices.ts';
+import type { CustomResourceProperties } from './custom-resource.ts';
+import { type KeepWarmSources, readRoutes, settingsFrom } from '../core/keep-warm/settings.ts';
+
+function checkBudget(routes: readonly KeepWarmRoute[], runsPerDay: number, raw: string, faults: InputFault[]): void {
+  if (!/^\d{1,12}$/.test(raw)) {
+    faults.push(inputFault('maxRequestsPerDay', raw, 'write a whole number'));
+    return;
+  }
+  const fault = budgetFault({ routes, runsPerDay }, Number(raw), 'maxRequestsPerDay');
+  if (fault !== null) faults.push(fault);
+}
+
+function checkAlarms(routes: readonly KeepWarmRoute[], maxPops: string, faults: InputFault[]): void {
+  const most = maxPops === '' ? Number.POSITIVE_INFINITY : Number(maxPops);
+  const [route] = routes;
+  if (route === undefined || route.pops.length <= most) return;
+  const remedy = `name at most ${maxPops}, each of which has an alarm, or give a list of routes in the context`;
+  faults.push(inputFault('popList', route.pops.join(','), `names ${route.pops.length} POPs; ${remedy}`));
+}
+
+/**
+ * Looks at the real parameters before anything is scheduled. Gives requests per day and cost; throws InvalidInput with all that is
+ * wrong, a budget that would be passed included, and PrewarmError for a secret that is not there.
+ */
+export function createBudgetCheck(sources: KeepWarmSources) {
+  return async (properties: CustomResourceProperties): Promise<Readonly<Record<string, string>>> => {
+    const text = (name: string) => (typeof properties[name] === 'string' ? properties[name] : '');
+    const faults: InputFault[] = [];
+    const routes = await readRoutes(settingsFrom(text), sources, faults);
+    const schedule = parseSchedule(text('rate'));
+    if ('fault' in schedule) faults.push(inputFault('rate', text('rate'), schedule.fault));
+    checkAlarms(routes, text('maxPops'), faults);
+    // With a POP or a rate that is wrong, the sum would be too.
+    if (faults.length === 0 && 'runsPerDay' in schedule) checkBudget(routes, schedule.runsPerDay, text('maxRequestsPerDay'), faults);
+    if (faults.length > 0 || 'fault' in schedule) throw new InvalidInput(faults);
+    const load = { routes, runsPerDay: schedule.runsPerDay };
+    const { total } = monthlyCost(load, listPrices(), sources.catalogue);
+    return { RequestsPerDay: String(requestsPerDay(load)), MonthlyCost: total.toFixed(2) };
+  };
+}

@@ -1,0 +1,63 @@
+import { CancellableScope } from '../core/ask-scope.ts';
+import type { Clock } from '../core/clock.ts';
+import type { KeepWarmSender } from '../core/keep-warm/keep-warm-sender.ts';
+import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
+import { createTally, isDead, type LaneFigures } from '../core/keep-warm/tally.ts';
+import type { MinuteClaims } from '../core/ports/minute-claims.ts';
+import type { FunctionLog } from './function-log.ts';
+import type { PublishLane } from './keep-warm-metrics.ts';
+import type { TimeLeft } from './time-budget.ts';
+
+export interface KeepWarmHandlerDeps {
+  readonly claims: MinuteClaims;
+  readonly sender: KeepWarmSender;
+  /** Throws InvalidInput or PrewarmError where there are none. */
+  readonly loadRoutes: () => Promise<readonly KeepWarmRoute[]>;
+  readonly publish: PublishLane;
+  readonly log: Pick<FunctionLog, 'info' | 'error'>;
+  readonly clock: Clock;
+  /** Whose minute is claimed: the environment's. */
+  readonly claimKey: string;
+}
+
+const MINUTE_MS = 60_000;
+/** Of an invocation, before the function's own time-out: the last request is sent three seconds, the last answer awaited one second before. */
+const LAST_SENT_BEFORE_END_MS = 3000;
+const LAST_ANSWER_BEFORE_END_MS = 1000;
+/** Names in a log line. */
+const MAX_NAMED = 20;
+
+/** The scheduled moment, as the schedule tells it; where it does not (a call by hand), now. */
+function minuteOf(event: unknown, now: number): number {
+  const told =
+    typeof event === 'object' && event !== null && 'scheduledTime' in event ? Date.parse(String(event.scheduledTime)) : Number.NaN;
+  return Math.floor((Number.isNaN(told) ? now : told) / MINUTE_MS);
+}
+
+function report(lanes: readonly LaneFigures[], { publish, log }: KeepWarmHandlerDeps, minute: number): void {
+  for (const figures of lanes) publish(figures);
+  const dead = lanes.filter(isDead).map(({ lane, state, detail }) => ({ pop: lane.pop, url: lane.route.url, state, detail }));
+  const sum = (of: (figures: LaneFigures) => number) => lanes.reduce((all, figures) => all + of(figures), 0);
+  const fields = { minute, pops: lanes.length, requests: sum(({ requests }) => requests), good: sum(({ good }) => good) };
+  if (dead.length > 0) log.error({ ...fields, dead: dead.slice(0, MAX_NAMED) }, 'POPs do not answer');
+  else log.info(fields, 'kept warm');
+}
+
+/** Sends one run, unless another invocation has claimed the scheduled minute. */
+export function createKeepWarmHandler(deps: KeepWarmHandlerDeps) {
+  const { claims, sender, loadRoutes, log, clock, claimKey } = deps;
+  return async (event: unknown, context: TimeLeft): Promise<void> => {
+    const minute = minuteOf(event, clock.now());
+    const routes = await loadRoutes();
+    if (!(await claims.claim(claimKey, minute))) {
+      log.info({ minute }, 'another invocation has this minute');
+      return;
+    }
+    const tally = createTally(routes);
+    const leftMs = context.getRemainingTimeInMillis();
+    const spanMs = Math.max(0, leftMs - LAST_SENT_BEFORE_END_MS);
+    const endMs = Math.max(0, leftMs - LAST_ANSWER_BEFORE_END_MS);
+    await sender.send(routes, { run: minute, spanMs, endMs, record: tally.record, scope: new CancellableScope() });
+    report(tally.lanes, deps, minute);
+  };
+}

@@ -1,0 +1,21 @@
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { attempt } from '../../adapters/aws/aws-error.ts';
+
+/** Texts of secrets by ARN or name. Throws PrewarmError `not_found`, never with a part of the secret. */
+export function openSecrets(): (id: string) => Promise<string> {
+  const client = new SecretsManagerClient({});
+  return (id) =>
+    attempt(
+      `reading the secret ${id}`,
+      async () => {
+        const { SecretString: text } = await client.send(new GetSecretValueCommand({ SecretId: id }));
+        if (text === undefined) throw new Error('it holds bytes instead of a text');
+        return text;
+      },
+      {
+        code: 'not_found',
+        permissions: 'secretsmanager:GetSecretValue',
+        remedies: { ResourceNotFoundException: 'make the secret in this account and region, or leave the parameter empty' },
+      },
+    );
+}

@@ -1,0 +1,87 @@
+export interface TimeServiceUserDataProps {
+  readonly region: string;
+  /** Where the service's one file is. */
+  readonly codeBucket: string;
+  readonly codeKey: string;
+  /** ARN of the secret with chain and key; the empty string: HTTP. */
+  readonly certificateSecret: string;
+}
+
+/** Of the distribution itself: its command of a version's own name stays what it is. */
+const NODE = '/usr/bin/node-24';
+
+/**
+ * The script that turns a new Amazon Linux 2023 instance into the current-time service. It may hold tokens. The certificate is read from
+ * its secret at every start of the service into memory-backed storage, and never onto the disk.
+ */
+export function createTimeServiceUserData({ region, codeBucket, codeKey, certificateSecret }: TimeServiceUserDataProps): string {
+  return `#!/bin/bash
+set -Eeuo pipefail
+retry() {
+  for pause in 2 5 15 30; do
+    "$@" && return 0
+    sleep "$pause"
+  done
+  "$@"
+}
+retry dnf install -y --setopt=install_weak_deps=False nodejs24
+mkdir -p /opt/current-time
+retry aws s3 cp --region '${region}' 's3://${codeBucket}/${codeKey}' /opt/current-time/current-time.mjs
+chmod 0644 /opt/current-time/current-time.mjs
+cat > /opt/current-time/read-certificate <<'END_OF_FILE'
+#!/bin/bash
+set -euo pipefail
+secret='${certificateSecret}'
+umask 0077
+rm -f /run/current-time/tls
+[[ -z "$secret" ]] && exit 0
+aws secretsmanager get-secret-value --region '${region}' --secret-id "$secret" --query SecretString --output text > /run/current-time/tls
+chown current-time: /run/current-time/tls
+END_OF_FILE
+chmod 0755 /opt/current-time/read-certificate
+cat > /opt/current-time/start <<'END_OF_FILE'
+#!/bin/bash
+set -euo pipefail
+[[ -e /run/current-time/tls ]] && export TLS_PEM_FILE=/run/current-time/tls
+exec ${NODE} --max-old-space-size=96 /opt/current-time/current-time.mjs
+END_OF_FILE
+chmod 0755 /opt/current-time/start
+id current-time > /dev/null 2>&1 || useradd --system --no-create-home --shell /sbin/nologin current-time
+cat > /etc/systemd/system/current-time.service <<'END_OF_FILE'
+[Unit]
+Description=Current time, as an origin
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+User=current-time
+RuntimeDirectory=current-time
+ExecStartPre=+/opt/current-time/read-certificate
+ExecStart=/opt/current-time/start
+Restart=always
+RestartSec=5
+LimitNOFILE=16384
+MemoryMax=256M
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+UMask=0077
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+
+[Install]
+WantedBy=multi-user.target
+END_OF_FILE
+systemctl daemon-reload
+systemctl enable --now current-time.service
+`;
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { CfnCondition, Fn, Stack, Token } from 'aws-cdk-lib';
+import {
+  AmazonLinuxCpuType,
+  CfnEIP,
+  CfnEIPAssociation,
+  CfnInstance,
+  CfnSecurityGroup,
+  IpAddresses,
+  MachineImage,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { CfnInstanceProfile, CfnPolicy, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Asset } from 'aws-cdk-lib/aws-s3-assets';
+import { NagSuppressions } from 'cdk-nag';
+import { Construct } from 'constructs';
+import { createTimeServiceUserData } from './time-service-user-data.ts';
+
+export interface TimeServiceProps {
+  /** Of CloudFront's origin-facing servers. */
+  readonly prefixListId: string;
+  /** ARN of the secret with chain and key; may be the empty string. */
+  readonly certificateSecret: string;
+  /** Whether there is a certificate, so that the service speaks HTTPS at 443; else HTTP at 80. */
+  readonly hasCertificate: CfnCondition;
+}
+
+const SERVICE = fileURLToPath(new URL('../service/current-time.mjs', import.meta.url));
+const HTTP = 80;
+const HTTPS = 443;
+
+/** The current-time service on one small instance, whose address stays the same, and which nobody reaches but CloudFront. */
+export class TimeService extends Construct {
+  readonly address: string;
+  /** The address's public name. */
+  readonly hostName: string;
+
+  constructor(scope: Construct, id: string, props: TimeServiceProps) {
+    super(scope, id);
+    const vpc = this.createVpc();
+    const group = this.createGroup(vpc, props);
+    const instance = this.createInstance(vpc, group, props);
+    const address = new CfnEIP(this, 'Address', { domain: 'vpc' });
+    const route = vpc.publicSubnets[0]?.internetConnectivityEstablished;
+    if (route !== undefined) address.node.addDependency(route);
+    new CfnEIPAssociation(this, 'AddressOfInstance', { allocationId: address.attrAllocationId, instanceId: instance.ref });
+    this.address = address.ref;
+    this.hostName = this.publicName(address.ref);
+  }
+
+  private createVpc(): Vpc {
+    const vpc = new Vpc(this, 'Vpc', {
+      ipAddresses: IpAddresses.cidr('10.84.0.0/24'),
+      natGateways: 0,
+      maxAzs: 1,
+      subnetConfiguration: [{ name: 'origin', subnetType: SubnetType.PUBLIC, cidrMask: 26 }],
+      // Emptying it takes a function and a role that may change security groups. Nothing is ever put into it.
+      restrictDefaultSecurityGroup: false,
+    });
+    NagSuppressions.addResourceSuppressions(vpc, [
+      { id: 'AwsSolutions-VPC7', reason: 'One instance for trials, which answers the time to CloudFront and to nobody else.' },
+    ]);
+    return vpc;
+  }
+
+  /** One rule: the prefix list takes 55 of the 60 that a group may have. */
+  private createGroup(vpc: Vpc, { prefixListId, hasCertificate }: TimeServiceProps): CfnSecurityGroup {
+    const port = Token.asNumber(Fn.conditionIf(hasCertificate.logicalId, HTTPS, HTTP));
+    const out = (to: number, description: string) => ({ ipProtocol: 'tcp', fromPort: to, toPort: to, cidrIp: '0.0.0.0/0', description });
+    return new CfnSecurityGroup(this, 'Group', {
+      vpcId: vpc.vpcId,
+      groupDescription: 'Current-time service: CloudFront in, packages and AWS out',
+      securityGroupIngress: [
+        { ipProtocol: 'tcp', fromPort: port, toPort: port, sourcePrefixListId: prefixListId, description: 'CloudFront, to the origin' },
+      ],
+      securityGroupEgress: [out(HTTP, 'packages'), out(HTTPS, 'packages, S3 and the secret')],
+    });
+  }
+
+  private createRole(code: Asset, { certificateSecret, hasCertificate }: TimeServiceProps): Role {
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('ec2.amazonaws.com'),
+      description: 'What the instance of the current-time service may do',
+    });
+    role.addToPolicy(new PolicyStatement({ actions: ['s3:GetObject'], resources: [code.bucket.arnForObjects(code.s3ObjectKey)] }));
+    const read = new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [certificateSecret] });
+    const policy = new CfnPolicy(this, 'ReadCertificate', {
+      policyName: 'read-certificate',
+      policyDocument: new PolicyDocument({ statements: [read] }),
+      roles: [role.roleName],
+    });
+    policy.cfnOptions.condition = hasCertificate;
+    return role;
+  }
+
+  private createInstance(vpc: Vpc, group: CfnSecurityGroup, props: TimeServiceProps): CfnInstance {
+    const code = new Asset(this, 'Code', { path: SERVICE });
+    const role = this.createRole(code, props);
+    const profile = new CfnInstanceProfile(this, 'Profile', { roles: [role.roleName] });
+    const { region } = Stack.of(this);
+    const { certificateSecret } = props;
+    const userData = createTimeServiceUserData({ region, codeBucket: code.s3BucketName, codeKey: code.s3ObjectKey, certificateSecret });
+    // The script runs at an instance's first start only, so that another script, or another file, is another instance.
+    const version = createHash('sha256')
+      .update(`${code.assetHash} ${createTimeServiceUserData(TEXTS)}`)
+      .digest('hex')
+      .slice(0, 8);
+    const instance = new CfnInstance(this, `Instance${version}`, {
+      imageId: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }).getImage(this).imageId,
+      instanceType: 't4g.nano',
+      subnetId: vpc.publicSubnets[0]?.subnetId ?? '',
+      securityGroupIds: [group.attrGroupId],
+      iamInstanceProfile: profile.ref,
+      metadataOptions: { httpEndpoint: 'enabled', httpTokens: 'required', httpPutResponseHopLimit: 1 },
+      blockDeviceMappings: [
+        { deviceName: '/dev/xvda', ebs: { volumeType: 'gp3', volumeSize: 8, encrypted: true, deleteOnTermination: true } },
+      ],
+      userData: Fn.base64(userData),
+      tags: [{ key: 'Name', value: 'prewarm-current-time' }],
+    });
+    instance.node.addDependency(role.node.findChild('DefaultPolicy'));
+    NagSuppressions.addResourceSuppressions(instance, [
+      { id: 'AwsSolutions-EC28', reason: 'An instance for trials: whoever tries it looks at its answers.' },
+      { id: 'AwsSolutions-EC29', reason: 'It holds nothing, and removing the stack has to remove it.' },
+    ]);
+    return instance;
+  }
+
+  /** AWS names public addresses by themselves: ec2-192-0-2-1.eu-west-1.compute.amazonaws.com. */
+  private publicName(address: string): string {
+    const stack = Stack.of(this);
+    const isFirst = new CfnCondition(this, 'InFirstRegion', { expression: Fn.conditionEquals(stack.region, 'us-east-1') });
+    const zone = Fn.conditionIf(isFirst.logicalId, 'compute-1', Fn.join('.', [stack.region, 'compute'])).toString();
+    return Fn.join('', ['ec2-', Fn.join('-', Fn.split('.', address, 4)), '.', zone, '.', stack.urlSuffix]);
+  }
+}
+
+/** Stand in for tokens where only the script itself matters. */
+const TEXTS = { region: '', codeBucket: '', codeKey: '', certificateSecret: '' };
