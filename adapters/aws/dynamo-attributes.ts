@@ -16,7 +16,7 @@ export function toAttribute(value: unknown): AttributeValue {
   throw new TypeError(`a ${typeof value} that is no finite number cannot be kept in DynamoDB`);
 }
 
-export function fromAttribute(attribute: AttributeValue): unknown {
+function fromAttribute(attribute: AttributeValue): unknown {
   if (attribute.S !== undefined) return attribute.S;
   if (attribute.N !== undefined) return Number(attribute.N);
   if (attribute.BOOL !== undefined) return attribute.BOOL;

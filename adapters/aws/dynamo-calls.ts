@@ -41,7 +41,7 @@ export interface DynamoCallsOptions {
 }
 
 /** Absent: put in any case. */
-export type PutCondition = Pick<PutItemCommandInput, 'ConditionExpression' | 'ExpressionAttributeValues'>;
+type PutCondition = Pick<PutItemCommandInput, 'ConditionExpression' | 'ExpressionAttributeValues'>;
 
 /**
  * DynamoDB's calls, each idempotent: throttling, conflicts and lost answers are retried here with pauses, keys left over

@@ -60,7 +60,7 @@ export function storedPlan(plan: NonNullable<RequestRow['plan']>) {
   return { ...plan, pops: joinNames(plan.pops), skipped: joinNames(plan.skipped) };
 }
 
-export function readPlan(stored: unknown): NonNullable<RequestRow['plan']> {
+function readPlan(stored: unknown): NonNullable<RequestRow['plan']> {
   const plan = stored as ReturnType<typeof storedPlan>;
   return { ...plan, pops: splitNames(plan.pops), skipped: splitNames(plan.skipped) };
 }

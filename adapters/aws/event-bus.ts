@@ -10,7 +10,7 @@ export const EVENT_SOURCE = 'cloudfront-prewarm';
 export const REQUEST_ENDED = 'PrewarmRequestEnded';
 
 /** Detail of the event; delivered at least once. */
-export interface RequestEndedDetail {
+interface RequestEndedDetail {
   readonly requestId: string;
   readonly status: RequestStatus;
   readonly statusReason: string | null;

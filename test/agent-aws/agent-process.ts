@@ -13,7 +13,7 @@ export async function until(what: string, isSo: () => boolean | Promise<boolean>
   }
 }
 
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly event: string;
   readonly [field: string]: unknown;

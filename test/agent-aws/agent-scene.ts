@@ -27,7 +27,7 @@ import type { EmulatedAccount } from '../emulator/emulated-account.ts';
 import { answer, makeSpec } from '../pipeline/pipeline-fixture.ts';
 import { type AgentProcess, startAgentProcess, until } from './agent-process.ts';
 
-export const POPS = ['SIN2-P1', 'FRA56-P4'] as const;
+const POPS = ['SIN2-P1', 'FRA56-P4'] as const;
 
 /** Four tasks each: enough for one agent to have finished some and to hold others. */
 const AGENTS_CLAIMED = 3;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 
 /** What happens to one call on its way: refused before it is done, done and the answer lost, or done by half. */
-export type DynamoFault = 'throttled' | 'conflict' | 'lost answer' | 'half';
+type DynamoFault = 'throttled' | 'conflict' | 'lost answer' | 'half';
 
 export interface FaultyDynamo {
   readonly endpoint: string;
