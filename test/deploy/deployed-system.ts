@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { callAccount } from '../emulator/emulated-account.ts';
 import { type AgentGroup, watchAgentGroup } from './agent-group.ts';
 import { type DeployedStack, deployStack, type StackToDeploy } from './deployed-stack.ts';
 import { type InstanceImage, readInstanceImage } from './instance-image.ts';
@@ -9,6 +10,8 @@ export interface DeployedSystem extends DeployedStack {
   readonly stack: StackToDeploy;
   readonly image: InstanceImage;
   readonly group: AgentGroup;
+  /** What agents wrote, and functions failed at: for whoever has to find out why something does not come. */
+  readonly story: () => Promise<string>;
 }
 
 export const groupNameOf = (envName: string) => `prewarm_asg_${envName}`;
@@ -27,8 +30,24 @@ export function stacksToDeploy(assemblies: string, { network }: World): readonly
   ];
 }
 
+interface LogEvents {
+  readonly events: readonly { readonly message: string }[];
+}
+
+async function failuresOf({ account }: World, functionName: string): Promise<string> {
+  const logGroupName = `/aws/lambda/${functionName}`;
+  const { events } = await callAccount<LogEvents>(account, 'logs', 'filter_log_events', { logGroupName }).catch(() => ({ events: [] }));
+  const telling = events.flatMap(({ message }) => (/error|not authorized/i.test(message) ? [message.trim().slice(0, 1500)] : []));
+  return telling.length === 0 ? '' : `-- ${functionName}\n${[...new Set(telling)].slice(-10).join('\n')}\n`;
+}
+
 export async function deploySystem(world: World, stack: StackToDeploy): Promise<DeployedSystem> {
   const deployed = await deployStack(world, stack);
   const image = await readInstanceImage(world, deployed);
-  return { ...deployed, stack, image, group: watchAgentGroup(world, groupNameOf(stack.envName), image) };
+  const group = watchAgentGroup(world, groupNameOf(stack.envName), image);
+  const story = async () => {
+    const failures = await Promise.all(deployed.resources('AWS::Lambda::Function').map((name) => failuresOf(world, name)));
+    return `${group.log().slice(-4000)}\n${failures.join('')}`;
+  };
+  return { ...deployed, stack, image, group, story };
 }

@@ -15,7 +15,7 @@ export async function untilProgress(
   for (;;) {
     const progress = await progressOf(system, id);
     if (isThere(progress)) return progress;
-    if (Date.now() > deadline) throw new Error(`never came: ${JSON.stringify(progress)}\n${system.group.log().slice(-4000)}`);
+    if (Date.now() > deadline) throw new Error(`never came: ${JSON.stringify(progress)}\n${await system.story()}`);
     await sleep(ASK_EVERY_MS);
   }
 }

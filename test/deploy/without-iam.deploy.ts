@@ -3,7 +3,7 @@ import { describeDeployment } from './deployment-suite.ts';
 import { registerCommandTest, registerFleetTests, registerTimeoutTests, registerTimingTest } from './fleet-tests.ts';
 import { registerFlowTests, registerRequestTests } from './request-tests.ts';
 
-const TITLE = 'deployed';
+const TITLE = 'with IAM not enforced';
 
 describeDeployment(TITLE, { auth: false }, (deployment) => {
   const timeout = registerTimeoutTests(deployment);

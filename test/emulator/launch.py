@@ -344,6 +344,17 @@ def trust_ec2(document, caller_arn, context):
 
 iam_evaluator.evaluate_trust_policy = trust_ec2
 
+# --- IAM enforcement: SQS has no actions of its own for batches.
+extract_iam_action = iam_actions.extract_iam_action
+
+
+def extract_single_action(*args, **kwargs):
+    action = extract_iam_action(*args, **kwargs)
+    return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+
+iam_actions.extract_iam_action = extract_single_action
+
 # --- IAM enforcement: a schedule's group belongs in its ARN.
 extract_resource_arn = iam_actions.extract_resource_arn
 
