@@ -4,8 +4,8 @@ import { inputFault } from '../input-fault.ts';
 
 const REMEDY = 'write one "Name: value" a line, or JSON: {"Name": "value"} or ["Name: value"]';
 
-/** Names are shown in faults, values never. */
-const nameOf = (line: string) => line.split(':')[0]?.slice(0, 80) ?? '';
+/** Names are shown in faults, values never: what has no colon is no name. */
+const nameOf = (line: string) => /^([\w-]{1,80}):/.exec(line)?.[1] ?? '';
 
 function linesOf(value: unknown): readonly string[] | null {
   if (Array.isArray(value)) return value.every((line): line is string => typeof line === 'string') ? value : null;

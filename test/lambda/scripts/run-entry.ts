@@ -16,7 +16,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     functionName: 'f',
     functionVersion: '1',
     memoryLimitInMB: '512',
-    getRemainingTimeInMillis: () => 120_000,
+    getRemainingTimeInMillis: () => Number(process.env['REMAINING_MS'] ?? 120_000),
   };
   const result = await handler(event, context).then(
     (answer) => ({ answer: answer ?? null }),
