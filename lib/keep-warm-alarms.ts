@@ -41,7 +41,7 @@ export class KeepWarmAlarms extends Construct {
     const alarm = this.create(id, {
       name: `keep-warm_${host}_${pop}`,
       what: `The POP ${pop} has stopped answering for ${host}, so nothing is kept warm there.`,
-      section: 'keep-warm-pop-silent',
+      section: 'pop-silent',
       metric: new Metric({
         namespace: 'CloudFrontPrewarm',
         metricName: 'KeepWarmSilent',
@@ -59,14 +59,14 @@ export class KeepWarmAlarms extends Construct {
     this.create(`${node.id}Errors`, {
       name: `${name}_errors`,
       what: `The function ${name} failed.`,
-      section: 'function-errors',
+      section: 'errors',
       metric: handler.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
       missing: TreatMissingData.NOT_BREACHING,
     });
     this.create(`${node.id}Throttles`, {
       name: `${name}_throttles`,
       what: `The function ${name} was refused: the account's concurrency is used up.`,
-      section: 'function-throttles',
+      section: 'throttles',
       metric: handler.metricThrottles({ period: PERIOD, statistic: Stats.SUM }),
       missing: TreatMissingData.NOT_BREACHING,
     });
@@ -75,7 +75,7 @@ export class KeepWarmAlarms extends Construct {
   private create(id: string, { name, what, section, metric, missing }: Condition): Alarm {
     const alarm = new Alarm(this, id, {
       alarmName: `prewarm_${name}_${this.envName}`,
-      alarmDescription: `${what} What to do: docs/runbook.md#${section}`,
+      alarmDescription: `${what} What to do: docs/runbook-keep-warm.md#${section}`,
       metric,
       threshold: 0,
       comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
