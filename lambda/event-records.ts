@@ -1,6 +1,7 @@
 import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { Counters } from '../core/counters.ts';
+import { countersFromMetadata } from '../core/record-task.ts';
 import type { DynamoDBRecord } from 'aws-lambda';
 
 // Events come from this system's own tables, queues and schedules; one that does not look like it is nothing to guess at.
@@ -55,7 +56,5 @@ export function taskOfRecord({ dynamodb }: DynamoDBRecord): TaskRecord {
   const requestId = keys['requestId']?.S ?? '';
   const taskId = keys['taskId']?.S ?? '';
   if (requestId === '' || taskId === '') throw wrong('record', keys, 'has no requestId and taskId; it is none of the task table');
-  const counters: Record<string, number> = {};
-  for (const [key, value] of Object.entries(dynamodb?.NewImage?.['counters']?.M ?? {})) counters[key] = Number(value.N ?? 0);
-  return { requestId, taskId, counters: counters as Counters };
+  return { requestId, taskId, counters: countersFromMetadata({ counters: dynamodb?.NewImage?.['counters']?.S ?? '' }) };
 }

@@ -3,9 +3,11 @@ import type { DynamoDBBatchResponse, DynamoDBRecord, SQSBatchResponse, SQSRecord
 import { openDatabase } from '../../adapters/embedded/database.ts';
 import { createSqliteQueue } from '../../adapters/embedded/sqlite-queue.ts';
 import { systemClock } from '../../core/clock.ts';
+import type { Counters } from '../../core/counters.ts';
 import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { PipelineOptions } from '../../core/pipeline/pipeline-context.ts';
 import type { PipelinePorts } from '../../core/ports/ports.ts';
+import { countersToMetadata } from '../../core/record-task.ts';
 import { createAdvanceHandler } from '../../lambda/advance-handler.ts';
 import { createAggregateHandler } from '../../lambda/aggregate-handler.ts';
 import { createDeadLetterHandler } from '../../lambda/dead-letter-handler.ts';
@@ -55,16 +57,16 @@ export function requestRecord(id: string | null, eventName: 'INSERT' | 'MODIFY' 
   };
 }
 
-/** A record of the task table's stream. */
+/** A record of the task table's stream, with the attributes that count. */
 export function taskRecord(requestId: string, taskId: string, counters: Readonly<Record<string, number>> = {}): DynamoDBRecord {
   sequence += 1;
   const keys = { requestId: { S: requestId }, taskId: { S: taskId } };
-  const figures = Object.fromEntries(Object.entries(counters).map(([key, value]) => [key, { N: String(value) }]));
+  const figures = countersToMetadata(counters as Counters)['counters'] ?? '';
   return {
     eventName: 'INSERT',
     eventSource: 'aws:dynamodb',
     eventID: `event-${sequence}`,
-    dynamodb: { SequenceNumber: String(sequence), Keys: keys, NewImage: { ...keys, counters: { M: figures } } },
+    dynamodb: { SequenceNumber: String(sequence), Keys: keys, NewImage: { ...keys, counters: { S: figures } } },
   };
 }
 
