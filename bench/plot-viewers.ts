@@ -1,4 +1,4 @@
-export interface ViewerSeries {
+interface ViewerSeries {
   readonly name: string;
   readonly color: string;
   readonly requests: readonly { readonly atMs: number; readonly firstByteMs: number }[];

@@ -14,7 +14,7 @@ export interface DeployedSystem extends DeployedStack {
   readonly story: () => Promise<string>;
 }
 
-export const groupNameOf = (envName: string) => `prewarm_asg_${envName}`;
+const groupNameOf = (envName: string) => `prewarm_asg_${envName}`;
 
 /** `PrewarmStack` as the environment prod, `PrewarmExistingVpcStack` as staging. */
 export function stacksToDeploy(assemblies: string, { network }: World): readonly StackToDeploy[] {

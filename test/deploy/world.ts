@@ -14,7 +14,7 @@ import { runCdkWell } from './cdk-cli.ts';
 export const POPS = ['SIN2-P1', 'FRA56-P4', 'IAD89-P1'] as const;
 
 /** A network that was there before us, as the stack for existing networks wants it. */
-export interface ExistingNetwork {
+interface ExistingNetwork {
   readonly vpc: string;
   readonly subnet: string;
   readonly sg: string;

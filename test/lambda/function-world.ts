@@ -3,7 +3,6 @@ import type { DynamoDBBatchResponse, DynamoDBRecord, SQSBatchResponse, SQSRecord
 import { openDatabase } from '../../adapters/embedded/database.ts';
 import { createSqliteQueue } from '../../adapters/embedded/sqlite-queue.ts';
 import { systemClock } from '../../core/clock.ts';
-import type { Counters } from '../../core/counters.ts';
 import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { PipelineOptions } from '../../core/pipeline/pipeline-context.ts';
 import type { PipelinePorts } from '../../core/ports/ports.ts';
@@ -61,7 +60,7 @@ export function requestRecord(id: string | null, eventName: 'INSERT' | 'MODIFY' 
 export function taskRecord(requestId: string, taskId: string, counters: Readonly<Record<string, number>> = {}): DynamoDBRecord {
   sequence += 1;
   const keys = { requestId: { S: requestId }, taskId: { S: taskId } };
-  const figures = countersToMetadata(counters as Counters)['counters'] ?? '';
+  const figures = countersToMetadata(counters)['counters'] ?? '';
   return {
     eventName: 'INSERT',
     eventSource: 'aws:dynamodb',
