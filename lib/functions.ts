@@ -195,7 +195,7 @@ export class Functions extends Construct {
         onIndex(tables.requests, BY_CREATION),
         onQueue(queues.tasks, 'ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes'),
         describeLaunches(),
-        onGroup(this, groupName, 'TerminateInstanceInAutoScalingGroup'),
+        onGroup(this, groupName, 'TerminateInstanceInAutoScalingGroup', 'SetInstanceProtection'),
       ],
     };
   }

@@ -98,7 +98,8 @@ describe('the stack that keeps warm', () => {
     const sender = propertiesOf(body, 'AWS::Lambda::Function', PARAMETERS).find(
       ({ FunctionName }) => FunctionName === 'prewarm_keep-warm_prod',
     );
-    const { Variables: variables } = (sender ?? {})['Environment'] as { Variables: Record<string, string> };
+    const environment = sender?.['Environment'] as { Variables: Record<string, string> } | undefined;
+    const variables = environment?.Variables ?? {};
     expect(variables).toMatchObject({
       PREWARM_KEEP_WARM_CUSTOM_DOMAIN: 'api.example.com',
       PREWARM_KEEP_WARM_DISTRIBUTION_DOMAIN_NAME: 'd111111abcdef8.cloudfront.net',

@@ -52,6 +52,9 @@ test('every function is a bundle with source maps and without a package beside i
   }
 });
 
-test('the agent is one file', () => {
-  expect(globSync('asset.*.mjs', { cwd: join(folder, 'out') })).toHaveLength(1);
+test('the agent is one file, and so is the service of the backend to try keep-warm on', () => {
+  for (const stack of ['PrewarmStack', 'PrewarmExistingVpcStack', 'CloudfrontDynamicAPIStack']) {
+    const { files } = JSON.parse(read(`${stack}.assets.json`)) as { files: Record<string, { source: { path: string } }> };
+    expect(Object.values(files).filter(({ source }) => source.path.endsWith('.mjs'))).toHaveLength(1);
+  }
 });

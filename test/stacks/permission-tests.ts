@@ -61,6 +61,18 @@ export function testPermissions(stacks: () => Synthesized): void {
     }
   });
 
+  test('who may terminate instances of the group may take their protection back, which stands in the way of it', () => {
+    for (const { body } of both()) {
+      const statements = statementsOf(body);
+      const terminating = statements.filter(({ actions }) => actions.includes('autoscaling:TerminateInstanceInAutoScalingGroup'));
+      expect(terminating).toHaveLength(1);
+      for (const { role, resources } of terminating) {
+        const own = statements.filter((other) => other.role === role && other.actions.includes('autoscaling:SetInstanceProtection'));
+        expect(own.flatMap((statement) => statement.resources)).toEqual(resources);
+      }
+    }
+  });
+
   test('cdk-nag has nothing unsuppressed to say about either stack', async () => {
     const checked = await synthesizeStacks({}, (app) => Aspects.of(app).add(new AwsSolutionsChecks()));
     try {
