@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -11,6 +10,7 @@ import { createEdgeCertificates } from '../simulator/edge-certificates.ts';
 import { markdownTable } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { replaceSection } from './replace-section.ts';
+import { freePort } from '../test/free-port.ts';
 
 /**
  * A program of its own, about nine minutes: nginx as four POPs, each with its own kept connections to one far origin (the current-time
@@ -34,16 +34,6 @@ const SCENES = [
   { pop: 'HKG3-C1', ip: '127.0.4.3', idle: '5s', perMinute: 20 },
   { pop: 'HKG4-C1', ip: '127.0.4.4', idle: '60s', perMinute: 8 },
 ] as const;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 function nginxConfig(dir: string, edgePort: number, originPort: number): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']

@@ -1,24 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { EdgeCaches } from '../test/nginx/edge-caches.ts';
+import { freePort } from '../test/free-port.ts';
 
 const PROXY = fileURLToPath(new URL('./delay-proxy.ts', import.meta.url));
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.1.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
 /** Puts the delaying proxy, a process of its own, before every address of the caches. `port` takes the place of theirs. */
 export async function startDelayProxy(edge: EdgeCaches, roundTripMs: number): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const port = await freePort();
+  const port = await freePort('127.0.1.1');
   const addresses = edge.caches.flatMap((cache) => cache.addresses).join(',');
   const args = [PROXY, addresses, String(port), String(edge.edgePort), String(roundTripMs)];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { collectOption } from './collect-option.ts';
+import { addListOptions } from './list-options.ts';
 import type { ExitCode } from './report-error.ts';
 
 type Done = (code: ExitCode) => void;
@@ -55,18 +56,9 @@ function addSubmit(program: Command, done: Done): void {
   const submit = program
     .command('submit')
     .summary('hand a list of URLs to a server or a deployed stack')
-    .description('Hands a list to the HTTP API, which warms every URL of it through every chosen POP.')
-    .argument('[FILE]', 'the list; - is standard input')
-    .optionsGroup('What and where:')
-    .option('--url <URL>', 'a URL beside or instead of FILE (repeatable)', collectOption)
-    .option('--domain <NAME>', "the distribution's own name or an alias (default: found from the URLs' hosts)")
-    .option('--pops <A,B>', 'POPs by name', collectOption)
-    .option('--countries <A,B>', 'countries by name or ISO code', collectOption)
-    .option('--regions <A,B>', 'all, apac, au, ca, eu, jp, sa, us, cn', collectOption)
-    .option("--header <'Name: value'>", 'request header that viewers send and the cache key holds (repeatable)', collectOption)
+    .description('Hands a list to the HTTP API, which warms every URL of it through every chosen POP.');
+  addListOptions(submit)
     .option('--accept-status <A,B>', 'statuses that count as done (default: any 2xx)', collectOption)
-    .option('--invalidate', 'invalidate the URLs first, and wait for it')
-    .option('--skip-bad', 'go on without the bad lines of FILE')
     .optionsGroup('How:')
     .option('--timeout <MIN>', "end after so many minutes, 1 to 1440 (default: the server's, 30)")
     .option('--agents <N>', 'agents that this request claims, 1 to 1000 (default: 1)')

@@ -6,6 +6,7 @@ import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
 import { collectOption } from './collect-option.ts';
 import type { Shell } from './completion.ts';
 import { addOriginCommands } from './origin-commands.ts';
+import { addListOptions } from './list-options.ts';
 import { type ExitCode, reportError } from './report-error.ts';
 
 const PROGRAM_EXAMPLES = `
@@ -57,17 +58,8 @@ function addRun(program: Command, done: (code: ExitCode) => void): void {
     .summary('warm a list of URLs through chosen POPs from this machine, and prove it')
     .description(
       'Downloads every URL of a list through every chosen POP of a CloudFront distribution, and proves that each now answers from its cache.',
-    )
-    .argument('[FILE]', 'the list; - is standard input')
-    .optionsGroup('What and where:')
-    .option('--url <URL>', 'a URL beside or instead of FILE (repeatable)', collectOption)
-    .option('--domain <NAME>', "the distribution's own name or an alias (default: found from the URLs' hosts)")
-    .option('--pops <A,B>', 'POPs by name', collectOption)
-    .option('--countries <A,B>', 'countries by name or ISO code', collectOption)
-    .option('--regions <A,B>', 'all, apac, au, ca, eu, jp, sa, us, cn', collectOption)
-    .option("--header <'Name: value'>", 'request header that viewers send and the cache key holds (repeatable)', collectOption)
-    .option('--invalidate', 'invalidate the URLs first, and wait for it')
-    .option('--skip-bad', 'go on without the bad lines of FILE')
+    );
+  addListOptions(run)
     .optionsGroup('How:')
     .option('--timeout <MIN>', 'end after so many minutes, 1 to 1440 (default: none)')
     .option('--agents <N>', 'agent processes (default: one a core, less one)')

@@ -1,9 +1,10 @@
 import { accessSync, constants, statSync } from 'node:fs';
+import { z } from 'zod';
 import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { PopQuestion } from '../core/pop-choice.ts';
 import type { FieldNames } from '../core/request-input.ts';
-import { flagOf, type RawOptions } from './flags.ts';
+import { flagOf, type RawOptions, textFlag, yesFlag } from './flags.ts';
 
 /** What each field of a request is called on the command line. */
 export const FIELD_FLAGS: FieldNames = {
@@ -16,6 +17,21 @@ export const FIELD_FLAGS: FieldNames = {
   acceptStatus: '--accept-status',
   notifyUrl: '--notify-url',
 };
+
+const texts = z.array(z.string());
+
+/** The options of `addListOptions`, and `--timeout`. */
+export const LIST_FLAGS = {
+  url: texts,
+  domain: textFlag('the name of the distribution'),
+  pops: texts,
+  countries: texts,
+  regions: texts,
+  header: texts,
+  timeout: z.string(),
+  invalidate: yesFlag,
+  skipBad: yesFlag,
+} as const;
 
 const PLACES = [
   { option: 'pops', targetType: 'pop' },

@@ -1,7 +1,6 @@
 import { constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { z } from 'zod';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { PopQuestion } from '../core/pop-choice.ts';
@@ -9,7 +8,7 @@ import { type RequestInput, validateRequest } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { endpointFlag, flagOf, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
-import { checkListFile, FIELD_FLAGS, obstacle, readPopQuestion } from './request-flags.ts';
+import { checkListFile, FIELD_FLAGS, LIST_FLAGS, obstacle, readPopQuestion } from './request-flags.ts';
 
 /** What `prewarm run` is to do. Everything in it is valid. */
 export interface RunOptions {
@@ -37,24 +36,14 @@ export interface RunOptions {
 const MAX_AGENTS = 256;
 const MAX_IN_FLIGHT = 512;
 
-const texts = z.array(z.string());
-
 const FLAGS = {
-  url: texts,
-  domain: textFlag('the name of the distribution'),
-  pops: texts,
-  countries: texts,
-  regions: texts,
-  header: texts,
-  timeout: z.string(),
+  ...LIST_FLAGS,
   agents: wholeNumber(1, MAX_AGENTS),
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
-  invalidate: yesFlag,
   invalidationEndpoint: endpointFlag,
   out: textFlag('the path of a file'),
   dataDir: textFlag('the path of a directory'),
   resume: yesFlag,
-  skipBad: yesFlag,
   json: yesFlag,
 } as const;
 

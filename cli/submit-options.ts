@@ -5,8 +5,8 @@ import type { PopQuestion } from '../core/pop-choice.ts';
 import { validateRequest } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type ApiOptions, readApiOptions } from './api-flags.ts';
-import { parseFlags, type RawOptions, textFlag, yesFlag } from './flags.ts';
-import { checkListFile, FIELD_FLAGS, readPopQuestion } from './request-flags.ts';
+import { parseFlags, type RawOptions, yesFlag } from './flags.ts';
+import { checkListFile, FIELD_FLAGS, LIST_FLAGS, readPopQuestion } from './request-flags.ts';
 import type { ListSource } from './take-list.ts';
 
 /** What `prewarm submit` is to do. Everything in it is valid as far as that shows without the list. */
@@ -17,21 +17,11 @@ export interface SubmitOptions extends ApiOptions {
   readonly wait: boolean;
 }
 
-const texts = z.array(z.string());
-
 const FLAGS = {
-  url: texts,
-  domain: textFlag('the name of the distribution'),
-  pops: texts,
-  countries: texts,
-  regions: texts,
-  header: texts,
-  timeout: z.string(),
+  ...LIST_FLAGS,
   agents: z.string(),
-  invalidate: yesFlag,
-  acceptStatus: texts,
+  acceptStatus: z.array(z.string()),
   notifyUrl: z.string(),
-  skipBad: yesFlag,
   wait: yesFlag,
 } as const;
 

@@ -1,6 +1,7 @@
 import { isPublicAddress } from '../../core/address-policy.ts';
-import type { Answer, Ask, AskError, Downloader } from '../../core/ports/downloader.ts';
+import type { Ask, Downloader } from '../../core/ports/downloader.ts';
 import type { Header } from '../../core/request.ts';
+import { unanswered } from '../../core/unanswered.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type ConnectionPool, createConnectionPool, type EdgeConnection, type PoolEvents, type PoolLimits } from './connection-pool.ts';
 import { createTlsState, type EdgeOrigin } from './edge-socket.ts';
@@ -28,23 +29,6 @@ const DEFAULT_HEADERS: readonly Header[] = [
   ['user-agent', `cloudfront-prewarm/${packageJson.version}`],
   ['accept', '*/*'],
 ];
-
-function unanswered(error: AskError): Answer {
-  return {
-    error,
-    status: 0,
-    xCache: '',
-    servedBy: '',
-    etag: '',
-    contentEncoding: '',
-    cacheControl: '',
-    contentLength: -1,
-    rangeTotal: -1,
-    bodyBytes: 0,
-    ttfbMs: -1,
-    totalMs: 0,
-  };
-}
 
 /** undici's flat form, with our defaults where the request names none. */
 function flatten(headers: readonly Header[]): string[] {

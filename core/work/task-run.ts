@@ -1,31 +1,19 @@
 import { CancellableScope } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import type { Counters } from '../counters.ts';
-import type { Answer, Downloader } from '../ports/downloader.ts';
+import type { Downloader } from '../ports/downloader.ts';
 import type { RequestSpec } from '../request.ts';
 import { formatResultRow } from '../result-row.ts';
 import type { SizedRow } from '../sized-list.ts';
 import type { TaskMessage } from '../task.ts';
+import { unanswered } from '../unanswered.ts';
 import { formatAddress, type EdgeAddress } from '../address.ts';
 import type { Lane, Lanes, TargetSource } from './lanes.ts';
 import type { SeparateCaches } from './separate-caches.ts';
 import { Target } from './target.ts';
 import { needsEveryAddress, warmTarget, type WarmContext } from './warm-target.ts';
 
-const CANCELLED: Answer = {
-  error: 'cancelled',
-  status: 0,
-  xCache: '',
-  servedBy: '',
-  etag: '',
-  contentEncoding: '',
-  cacheControl: '',
-  contentLength: -1,
-  rangeTotal: -1,
-  bodyBytes: 0,
-  ttfbMs: -1,
-  totalMs: 0,
-};
+const CANCELLED = unanswered('cancelled');
 
 export interface TaskRunPorts {
   readonly downloader: Downloader;

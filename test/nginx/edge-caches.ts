@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeCertificates, OPENSSL } from './certificates.ts';
 import { type EdgeCache, type EdgeKind, type NginxLayout, nginxConfig } from './nginx-config.ts';
 import { startPopDnsServer } from './pop-dns-server.ts';
+import { freePort } from '../free-port.ts';
 
 const LABEL = 'd111111abcdef8';
 /** The distribution that the caches answer for. */
@@ -113,16 +114,6 @@ function layOutCaches(pops: readonly EdgePop[], firstAddress: string): EdgeCache
     if (!separate) return [{ name: pop, pop, addresses: ips }];
     return ips.map((own) => ({ name: `${pop}/${own}`, pop, addresses: [own] }));
   });
-}
-
-async function freePort(ip: string): Promise<number> {
-  const server = createServer().listen(0, ip);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Small objects hold their own bytes, so that a mixed-up body shows; above 1 MiB a hole does. */

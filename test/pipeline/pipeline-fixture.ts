@@ -16,26 +16,14 @@ import type { RequestRow, RequestSpec } from '../../core/request.ts';
 import { formatResultRow } from '../../core/result-row.ts';
 import { parseSizedLine, readLines } from '../../core/sized-list.ts';
 import type { TaskMessage } from '../../core/task.ts';
+import { unanswered } from '../../core/unanswered.ts';
 import { temporaryDir } from '../embedded/temporary-dir.ts';
 
 export const ID = '5e8c4a52-0d3f-4a7a-9d3e-8f8c1f3f9a11';
 
 const addressOf = (ip: string): EdgeAddress => ({ ip, port: 443, httpPort: 80 });
 
-const SILENT: Answer = {
-  error: 'timeout',
-  status: 0,
-  xCache: '',
-  servedBy: '',
-  etag: '',
-  contentEncoding: '',
-  cacheControl: '',
-  contentLength: -1,
-  rangeTotal: -1,
-  bodyBytes: 0,
-  ttfbMs: -1,
-  totalMs: 1,
-};
+const SILENT = unanswered('timeout', 1);
 
 export const answer = (fields: Partial<Answer>): Answer => ({ ...SILENT, error: null, status: 200, ...fields });
 export const silence: Answer = SILENT;

@@ -2,6 +2,7 @@ import { PrewarmError } from '../../core/errors.ts';
 import type { Answer, Ask, AskError, Downloader } from '../../core/ports/downloader.ts';
 import type { Invalidations } from '../../core/ports/invalidations.ts';
 import type { PopResolution, PopResolver } from '../../core/ports/pop-resolver.ts';
+import { unanswered } from '../../core/unanswered.ts';
 import { createModelPop, type ModelPop } from '../work/model-pop.ts';
 import type { Faults } from './faults.ts';
 import { REQUEST_HEADER, type Scenario, type SimPop, type SimUrl } from './scenario.ts';
@@ -18,20 +19,7 @@ export interface ModelEdge {
   holds(pop: string, ip: string, url: string, variant: string): boolean;
 }
 
-const NOTHING: Answer = {
-  error: 'connection',
-  status: 0,
-  xCache: '',
-  servedBy: '',
-  etag: '',
-  contentEncoding: '',
-  cacheControl: '',
-  contentLength: -1,
-  rangeTotal: -1,
-  bodyBytes: 0,
-  ttfbMs: -1,
-  totalMs: 1,
-};
+const NOTHING = unanswered('connection', 1);
 const ERROR_PAGE_BYTES = 120;
 const TIMEOUT_MS = 2000;
 const MAX_SLOW_URL_MS = 8000;

@@ -1,5 +1,6 @@
 import type { EdgeAddress } from '../../core/address.ts';
 import type { Answer, Ask, Downloader } from '../../core/ports/downloader.ts';
+import { unanswered } from '../../core/unanswered.ts';
 
 export interface ModelObject {
   readonly bytes: number;
@@ -85,18 +86,5 @@ export function createModelPop(options: ModelPopOptions): ModelPop {
 }
 
 function answerToNothing(): Answer {
-  return {
-    error: 'connection',
-    status: 0,
-    xCache: '',
-    servedBy: '',
-    etag: '',
-    contentEncoding: '',
-    cacheControl: '',
-    contentLength: -1,
-    rangeTotal: -1,
-    bodyBytes: 0,
-    ttfbMs: -1,
-    totalMs: 1,
-  };
+  return unanswered('connection', 1);
 }
