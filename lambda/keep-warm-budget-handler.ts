@@ -25,6 +25,15 @@ function checkAlarms(routes: readonly KeepWarmRoute[], maxPops: string, faults: 
   faults.push(inputFault('popList', route.pops.join(','), `names ${route.pops.length} POPs; ${remedy}`));
 }
 
+/** Alarms are named by what the parameters say, and figures by what is sent: where the two differ, no alarm would ever be raised. */
+function checkNames(route: KeepWarmRoute | undefined, text: (name: string) => string, faults: InputFault[]): void {
+  if (route === undefined) return;
+  const { hostname } = new URL(route.url);
+  if (text('customDomain') !== hostname) faults.push(inputFault('customDomain', text('customDomain'), `write ${hostname}`));
+  const pops = route.pops.join(',');
+  if (text('popList') !== pops) faults.push(inputFault('popList', text('popList'), `write ${pops}, each POP once and in capitals`));
+}
+
 /**
  * Looks at the real parameters before anything is scheduled. Gives requests per day and cost; throws InvalidInput with all that is
  * wrong, a budget that would be passed included, and PrewarmError for a secret that is not there.
@@ -37,6 +46,7 @@ export function createBudgetCheck(sources: KeepWarmSources) {
     const schedule = parseSchedule(text('rate'));
     if ('fault' in schedule) faults.push(inputFault('rate', text('rate'), schedule.fault));
     checkAlarms(routes, text('maxPops'), faults);
+    if (faults.length === 0 && text('routesKey') === '') checkNames(routes[0], text, faults);
     // With a POP or a rate that is wrong, the sum would be too.
     if (faults.length === 0 && 'runsPerDay' in schedule) checkBudget(routes, schedule.runsPerDay, text('maxRequestsPerDay'), faults);
     if (faults.length > 0 || 'fault' in schedule) throw new InvalidInput(faults);

@@ -1,8 +1,9 @@
 import { type CfnResource, Duration } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import { Topic } from 'aws-cdk-lib/aws-sns';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { createAlarmTopic } from './alarm-topic.ts';
 import type { KeepWarmLane } from './keep-warm-lanes.ts';
 import type { NodeFunction } from './node-function.ts';
 
@@ -32,7 +33,7 @@ export class KeepWarmAlarms extends Construct {
   constructor(scope: Construct, id: string, { envName, lanes, functions }: KeepWarmAlarmsProps) {
     super(scope, id);
     this.envName = envName;
-    this.topic = new Topic(this, 'Topic', { topicName: `prewarm_keep-warm_alarms_${envName}`, enforceSSL: true });
+    this.topic = createAlarmTopic(this, 'Topic', `prewarm_keep-warm_alarms_${envName}`);
     for (const lane of lanes) this.watchPop(lane);
     for (const watched of functions) this.watchFunction(watched);
   }

@@ -1,8 +1,7 @@
-import { Stack } from 'aws-cdk-lib';
 import { EventBus } from 'aws-cdk-lib/aws-events';
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { createAlarmTopic } from './alarm-topic.ts';
 
 export interface NotificationsProps {
   readonly envName: string;
@@ -23,19 +22,7 @@ export class Notifications extends Construct {
     super(scope, id);
     this.bus = new EventBus(this, 'Bus', { eventBusName: `prewarm_${envName}`, description: 'What happens to pre-warming requests' });
     this.requests = new Topic(this, 'Requests', { topicName: `prewarm_${envName}`, enforceSSL: true });
-    this.alarms = new Topic(this, 'Alarms', { topicName: `prewarm_alarms_${envName}`, enforceSSL: true });
-    this.backlog = new Topic(this, 'Backlog', { topicName: `prewarm_backlog_${envName}`, enforceSSL: true });
-    for (const topic of [this.alarms, this.backlog]) topic.addToResourcePolicy(fromAlarms(topic));
+    this.alarms = createAlarmTopic(this, 'Alarms', `prewarm_alarms_${envName}`);
+    this.backlog = createAlarmTopic(this, 'Backlog', `prewarm_backlog_${envName}`);
   }
-}
-
-/** A topic with a policy of its own loses the one by which alarms of the account may publish to it. */
-function fromAlarms(topic: Topic): PolicyStatement {
-  return new PolicyStatement({
-    sid: 'AlarmsOfThisAccount',
-    principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
-    actions: ['sns:Publish'],
-    resources: [topic.topicArn],
-    conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(topic).account } },
-  });
 }

@@ -1,4 +1,4 @@
-import { CfnCondition, CfnMapping, type CfnParameter, Fn, type Stack } from 'aws-cdk-lib';
+import { CfnCondition, CfnMapping, type CfnParameter, CfnRule, Fn, type Stack } from 'aws-cdk-lib';
 
 /**
  * Ids of `com.amazonaws.global.cloudfront.origin-facing`, the prefix list of the servers that CloudFront reaches origins from. Each
@@ -29,13 +29,36 @@ const IDS: Readonly<Record<string, string>> = {
   'us-west-2': 'pl-82a045eb',
 };
 
-/** The region's id, or the parameter's where it is set; in a region that is not listed it has to be. */
+/** Regions whose id is not known here: a key that a mapping lacks fails a deploy even where a condition asks for another value. */
+const UNKNOWN = [
+  'ap-east-2',
+  'ap-south-2',
+  'ap-southeast-3',
+  'ap-southeast-4',
+  'ap-southeast-5',
+  'ap-southeast-6',
+  'ap-southeast-7',
+  'ca-west-1',
+  'eu-central-2',
+  'eu-south-2',
+  'il-central-1',
+  'me-central-1',
+  'mx-central-1',
+];
+
+/** The region's id, or the parameter's where it is set; in a region whose id is not known it has to be. */
 export function originFacingPrefixList(stack: Stack, given: CfnParameter): string {
-  const mapping = new CfnMapping(stack, 'OriginFacing', {
-    mapping: Object.fromEntries(Object.entries(IDS).map(([region, id]) => [region, { id }])),
+  const ids = [...Object.entries(IDS), ...UNKNOWN.map((region) => [region, 'unknown'] as const)];
+  const mapping = new CfnMapping(stack, 'OriginFacing', { mapping: Object.fromEntries(ids.map(([region, id]) => [region, { id }])) });
+  const isSet = Fn.conditionNot(Fn.conditionEquals(given.valueAsString, ''));
+  new CfnRule(stack, 'PrefixListIsKnown', {
+    assertions: [
+      {
+        assert: Fn.conditionOr(isSet, Fn.conditionNot(Fn.conditionContains(UNKNOWN, stack.region))),
+        assertDescription: `${given.logicalId} is needed in this region: aws ec2 describe-managed-prefix-lists --filters Name=prefix-list-name,Values=com.amazonaws.global.cloudfront.origin-facing tells it`,
+      },
+    ],
   });
-  const isGiven = new CfnCondition(stack, 'PrefixListIsGiven', {
-    expression: Fn.conditionNot(Fn.conditionEquals(given.valueAsString, '')),
-  });
+  const isGiven = new CfnCondition(stack, 'PrefixListIsGiven', { expression: isSet });
   return Fn.conditionIf(isGiven.logicalId, given.valueAsString, mapping.findInMap(stack.region, 'id')).toString();
 }

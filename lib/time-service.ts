@@ -44,7 +44,8 @@ export class TimeService extends Construct {
     const instance = this.createInstance(vpc, group, props);
     const address = new CfnEIP(this, 'Address', { domain: 'vpc' });
     const route = vpc.publicSubnets[0]?.internetConnectivityEstablished;
-    if (route !== undefined) address.node.addDependency(route);
+    // The instance fetches its program at its first start; and while it has an address, its way out cannot be removed.
+    if (route !== undefined) for (const each of [address, instance]) each.node.addDependency(route);
     new CfnEIPAssociation(this, 'AddressOfInstance', { allocationId: address.attrAllocationId, instanceId: instance.ref });
     this.address = address.ref;
     this.hostName = this.publicName(address.ref);
@@ -109,7 +110,8 @@ export class TimeService extends Construct {
       .slice(0, 8);
     const instance = new CfnInstance(this, `Instance${version}`, {
       imageId: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }).getImage(this).imageId,
-      instanceType: 't4g.nano',
+      // With half of its gigabyte, installing packages is killed for want of memory.
+      instanceType: 't4g.micro',
       subnetId: vpc.publicSubnets[0]?.subnetId ?? '',
       securityGroupIds: [group.attrGroupId],
       iamInstanceProfile: profile.ref,

@@ -263,6 +263,10 @@ describeWithAccount('Keep-warm on a schedule', (account) => {
         { popList: 'Mars,SIN2-P1', urlPath: 'time', requestsPerPop: '0' },
         ['popList: "Mars"', 'urlPath: "time"', 'requestsPerPop: "0": holds nothing open'],
       ],
+      // Alarms are named by what the parameters say, figures by what is sent.
+      [{ popList: 'sin2-p1,FRA56-P4' }, ['popList: "sin2-p1,FRA56-P4"', 'write SIN2-P1,FRA56-P4']],
+      [{ popList: 'SIN2-P1,SIN2-P1' }, ['popList: "SIN2-P1,SIN2-P1"', 'write SIN2-P1']],
+      [{ customDomain: 'WWW.Example.com' }, ['customDomain: "WWW.Example.com"', 'write www.example.com']],
       [{ popList: Array.from({ length: 31 }, (_, n) => `SIN${n}-P1`).join(',') }, ['names 31 POPs; name at most 30']],
       [
         { headersSecret: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:none-abcdef' },

@@ -146,6 +146,23 @@ describe('the stack that keeps warm', () => {
     });
   });
 
+  test('alarms may publish to the topic that they tell, over TLS only', () => {
+    const { body } = stacks().sender;
+    const [topic] = resourcesOf(body, 'AWS::SNS::Topic').map(([id]) => `<${id}>`);
+    for (const { AlarmActions } of alarmsOf(body, PARAMETERS)) expect(AlarmActions).toEqual([topic]);
+    const { PolicyDocument: policy } = onlyOne(body, 'AWS::SNS::TopicPolicy') as { PolicyDocument: { Statement: Properties[] } };
+    expect(policy.Statement).toEqual([
+      expect.objectContaining({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+      expect.objectContaining({
+        Effect: 'Allow',
+        Action: 'sns:Publish',
+        Principal: { Service: 'cloudwatch.amazonaws.com' },
+        Resource: topic,
+        Condition: { StringEquals: { 'aws:SourceAccount': '<AWS::AccountId>' } },
+      }),
+    ]);
+  });
+
   test('has a section of the runbook for each alarm, and every section is one', () => {
     const anchors = alarmsOf(stacks().sender.body, PARAMETERS).map(
       ({ AlarmDescription }) => /runbook-keep-warm\.md#([\w-]+)$/.exec(String(AlarmDescription))?.[1],
@@ -258,7 +275,24 @@ describe('the backend to try it on', () => {
     expect(resourcesOf(stacks().backend.body, 'AWS::EC2::SecurityGroupIngress')).toEqual([]);
     const mapping = (stacks().backend.template.toJSON() as { Mappings: { OriginFacing: Record<string, { id: string }> } }).Mappings
       .OriginFacing;
-    expect(new Set(Object.values(mapping).map(({ id }) => id)).size).toBe(Object.keys(mapping).length);
+    const known = Object.values(mapping).filter(({ id }) => id !== 'unknown');
+    expect(new Set(known.map(({ id }) => id)).size).toBe(known.length);
+    for (const { id } of known) expect(id).toMatch(/^pl-[0-9a-f]{8}$/);
+  });
+
+  test('says what to pass in a region whose prefix list the template does not know, and takes it', () => {
+    const { Mappings, Rules } = stacks().backend.template.toJSON() as {
+      Mappings: { OriginFacing: Record<string, { id: string }> };
+      Rules: Record<string, unknown>;
+    };
+    // A missing key fails the deploy even where the condition asks for the other value, so that every region has one.
+    for (const region of ['ap-southeast-3', 'eu-central-2', 'il-central-1', 'mx-central-1'])
+      expect(Mappings.OriginFacing[region]).toEqual({ id: 'unknown' });
+    expect(Mappings.OriginFacing['eu-west-1']).toEqual({ id: 'pl-4fa04526' });
+    const rule = JSON.stringify(Rules['PrefixListIsKnown']);
+    expect(rule).toContain('aws ec2 describe-managed-prefix-lists');
+    expect(rule).toContain('il-central-1');
+    expect(rule).not.toContain('eu-west-1');
   });
 
   test('refuses one of name and certificate without the other', () => {
@@ -270,10 +304,13 @@ describe('the backend to try it on', () => {
     const { body } = stacks().backend;
     const instance = onlyOne(body, 'AWS::EC2::Instance', CERTIFIED);
     expect(instance).toMatchObject({
-      InstanceType: 't4g.nano',
+      // A gigabyte: with half of it, installing packages is killed for want of memory.
+      InstanceType: 't4g.micro',
       MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1 },
       BlockDeviceMappings: [{ Ebs: { Encrypted: true } }],
     });
+    const [[, resource] = []] = resourcesOf(body, 'AWS::EC2::Instance');
+    expect((resource as { DependsOn?: string[] }).DependsOn).toContainEqual(expect.stringMatching(/^ServiceVpc.*DefaultRoute/));
     const script = String(instance['UserData']);
     expect(script).toContain(`secret='${CERTIFIED.originCertificateSecret}'`);
     const inner = [...script.matchAll(/<<'END_OF_FILE'\n(#!\/bin\/bash[\s\S]*?)\nEND_OF_FILE/g)].map(([, text = '']) => text);
