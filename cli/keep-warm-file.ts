@@ -12,7 +12,7 @@ export function readKeepWarmFile(path: string, flag: string, faults: InputFault[
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    faults.push(inputFault(flag, path, `cannot be read (${code}); name a file such as ${ROUTE_LIST_EXAMPLE}`));
+    faults.push(inputFault(flag, path, `cannot be read (${code}); name a file that holds a list such as ${ROUTE_LIST_EXAMPLE}`));
     return [];
   }
   return parseRouteListText(text, { name: flag, catalogue: popCatalogue() }, faults);

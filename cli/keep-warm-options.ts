@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { dailyBudgetFaults } from '../core/keep-warm/budget.ts';
 import { DEFAULT_PER_MINUTE } from '../core/keep-warm/route-list.ts';
 import { type RouteFieldNames, type RouteInput, validateRoute } from '../core/keep-warm/validate-route.ts';
 import { popCatalogue } from '../data/catalogue.ts';
@@ -29,6 +30,9 @@ const FIELD_FLAGS: RouteFieldNames = {
   headers: '--header',
 };
 
+/** Of `--max-per-day` and its like. */
+export const maxPerDayFlag = wholeNumber(1, 999_999_999);
+
 const texts = z.array(z.string());
 const FLAGS = {
   domain: z.string(),
@@ -37,6 +41,7 @@ const FLAGS = {
   pops: texts,
   perMinute: z.string(),
   for: wholeNumber(1, MAX_MINUTES),
+  maxPerDay: maxPerDayFlag,
   method: z.string(),
   header: texts,
   json: yesFlag,
@@ -58,6 +63,8 @@ export function parseKeepWarmOptions(raw: RawOptions): KeepWarmOptions {
     headers: flags.header ?? [],
   };
   const input = validateRoute(fields, FIELD_FLAGS, popCatalogue(), faults);
+  // With a POP or a number that is wrong, the sum would be too.
+  if (faults.length === 0) faults.push(...dailyBudgetFaults([input.route], flags.maxPerDay, '--max-per-day'));
   const edge = readEdgeOptions(raw, faults);
   if (faults.length > 0) throw new InvalidInput(faults);
   return { input, minutes: flags.for ?? null, json: flags.json ?? false, edge };

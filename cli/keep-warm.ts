@@ -1,5 +1,5 @@
 import { systemClock } from '../core/clock.ts';
-import { describeLoad } from '../core/keep-warm/budget.ts';
+import { describeLoad, MINUTES_PER_DAY } from '../core/keep-warm/budget.ts';
 import { monthlyCost } from '../core/keep-warm/cost.ts';
 import { startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
@@ -20,10 +20,9 @@ const SUCCESS = 0;
 const FAILURES = 1;
 const INTERRUPTED = 130;
 const UPDATE_MS = 1000;
-const RUNS_PER_DAY = 1440;
 
 function tellBefore(route: KeepWarmRoute, output: KeepWarmOutput): void {
-  const load = { routes: [route], runsPerDay: RUNS_PER_DAY };
+  const load = { routes: [route], runsPerDay: MINUTES_PER_DAY };
   const { pops } = monthlyCost(load, listPrices(), popCatalogue());
   const dollars = pops.reduce((sum, pop) => sum + pop.cloudFront, 0);
   output.note(`prewarm: ${describeLoad(load)}; CloudFront's list price for a month of it is about $${dollars.toFixed(2)}`);

@@ -19,7 +19,7 @@ Exit codes: 0 every request was answered well, 1 some were not, 2 bad usage or i
 
 const TIMING_EXAMPLES = `
 Each request opens a connection of its own, as a viewer's first does; --reuse keeps it. A line per request has the form of curl's --write-out:
-seconds from the start, each step including those before it. Then median, 95th percentile and maximum.
+seconds from the start, each step including those before it. Then median, 95th percentile and maximum. With --pops, the addresses of a POP take turns.
 
 Examples:
   $ prewarm timing https://api.example.com/time
@@ -43,6 +43,7 @@ function addKeepWarm(program: Command, done: Done): void {
     .option("--header <'Name: value'>", 'request header (repeatable)', collectOption)
     .optionsGroup('How:')
     .option('--for <MIN>', 'end after so many minutes (default: at Ctrl-C)')
+    .option('--max-per-day <N>', 'send nothing where a day of it would be more requests than this (default: no limit)')
     .option('--json', 'figures on standard output, one JSON object a line');
   addEdgeOptions(command)
     .addHelpText('after', KEEP_WARM_EXAMPLES)

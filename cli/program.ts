@@ -114,6 +114,7 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
       '--keep-warm <FILE>',
       'hold connections from POPs to origins open: a JSON list of domain, host, path, pops, per_minute, method, headers',
     )
+    .option('--keep-warm-max-per-day <N>', 'do not start where a day of --keep-warm would be more requests than this (default: no limit)')
     .option('--invalidation-endpoint <URL>', "invalidate at a simulated edge instead of CloudFront's API")
     .option('--json', 'say on standard output where it serves, as one JSON line');
   addEdgeOptions(serve)

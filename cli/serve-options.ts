@@ -4,10 +4,12 @@ import { z } from 'zod';
 import type { NamedKey } from '../api/api-keys.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { dailyBudgetFaults } from '../core/keep-warm/budget.ts';
 import type { RouteInput } from '../core/keep-warm/validate-route.ts';
 import { DEFAULT_KEY_NAME, parseApiKeys } from './api-key-options.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { readKeepWarmFile } from './keep-warm-file.ts';
+import { maxPerDayFlag } from './keep-warm-options.ts';
 import { endpointFlag, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 
 /** What `prewarm serve` is to do. Everything in it is valid. */
@@ -46,6 +48,7 @@ const FLAGS = {
   invalidationEndpoint: endpointFlag,
   showSuccessUrls: yesFlag,
   keepWarm: textFlag('the path of a JSON file'),
+  keepWarmMaxPerDay: maxPerDayFlag,
   json: yesFlag,
 } as const;
 
@@ -62,6 +65,19 @@ function readKeys(flags: readonly string[] | undefined, env: NodeJS.ProcessEnv, 
   return key === '' ? [] : parseApiKeys('PREWARM_API_KEY', [`${DEFAULT_KEY_NAME}=${key}`], faults);
 }
 
+function readKeepWarm(
+  { keepWarm, keepWarmMaxPerDay }: { readonly keepWarm: string | undefined; readonly keepWarmMaxPerDay: number | undefined },
+  faults: InputFault[],
+): readonly RouteInput[] {
+  if (keepWarm === undefined) return [];
+  const wrong: InputFault[] = [];
+  const inputs = readKeepWarmFile(keepWarm, '--keep-warm', wrong);
+  const routes = inputs.map(({ route }) => route);
+  // With an entry that is wrong, the sum would be too.
+  faults.push(...(wrong.length > 0 ? wrong : dailyBudgetFaults(routes, keepWarmMaxPerDay, '--keep-warm-max-per-day')));
+  return inputs;
+}
+
 /** Reads the options of `prewarm serve`, and every file they name. Throws InvalidInput with all that is wrong with them. */
 export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): ServeOptions {
   const faults: InputFault[] = [];
@@ -73,7 +89,7 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
       inputFault('--host', host, 'can be reached from other machines; give a key of your own (--api-key KEY), or leave it at 127.0.0.1'),
     );
   }
-  const keepWarm = flags.keepWarm === undefined ? [] : readKeepWarmFile(flags.keepWarm, '--keep-warm', faults);
+  const keepWarm = readKeepWarm(flags, faults);
   const edge = readEdgeOptions(raw, faults);
   if (faults.length > 0) throw new InvalidInput(faults);
   return {

@@ -3,12 +3,14 @@ import { CsvError, parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import { summariseTiming, type TimingSummary } from '../core/timing/summarise-timing.ts';
+import { type PartSummary, summariseTiming, type TimingGain, type TimingSummary } from '../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../core/timing/timing-sample.ts';
+
+const rounded = (value: number) => Math.round(value * 1000) / 1000;
+const ms = (value: number) => (value < 0 ? null : rounded(value));
 
 /** A sample as scripts get it, as a JSON object or a CSV row: times in milliseconds, '' or null where there is none. */
 export function viewSample(sample: TimingSample) {
-  const ms = (value: number) => (value < 0 ? null : Math.round(value * 1000) / 1000);
   return {
     at: new Date(sample.at).toISOString(),
     url: sample.url,
@@ -31,6 +33,35 @@ export function viewSample(sample: TimingSample) {
   };
 }
 
+const viewPart = (part: PartSummary | null) =>
+  part === null ? null : { median: rounded(part.median), p95: rounded(part.p95), max: rounded(part.max) };
+
+/** The summary of a POP as scripts get it, by the names of a sample's times. */
+export function viewSummary({ pop, requests, failed, parts }: TimingSummary) {
+  return {
+    pop,
+    requests,
+    failed,
+    dns_ms: viewPart(parts.dnsMs),
+    tcp_ms: viewPart(parts.tcpMs),
+    tls_ms: viewPart(parts.tlsMs),
+    wait_ms: viewPart(parts.waitMs),
+    first_byte_ms: viewPart(parts.firstByteMs),
+    total_ms: viewPart(parts.totalMs),
+  };
+}
+
+/** Medians before and after, as scripts get them. */
+export function viewGain({ pop, firstByteBefore, firstByteAfter, waitBefore, waitAfter }: TimingGain) {
+  return {
+    pop,
+    first_byte_before_ms: rounded(firstByteBefore),
+    first_byte_after_ms: rounded(firstByteAfter),
+    wait_before_ms: rounded(waitBefore),
+    wait_after_ms: rounded(waitAfter),
+  };
+}
+
 type Column = keyof ReturnType<typeof viewSample>;
 const NEEDED: readonly Column[] = ['pop', 'error', 'status', 'dns_ms', 'tcp_ms', 'tls_ms', 'wait_ms', 'first_byte_ms', 'total_ms'];
 
@@ -43,7 +74,7 @@ type Row = Readonly<Record<string, string>>;
 
 function sampleOf(row: Row): TimingSample {
   const of = (column: Column) => row[column] ?? '';
-  const ms = (column: Column) => (of(column) === '' ? -1 : Number(of(column)));
+  const time = (column: Column) => (of(column) === '' ? -1 : Number(of(column)));
   return {
     at: 0,
     url: of('url'),
@@ -52,12 +83,12 @@ function sampleOf(row: Row): TimingSample {
     error: of('error') === '' ? null : 'connection',
     detail: '',
     status: Number(of('status')),
-    dnsMs: ms('dns_ms'),
-    tcpMs: ms('tcp_ms'),
-    tlsMs: ms('tls_ms'),
-    waitMs: ms('wait_ms'),
-    firstByteMs: ms('first_byte_ms'),
-    totalMs: ms('total_ms'),
+    dnsMs: time('dns_ms'),
+    tcpMs: time('tcp_ms'),
+    tlsMs: time('tls_ms'),
+    waitMs: time('wait_ms'),
+    firstByteMs: time('first_byte_ms'),
+    totalMs: time('total_ms'),
     bytes: 0,
     xCache: '',
     servedBy: '',

@@ -7,30 +7,31 @@ const seconds = (ms: number) => (ms / 1000).toFixed(6);
 
 /**
  * One request in the form that `curl --write-out` is mostly used with: seconds from the start, each step including those before it
- * (a step that was not needed ends with the one before).
+ * (a step that was not needed ends with the one before; without TLS appconnect is 0), then the size. What only an edge tells follows.
  */
 export function formatTimingLine(sample: TimingSample): string {
-  const { dnsMs, tcpMs, tlsMs, firstByteMs, totalMs, status, bytes } = sample;
-  const dns = Math.max(0, dnsMs);
-  const connected = dns + Math.max(0, tcpMs);
-  const where = [sample.pop, sample.address].filter((text) => text !== '').join(' ');
-  if (sample.error !== null) return `${where === '' ? sample.url : where} | ${sample.error}: ${sample.detail} | total: ${seconds(totalMs)}`;
-  const steps = [
-    where,
-    `dnslookup: ${seconds(dns)}`,
-    `connect: ${seconds(connected)}`,
-    `appconnect: ${seconds(tlsMs < 0 ? 0 : connected + tlsMs)}`,
-    `starttransfer: ${seconds(firstByteMs)}`,
-    `total: ${seconds(totalMs)}`,
-    `status: ${status}`,
-    `size: ${bytes}`,
-  ];
+  const { dnsMs, tcpMs, tlsMs, waitMs, firstByteMs, totalMs, status, bytes } = sample;
   const told = [
+    ['pop', sample.pop],
+    ['address', sample.address],
     ['x-cache', sample.xCache],
     ['x-amz-cf-pop', sample.servedBy],
     ['x-amz-cf-id', sample.requestId],
     ['x-connection', sample.xConnection],
   ].flatMap(([name, value]) => (value === '' ? [] : [`${name}: ${value}`]));
+  if (sample.error !== null) return [`error: ${sample.error}: ${sample.detail}`, `total: ${seconds(totalMs)}`, ...told].join(' | ');
+  const dns = Math.max(0, dnsMs);
+  const connected = dns + Math.max(0, tcpMs);
+  const steps = [
+    `dnslookup: ${seconds(dns)}`,
+    `connect: ${seconds(connected)}`,
+    `appconnect: ${seconds(tlsMs < 0 ? 0 : connected + tlsMs)}`,
+    `pretransfer: ${seconds(firstByteMs - waitMs)}`,
+    `starttransfer: ${seconds(firstByteMs)}`,
+    `total: ${seconds(totalMs)}`,
+    `size: ${bytes}`,
+    `status: ${status}`,
+  ];
   return [...steps, ...told].join(' | ');
 }
 

@@ -8,7 +8,7 @@ import type { TimingSample } from '../core/timing/timing-sample.ts';
 import { createResolver } from './edge-access.ts';
 import type { EdgeOptions } from './edge-options.ts';
 import type { RawOptions } from './flags.ts';
-import { formatCsvRow, viewSample } from './timing-csv.ts';
+import { formatCsvRow, viewGain, viewSample, viewSummary } from './timing-csv.ts';
 import { parseTimingOptions, type TimingOptions } from './timing-options.ts';
 import { formatTimingGain, formatTimingLine, formatTimingSummary } from './timing-tables.ts';
 import { onInterrupt } from './signals.ts';
@@ -125,8 +125,10 @@ async function measureAll(measuring: Measuring, tell: (sample: TimingSample) => 
 function tellEnd(samples: readonly TimingSample[], { format, before }: TimingOptions): void {
   const summaries = summariseTiming(samples);
   const gains = before === null ? null : compareTiming(before, summaries);
-  if (format === 'json') process.stdout.write(`${JSON.stringify({ summary: summaries, ...(gains === null ? {} : { gain: gains }) })}\n`);
-  else {
+  if (format === 'json') {
+    const view = { summary: summaries.map(viewSummary), ...(gains === null ? {} : { gain: gains.map(viewGain) }) };
+    process.stdout.write(`${JSON.stringify(view)}\n`);
+  } else {
     // The rows are what is to be kept; this is for whoever looks on.
     const stream = format === 'csv' ? process.stderr : process.stdout;
     stream.write(`\n${formatTimingSummary(summaries)}${gains === null ? '' : `\n${formatTimingGain(gains)}`}`);

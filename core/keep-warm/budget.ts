@@ -9,6 +9,7 @@ export interface KeepWarmLoad {
 }
 
 const whole = (count: number) => count.toLocaleString('en-US');
+const counted = (count: number, noun: string) => `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 export function requestsPerDay({ routes, runsPerDay }: KeepWarmLoad): number {
   const perRun = routes.reduce((sum, { pops, requestsPerPop }) => sum + pops.length * requestsPerPop, 0);
@@ -17,9 +18,9 @@ export function requestsPerDay({ routes, runsPerDay }: KeepWarmLoad): number {
 
 /** `2 POPs x 60 requests x 1,440 runs = 172,800 requests a day`. */
 export function describeLoad(load: KeepWarmLoad): string {
-  const parts = load.routes.map(({ pops, requestsPerPop }) => `${pops.length} POPs x ${requestsPerPop} requests`);
+  const parts = load.routes.map(({ pops, requestsPerPop }) => `${counted(pops.length, 'POP')} x ${counted(requestsPerPop, 'request')}`);
   const perRun = parts.length === 1 ? (parts[0] ?? '') : `(${parts.join(' + ')})`;
-  return `${perRun} x ${whole(load.runsPerDay)} runs = ${whole(requestsPerDay(load))} requests a day`;
+  return `${perRun} x ${counted(load.runsPerDay, 'run')} = ${counted(requestsPerDay(load), 'request')} a day`;
 }
 
 /** Null: the load stays within `maxRequestsPerDay`. `field` is what that limit is called. */
@@ -27,4 +28,13 @@ export function budgetFault(load: KeepWarmLoad, maxRequestsPerDay: number, field
   if (requestsPerDay(load) <= maxRequestsPerDay) return null;
   const remedy = `name fewer POPs, send fewer requests, run less often, or raise ${field}`;
   return inputFault(field, String(maxRequestsPerDay), `would be passed: ${describeLoad(load)}; ${remedy}`);
+}
+
+/** A machine of one's own runs every minute. */
+export const MINUTES_PER_DAY = 1440;
+
+/** Of routes that run every minute; empty where there is no limit, or they stay within it. */
+export function dailyBudgetFaults(routes: KeepWarmLoad['routes'], maxPerDay: number | undefined, field: string): readonly InputFault[] {
+  const fault = maxPerDay === undefined ? null : budgetFault({ routes, runsPerDay: MINUTES_PER_DAY }, maxPerDay, field);
+  return fault === null ? [] : [fault];
 }

@@ -13,7 +13,7 @@ export interface KeepWarmLoopOptions {
   readonly routes: readonly KeepWarmRoute[];
   readonly clock: Clock;
   readonly record: (event: KeepWarmEvent) => void;
-  /** Runs of a minute each; null: until it is stopped. */
+  /** Runs of a minute each, the last one included; null: until it is stopped. */
   readonly runs: number | null;
   /** After each run, all of which has ended. */
   readonly onRun?: () => void;
@@ -49,7 +49,7 @@ export function startKeepWarmLoop({ sender, routes, clock, record, runs, onRun }
     for (let run = 0; !scope.cancelled && (runs === null || run < runs); ) {
       begin(run);
       const next = run + 1;
-      if (runs === null || next < runs) await sleepUntil(clock, startedAt + next * RUN_MS, scope);
+      await sleepUntil(clock, startedAt + next * RUN_MS, scope);
       run = Math.max(next, Math.floor((clock.now() - startedAt) / RUN_MS));
     }
     await Promise.all(underWay);

@@ -21,13 +21,17 @@ const entrySchema = z.strictObject({
   headers: z.array(z.string('write "Name: value"'), 'write a list of "Name: value"').default([]),
 });
 
+/** What stands at a path of an entry; '' where nothing does. */
+const valueAt = (entry: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined), entry) ?? '';
+
 function readEntry(value: unknown, name: string, catalogue: PopCatalogue, faults: InputFault[]): RouteInput[] {
   const parsed = entrySchema.safeParse(value);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
       const message = keys.length > 0 ? `knows no ${keys.join(', ')}; write an entry as in ${ROUTE_LIST_EXAMPLE}` : issue.message;
-      faults.push(inputFault([name, ...issue.path].join('.'), value, message));
+      faults.push(inputFault([name, ...issue.path].join('.'), keys.length > 0 ? value : valueAt(value, issue.path), message));
     }
     return [];
   }

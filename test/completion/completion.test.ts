@@ -70,11 +70,13 @@ for (const shell of ['bash', 'zsh'])
     test('commands are offered by their beginning, and after help', async () => {
       expect(await offers('prewarm s')).toEqual(['serve', 'status', 'submit', 'summary']);
       expect(await offers('prewarm help dr')).toEqual(['drill']);
+      expect(await offers('prewarm keep')).toEqual(['keep-warm']);
+      expect(await offers('prewarm ti')).toEqual(['timing']);
       expect(await offers('prewarm completion ')).toEqual(['bash', 'zsh']);
     });
 
     test('every option that the help of a command shows is offered', async () => {
-      const commands = ['run', 'submit', 'requests'];
+      const commands = ['run', 'submit', 'requests', 'keep-warm', 'timing'];
       const helps = await Promise.all(commands.map((command) => prewarm([command, '--help'])));
       for (const [at, { stdout }] of helps.entries()) {
         const shown = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((match) => String(match[1]));
@@ -90,6 +92,8 @@ for (const shell of ['bash', 'zsh'])
       expect(names(await offers('prewarm submit --wait urls.c', files))).toEqual(['urls.csv']);
       expect(names(await offers('prewarm run --out=ur', files))).toEqual(['urls.csv', 'urls.d', 'urls.txt']);
       expect(names(await offers('prewarm serve --data-dir ur', files))).toEqual(['urls.d']);
+      expect(names(await offers('prewarm serve --keep-warm ur', files))).toEqual(['urls.csv', 'urls.d', 'urls.txt']);
+      expect(names(await offers('prewarm timing --compare urls.c', files))).toEqual(['urls.csv']);
       expect((await offers('prewarm status u', files)).join('')).toBe('');
     });
 
@@ -98,6 +102,7 @@ for (const shell of ['bash', 'zsh'])
       expect(await offers('prewarm submit --countries ja')).toEqual(['japan']);
       const after = await offers('prewarm drill --pops SIN2-P1,FRA60-');
       expect(after.map((offered) => offered.replace('SIN2-P1,', ''))).toContain('FRA60-P1');
+      expect(await offers('prewarm keep-warm --pops HKG62-')).toContain('HKG62-C1');
     });
   });
 

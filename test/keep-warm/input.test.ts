@@ -136,6 +136,10 @@ describe('the budget', () => {
     expect(requestsPerDay(load)).toBe(172_800);
     expect(requestsPerDay({ ...load, routes: [...load.routes, { pops: ['GRU3-P1'], requestsPerPop: 1 }] })).toBe(174_240);
     expect(describeLoad(load)).toBe('2 POPs x 60 requests x 1,440 runs = 172,800 requests a day');
+    const several = [...load.routes, { pops: ['GRU3-P1'], requestsPerPop: 1 }];
+    expect(describeLoad({ ...load, routes: several })).toBe(
+      '(2 POPs x 60 requests + 1 POP x 1 request) x 1,440 runs = 174,240 requests a day',
+    );
   });
 
   test('is passed by one request too many, and says by what', () => {

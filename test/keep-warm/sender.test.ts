@@ -211,6 +211,8 @@ describe('run after run', () => {
   test('no pause is longer than another, also between two runs', async () => {
     const { time, sentAt, loop, runsEnded } = open(3);
     await finish(time, loop.ended);
+    // The last request's pause is as long as the others.
+    expect(time.now()).toBe(180_000);
     expect(runsEnded()).toBe(3);
     expect(sentAt).toHaveLength(36);
     for (const [nth, at] of sentAt.slice(1).entries()) expect(Math.abs(at - (sentAt[nth] ?? 0) - 5000)).toBeLessThan(3);
