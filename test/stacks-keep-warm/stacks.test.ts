@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryDir } from '../embedded/temporary-dir.ts';
 import { evaluate } from '../stacks/evaluate-template.ts';
 import { resourcesOf, type TemplateBody } from '../stacks/synthesize-stacks.ts';
+import { testBackend } from './backend-tests.ts';
+import { onlyOne, type Properties, propertiesOf } from './properties.ts';
 import { type Synthesized, type SynthesizedStack, synthesize } from './synthesize.ts';
 
 const RUNBOOK = fileURLToPath(new URL('../../docs/runbook-keep-warm.md', import.meta.url));
@@ -26,18 +27,6 @@ function stacks(): Synthesized {
 
 /** A list parameter as CloudFormation has it. */
 const listOf = (...pops: string[]) => pops as unknown as string;
-
-type Properties = Readonly<Record<string, unknown>>;
-
-function propertiesOf(body: TemplateBody, type: string, given: Readonly<Record<string, string>> = {}): Properties[] {
-  return resourcesOf(body, type).map(([, { Properties }]) => evaluate(body, Properties, given) as Properties);
-}
-
-function onlyOne(body: TemplateBody, type: string, given: Readonly<Record<string, string>> = {}): Properties {
-  const [first, ...others] = propertiesOf(body, type, given);
-  if (first === undefined || others.length > 0) throw new Error(`${others.length + 1} resources of ${type}`);
-  return first;
-}
 
 /** Those alarms that are there with these parameters. */
 function alarmsOf(body: TemplateBody, given: Readonly<Record<string, string>>): Properties[] {
@@ -229,96 +218,7 @@ describe('the stack that keeps warm', () => {
   });
 });
 
-describe('the backend to try it on', () => {
-  const CERTIFIED = {
-    originDomainName: 'origin.example.com',
-    originCertificateSecret: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:tls-abcdef',
-  };
-  const group = (given: Readonly<Record<string, string>>) =>
-    onlyOne(withoutMapping(stacks().backend.body), 'AWS::EC2::SecurityGroup', given);
-
-  test('caches nothing and keeps origin connections for a minute', () => {
-    const { DistributionConfig: config } = onlyOne(stacks().backend.body, 'AWS::CloudFront::Distribution') as {
-      DistributionConfig: Record<string, unknown>;
-    };
-    expect(config).toMatchObject({
-      DefaultCacheBehavior: { CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad', ViewerProtocolPolicy: 'https-only' },
-      Origins: [{ CustomOriginConfig: { OriginKeepaliveTimeout: 60, OriginProtocolPolicy: 'http-only' } }],
-    });
-  });
-
-  test('reaches the instance by its own address over HTTP, and by a name of the user over HTTPS with a certificate', () => {
-    const { body } = stacks().backend;
-    const origin = (given: Readonly<Record<string, string>>) => {
-      const { DistributionConfig: config } = onlyOne(body, 'AWS::CloudFront::Distribution', given) as {
-        DistributionConfig: { Origins: Properties[] };
-      };
-      return config.Origins[0];
-    };
-    const inRegion = (region: string) =>
-      String(origin({ 'AWS::Region': region, 'AWS::URLSuffix': 'amazonaws.com', ...address })?.['DomainName']);
-    const address = { [resourcesOf(body, 'AWS::EC2::EIP')[0]?.[0] ?? '']: '192.0.2.1' };
-    expect(inRegion('eu-west-1')).toBe('ec2-192-0-2-1.eu-west-1.compute.amazonaws.com');
-    expect(inRegion('us-east-1')).toBe('ec2-192-0-2-1.compute-1.amazonaws.com');
-    expect(origin(CERTIFIED)).toMatchObject({
-      DomainName: 'origin.example.com',
-      CustomOriginConfig: { OriginProtocolPolicy: 'https-only' },
-    });
-  });
-
-  test('admits the prefix list of CloudFront at one port and nothing else', () => {
-    const admitted = (given: Readonly<Record<string, string>>) =>
-      group({ originFacingPrefixList: 'pl-1', ...given })['SecurityGroupIngress'];
-    expect(admitted({})).toMatchObject([{ SourcePrefixListId: 'pl-1', FromPort: 80, ToPort: 80 }]);
-    expect(admitted(CERTIFIED)).toMatchObject([{ SourcePrefixListId: 'pl-1', FromPort: 443, ToPort: 443 }]);
-    expect(JSON.stringify(admitted({}))).not.toContain('CidrIp');
-    expect(resourcesOf(stacks().backend.body, 'AWS::EC2::SecurityGroupIngress')).toEqual([]);
-    const mapping = (stacks().backend.template.toJSON() as { Mappings: { OriginFacing: Record<string, { id: string }> } }).Mappings
-      .OriginFacing;
-    const known = Object.values(mapping).filter(({ id }) => id !== 'unknown');
-    expect(new Set(known.map(({ id }) => id)).size).toBe(known.length);
-    for (const { id } of known) expect(id).toMatch(/^pl-[0-9a-f]{8}$/);
-  });
-
-  test('says what to pass in a region whose prefix list the template does not know, and takes it', () => {
-    const { Mappings, Rules } = stacks().backend.template.toJSON() as {
-      Mappings: { OriginFacing: Record<string, { id: string }> };
-      Rules: Record<string, unknown>;
-    };
-    // A missing key fails the deploy even where the condition asks for the other value, so that every region has one.
-    for (const region of ['ap-southeast-3', 'eu-central-2', 'il-central-1', 'mx-central-1'])
-      expect(Mappings.OriginFacing[region]).toEqual({ id: 'unknown' });
-    expect(Mappings.OriginFacing['eu-west-1']).toEqual({ id: 'pl-4fa04526' });
-    const rule = JSON.stringify(Rules['PrefixListIsKnown']);
-    expect(rule).toContain('aws ec2 describe-managed-prefix-lists');
-    expect(rule).toContain('il-central-1');
-    expect(rule).not.toContain('eu-west-1');
-  });
-
-  test('refuses one of name and certificate without the other', () => {
-    const { Rules: rules } = stacks().backend.body;
-    expect(JSON.stringify(rules['BothOrNeither'])).toContain('set both for HTTPS to the origin, or neither');
-  });
-
-  test('runs on one small hardened instance whose script is correct, and fetches the certificate only where there is one', () => {
-    const { body } = stacks().backend;
-    const instance = onlyOne(body, 'AWS::EC2::Instance', CERTIFIED);
-    expect(instance).toMatchObject({
-      // A gigabyte: with half of it, installing packages is killed for want of memory.
-      InstanceType: 't4g.micro',
-      MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1 },
-      BlockDeviceMappings: [{ Ebs: { Encrypted: true } }],
-    });
-    const [[, resource] = []] = resourcesOf(body, 'AWS::EC2::Instance');
-    expect((resource as { DependsOn?: string[] }).DependsOn).toContainEqual(expect.stringMatching(/^ServiceVpc.*DefaultRoute/));
-    const script = String(instance['UserData']);
-    expect(script).toContain(`secret='${CERTIFIED.originCertificateSecret}'`);
-    const inner = [...script.matchAll(/<<'END_OF_FILE'\n(#!\/bin\/bash[\s\S]*?)\nEND_OF_FILE/g)].map(([, text = '']) => text);
-    expect(inner).toHaveLength(2);
-    for (const text of [script, ...inner]) execFileSync('bash', ['-n'], { input: text });
-    expect(String(onlyOne(body, 'AWS::EC2::Instance')['UserData'])).toContain("secret=''\n");
-  });
-});
+describe('the backend to try it on', () => testBackend(stacks));
 
 interface Statement {
   readonly Action: string | readonly string[];
@@ -329,13 +229,6 @@ function statementsOf({ body }: SynthesizedStack, given: Readonly<Record<string,
   return propertiesOf(body, 'AWS::IAM::Policy', given).flatMap(
     ({ PolicyDocument }) => (PolicyDocument as { Statement: Statement[] }).Statement,
   );
-}
-
-/** Which id a region has is nothing to be evaluated. */
-function withoutMapping(body: TemplateBody): TemplateBody {
-  return JSON.parse(
-    JSON.stringify(body).replaceAll(/\{"Fn::FindInMap":\["OriginFacing",\{"Ref":"AWS::Region"\},"id"\]\}/g, '"pl-of-region"'),
-  ) as TemplateBody;
 }
 
 describe('both stacks', () => {
