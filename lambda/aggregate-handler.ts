@@ -72,6 +72,9 @@ async function countTasks(deps: AggregateDeps, tasks: readonly Told[], failed: S
 }
 
 function addFigure({ metrics }: AggregateDeps, name: (typeof FIGURES)[number][0], tasks: readonly Told[], key: CounterKey): void {
-  const sum = tasks.reduce((total, { counters }) => total + count(counters, key), 0);
-  if (sum > 0) metrics.add(name, sum);
+  // Zeros too: a dashboard's sum has no value where one of its figures has none.
+  metrics.add(
+    name,
+    tasks.reduce((total, { counters }) => total + count(counters, key), 0),
+  );
 }

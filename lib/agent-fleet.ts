@@ -20,8 +20,11 @@ export interface AgentFleetProps {
   readonly userData: string;
 }
 
-/** What may stand in for the chosen type: found in every region with Graviton, in the same sizes, with enough of a network. */
-const STAND_INS = ['m6g', 'c6g', 'r6g', 'c6gn', 'm6gd', 'c6gd'];
+/**
+ * What may stand in for the chosen type: found in every region, in all of the sizes. A group that names a type which its region
+ * does not have may be refused as a whole, so that c6gn, c6gd, c7g and m7g are not among them: some regions lack them.
+ */
+const STAND_INS = ['m6g', 'c6g', 'r6g', 'm6gd', 'r7g'];
 const SIZES = ['medium', 'large', 'xlarge', '2xlarge', '4xlarge', '8xlarge', '12xlarge', '16xlarge'];
 
 /**
@@ -55,6 +58,8 @@ export class AgentFleet extends Construct {
     });
     // An instance that booted before its role may do anything would fetch no program.
     group.node.addDependency(props.role.node.findChild('DefaultPolicy'));
+    // Nor would one without a way out; and that cannot be removed while instances have public addresses.
+    group.node.addDependency(...(props.placement.wayOut ?? []));
     NagSuppressions.addResourceSuppressions(group, [
       {
         id: 'AwsSolutions-AS3',

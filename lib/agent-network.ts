@@ -1,6 +1,6 @@
 import { GatewayVpcEndpointAwsService, IpAddresses, type IVpc, Peer, Port, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { NagSuppressions } from 'cdk-nag';
-import { Construct } from 'constructs';
+import { Construct, type IDependable } from 'constructs';
 
 /** Where agents run. The strings may be tokens, the lists parameters. */
 export interface AgentPlacement {
@@ -8,6 +8,8 @@ export interface AgentPlacement {
   readonly securityGroupIds: string[];
   /** Name of an EC2 key pair; absent: none. */
   readonly keyName?: string;
+  /** Routes to the internet that the same stack makes; absent: they are there already. */
+  readonly wayOut?: readonly IDependable[];
 }
 
 /**
@@ -40,7 +42,11 @@ export class AgentNetwork extends Construct {
     });
     group.addEgressRule(Peer.anyIpv4(), Port.tcp(80), 'HTTP to the edge');
     group.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'HTTPS to the edge and to AWS');
-    this.placement = { subnetIds: vpc.publicSubnets.map((subnet) => subnet.subnetId), securityGroupIds: [group.securityGroupId] };
+    this.placement = {
+      subnetIds: vpc.publicSubnets.map((subnet) => subnet.subnetId),
+      securityGroupIds: [group.securityGroupId],
+      wayOut: vpc.publicSubnets.map((subnet) => subnet.internetConnectivityEstablished),
+    };
     NagSuppressions.addResourceSuppressions(vpc, [
       {
         id: 'AwsSolutions-VPC7',

@@ -1,4 +1,6 @@
 import type { Node } from 'constructs';
+import { InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
 
 export interface DeployContext {
   /** `prod`, or what `-c env=` says. */
@@ -11,15 +13,15 @@ export interface DeployContext {
 
 const DEFAULT_ENV = 'prod';
 
-/** Reads the context that a deploy may be given. Throws an Error that says what to pass instead. */
+/** Reads the context that a deploy may be given. Throws InvalidInput, which says what to pass instead. */
 export function readDeployContext(node: Node): DeployContext {
   const env: unknown = node.tryGetContext('env') ?? DEFAULT_ENV;
   if (typeof env !== 'string' || !/^[A-Za-z0-9-]{1,20}$/.test(env)) {
-    throw new Error(`context env is ${JSON.stringify(env)}; pass 1 to 20 letters, digits and hyphens, such as -c env=staging`);
+    throw new InvalidInput([inputFault('context env', env, 'pass 1 to 20 letters, digits and hyphens, such as -c env=staging')]);
   }
   const retain: unknown = node.tryGetContext('retainData') ?? false;
   if (![true, false, 'true', 'false'].includes(retain as string | boolean)) {
-    throw new Error(`context retainData is ${JSON.stringify(retain)}; pass -c retainData=true, or nothing`);
+    throw new InvalidInput([inputFault('context retainData', retain, 'pass -c retainData=true, or nothing')]);
   }
   return {
     defaultEnvName: env,

@@ -25,7 +25,7 @@ type Props = ConstructorParameters<typeof CfnParameter>[2];
 
 const DEFAULT_RATE = 'rate(1 minute)';
 export const SECRET_ARN = '(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\\d{12}:secret:[A-Za-z0-9/_+=.@-]+)?';
-const DEFAULT_MAX_REQUESTS = 1_000_000;
+export const DEFAULT_MAX_REQUESTS = 1_000_000;
 
 /** All that is checked here is the form; the budget's function looks at the values before anything is scheduled. */
 export function createKeepWarmParameters(stack: Stack, defaultEnvName: string): KeepWarmParameters {

@@ -63,7 +63,8 @@ function showTargets({ envName }: MonitoringDashboardProps): IWidget[] {
   const failed = counted('TargetsFailed', 'failed');
   const perSecond = new MathExpression({
     label: 'targets/s',
-    expression: '(warmed + alreadyWarm + failed) / PERIOD(warmed)',
+    // A sum with a figure that is missing is missing too.
+    expression: '(FILL(warmed, 0) + FILL(alreadyWarm, 0) + FILL(failed, 0)) / PERIOD(warmed)',
     usingMetrics: { warmed, alreadyWarm, failed },
     period: MINUTE,
   });

@@ -31,6 +31,8 @@ test('a request goes through the functions to its end, each event once', async (
   expect(await getRow(world.ports)).toMatchObject({ status: 'FINISHED', counters: { failed: 10, 'reason.pop_unresolvable': 10 } });
   const recorded = await world.ports.store.recordedTasks(ID);
   expect(world.told.figures.filter(({ name }) => name === 'TargetsWarmed').reduce((sum, { value }) => sum + value, 0)).toBe(recorded);
+  // A sum of figures has no value in a minute that lacks one of them.
+  expect(world.told.figures).toContainEqual({ name: 'TargetsFailed', value: 0 });
 });
 
 test('events that come twice and out of order count nothing twice', async () => {

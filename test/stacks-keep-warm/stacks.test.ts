@@ -218,7 +218,9 @@ describe('the stack that keeps warm', () => {
   });
 });
 
-describe('the backend to try it on', () => testBackend(stacks));
+describe('the backend to try it on', () => {
+  testBackend(stacks);
+});
 
 interface Statement {
   readonly Action: string | readonly string[];

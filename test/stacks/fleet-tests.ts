@@ -30,6 +30,17 @@ export function testFleet(stacks: () => Synthesized): void {
     expect(overridesOf(stacks().own.body, { InstanceType: 't4g.small' })).toContain('m6g.medium');
   });
 
+  test('stand-ins are families that every region has, since one type that a region lacks may have the whole group refused', () => {
+    const types = overridesOf(stacks().own.body, { InstanceType: 'm8g.large' });
+    expect(types).toEqual(['m8g.large', 'm6g.large', 'c6g.large', 'r6g.large', 'm6gd.large', 'r7g.large']);
+  });
+
+  test('its instances are gone before their way out is removed', () => {
+    const [[, group] = []] = resourcesOf(stacks().own.body, 'AWS::AutoScaling::AutoScalingGroup');
+    const routes = (group as { DependsOn?: string[] }).DependsOn ?? [];
+    expect(routes.filter((id) => /^NetworkVpc.*DefaultRoute/.test(id))).toHaveLength(2);
+  });
+
   test('is all Spot, by price and capacity, rebalances, and is empty at rest without a capacity that a deploy would reset', () => {
     for (const { template } of both()) {
       template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
