@@ -6,8 +6,9 @@ export default defineConfig({
     include: ['test/deploy/*.deploy.ts'],
     globalSetup: ['test/deploy/global-setup.ts'],
     pool: 'forks',
-    maxWorkers: 2,
-    testTimeout: 120_000,
+    // Most of the time each waits for a minute to pass.
+    maxWorkers: 3,
+    testTimeout: 300_000,
     hookTimeout: 300_000,
     // One stack, one run through it: after a failure the rest would tell nothing.
     bail: 1,

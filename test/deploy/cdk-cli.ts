@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CLI = join(ROOT, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 
+const running = new Set<() => void>();
+process.once('exit', killRunningCdk);
+
 export interface CdkRun {
   readonly code: number | null;
   /** Standard output and standard error as they came. */
@@ -43,18 +46,23 @@ export function runCdk(
     output.push(`\nkilled after ${options.timeoutMs ?? DEFAULT_TIMEOUT_MS} ms\n`);
     kill();
   }, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-  process.once('exit', kill);
+  running.add(kill);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => {
       clearTimeout(tooLate);
-      process.off('exit', kill);
+      running.delete(kill);
       resolve({ code, output: output.join(''), seconds: (performance.now() - started) / 1000 });
     });
   });
 }
 
 const DEFAULT_TIMEOUT_MS = 180_000;
+
+/** A test that was broken off does not wait for the command it ran. */
+export function killRunningCdk(): void {
+  for (const kill of running) kill();
+}
 
 /** The same, for what has to succeed. Rejects with all that was said. */
 export async function runCdkWell(...args: Parameters<typeof runCdk>): Promise<CdkRun> {

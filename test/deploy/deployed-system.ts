@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { callAccount } from '../emulator/emulated-account.ts';
 import { type AgentGroup, watchAgentGroup } from './agent-group.ts';
 import { type DeployedStack, deployStack, type StackToDeploy } from './deployed-stack.ts';
+import { functionLog } from './function-log.ts';
 import { type InstanceImage, readInstanceImage } from './instance-image.ts';
 import type { World } from './world.ts';
 
@@ -30,14 +30,9 @@ export function stacksToDeploy(assemblies: string, { network }: World): readonly
   ];
 }
 
-interface LogEvents {
-  readonly events: readonly { readonly message: string }[];
-}
-
 async function failuresOf({ account }: World, functionName: string): Promise<string> {
-  const logGroupName = `/aws/lambda/${functionName}`;
-  const { events } = await callAccount<LogEvents>(account, 'logs', 'filter_log_events', { logGroupName }).catch(() => ({ events: [] }));
-  const telling = events.flatMap(({ message }) => (/error|not authorized/i.test(message) ? [message.trim().slice(0, 1500)] : []));
+  const lines = await functionLog(account, functionName).catch(() => []);
+  const telling = lines.flatMap((line) => (/error|not authorized/i.test(line) ? [line.slice(0, 1500)] : []));
   return telling.length === 0 ? '' : `-- ${functionName}\n${[...new Set(telling)].slice(-10).join('\n')}\n`;
 }
 
@@ -47,7 +42,8 @@ export async function deploySystem(world: World, stack: StackToDeploy): Promise<
   const group = watchAgentGroup(world, groupNameOf(stack.envName), image);
   const story = async () => {
     const failures = await Promise.all(deployed.resources('AWS::Lambda::Function').map((name) => failuresOf(world, name)));
-    return `${group.log().slice(-4000)}\n${failures.join('')}`;
+    const broken = group.failure() === null ? '' : `-- no instance is started any more: ${String(group.failure())}\n`;
+    return `${group.log().slice(-4000)}\n${broken}${failures.join('')}`;
   };
   return { ...deployed, stack, image, group, story };
 }

@@ -15,7 +15,7 @@ export interface Deployment {
 }
 
 /** What a removed stack leaves on purpose: API Gateway's role for the logs of all APIs of the account. */
-const LEFT_ON_PURPOSE = /^roles: PrewarmS?.*CloudWatchRole/;
+const LEFT_ON_PURPOSE = /^roles: Prewarm\w*Stack.*-RequestApiCloudWatc/;
 
 /**
  * Registers the tests of both stacks in one emulated account, from the first deploy to the removal; `body` registers what is

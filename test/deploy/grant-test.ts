@@ -3,8 +3,8 @@ import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-l
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, test } from 'vitest';
 import { ask, objectUrls, progressOf } from '../api/served.ts';
-import { callAccount, type EmulatedAccount } from '../emulator/emulated-account.ts';
 import type { Deployment } from './deployment-suite.ts';
+import { functionLog } from './function-log.ts';
 import { makeRequest, untilEnded, untilProgress } from './requests.ts';
 
 interface Statement {
@@ -41,16 +41,6 @@ async function takeAway(client: IAMClient, RoleName: string, action: string): Pr
   };
 }
 
-interface LogEvents {
-  readonly events: readonly { readonly message: string }[];
-}
-
-async function logOf(account: EmulatedAccount, functionName: string): Promise<string> {
-  const logGroupName = `/aws/lambda/${functionName}`;
-  const { events } = await callAccount<LogEvents>(account, 'logs', 'filter_log_events', { logGroupName });
-  return events.map(({ message }) => message).join('\n');
-}
-
 /** That IAM is enforced at all: what went well above fails here for want of one grant, and nowhere else. */
 export function registerGrantTest({ world, prod }: Deployment): void {
   const request = (name: string) => ({ url_list: objectUrls(3, name), pops: ['SIN2-P1'], cf_domain: 'd111111abcdef8.cloudfront.net' });
@@ -70,7 +60,7 @@ export function registerGrantTest({ world, prod }: Deployment): void {
         (await clients.sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['ApproximateNumberOfMessages'] }))).Attributes;
       await expect.poll(failed, { timeout: 30_000 }).toEqual({ ApproximateNumberOfMessages: '1' });
       expect(await progressOf(prod(), id)).toMatchObject({ status: 'QUEUEING', download_count: 0 });
-      expect(await logOf(account, 'prewarm_task_prod')).toContain('is not authorized to perform: sqs:SendMessage');
+      expect((await functionLog(account, 'prewarm_task_prod')).join('\n')).toContain('is not authorized to perform: sqs:SendMessage');
       await ask(prod(), `/prewarm?req_id=${id}`, { method: 'DELETE' });
 
       await grant.restore();

@@ -7,9 +7,10 @@ import {
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { SimulatedEdgeOptions } from '../../simulator/edge-options.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { callAccount, type EmulatedAccount, startEmulatedAccount } from '../emulator/emulated-account.ts';
-import { runCdkWell } from './cdk-cli.ts';
+import { killRunningCdk, runCdkWell } from './cdk-cli.ts';
 
 export const POPS = ['SIN2-P1', 'FRA56-P4', 'IAD89-P1'] as const;
 
@@ -22,15 +23,18 @@ interface ExistingNetwork {
 }
 
 /** An account that is bootstrapped, and a CloudFront for its functions and agents; both on loopback. */
-export interface World {
+export interface EdgeAccount {
   readonly account: EmulatedAccount;
   readonly edge: SimulatedEdge;
   /** The variables that lead functions and agents to that edge. */
   readonly edgeVariables: Readonly<Record<string, string>>;
-  readonly network: ExistingNetwork;
   /** Temporary; for whatever is written. */
   readonly home: string;
   close(): Promise<void>;
+}
+
+export interface World extends EdgeAccount {
+  readonly network: ExistingNetwork;
 }
 
 const KEY_PAIR = 'operators';
@@ -65,27 +69,42 @@ async function createNetwork(account: EmulatedAccount): Promise<ExistingNetwork>
   }
 }
 
-/** Starts account and edge, bootstraps the account with the real command, and makes the network. */
-export async function openWorld({ auth }: { readonly auth: boolean }): Promise<World> {
+/** Starts account and edge, and bootstraps the account with the real command. */
+export async function openEdgeAccount({ auth }: { readonly auth: boolean }, edgeOptions: SimulatedEdgeOptions): Promise<EdgeAccount> {
   const home = mkdtempSync(join(tmpdir(), 'prewarm-deploy-'));
   const removeHome = () => rmSync(home, { recursive: true, force: true });
   process.once('exit', removeHome);
-  const edge = await createSimulatedEdge({ pops: POPS.map((pop) => ({ pop })) });
-  const { caFile, edgeMapFile } = await edge.writeFiles(home);
-  const edgeVariables = { PREWARM_EDGE_MAP: edgeMapFile, PREWARM_CA_FILE: caFile, PREWARM_ALLOW_PRIVATE_ADDRESSES: 'true' };
-  const account = await startEmulatedAccount({ auth, environment: edgeVariables });
+  const open: (() => Promise<void>)[] = [];
   const close = async () => {
-    await Promise.all([account.stop(), edge.close()]);
+    killRunningCdk();
+    await Promise.all(open.map((end) => end()));
     removeHome();
     process.off('exit', removeHome);
   };
   try {
+    const edge = await createSimulatedEdge(edgeOptions);
+    open.push(() => edge.close());
+    const { caFile, edgeMapFile } = await edge.writeFiles(home);
+    const edgeVariables = { PREWARM_EDGE_MAP: edgeMapFile, PREWARM_CA_FILE: caFile, PREWARM_ALLOW_PRIVATE_ADDRESSES: 'true' };
+    const account = await startEmulatedAccount({ auth, environment: edgeVariables, folders: [home] });
+    open.push(account.stop);
     const target = `aws://${account.accountId}/${account.region}`;
     // Not in the clone, where it would synthesize the stacks first.
     await runCdkWell(['bootstrap', target], { env: account.env, home, cwd: home });
-    return { account, edge, edgeVariables, network: await createNetwork(account), home, close };
+    return { account, edge, edgeVariables, home, close };
   } catch (error) {
     await close();
+    throw error;
+  }
+}
+
+/** The same with a network in it. */
+export async function openWorld(options: { readonly auth: boolean }): Promise<World> {
+  const opened = await openEdgeAccount(options, { pops: POPS.map((pop) => ({ pop })) });
+  try {
+    return { ...opened, network: await createNetwork(opened.account) };
+  } catch (error) {
+    await opened.close();
     throw error;
   }
 }

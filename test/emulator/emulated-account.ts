@@ -1,12 +1,11 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { freePort } from '../free-port.ts';
 
 /** The one version that launch.py knows. */
 const VERSION = '1.5.33';
@@ -26,6 +25,8 @@ export interface EmulatedAccountOptions {
   readonly auth?: boolean;
   /** Further environment variables of the emulator; its Lambda functions inherit them. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Removed with the account where its starter was killed and could not do so. */
+  readonly folders?: readonly string[];
 }
 
 /** An AWS account on loopback that nobody shares; gone when this process ends at the latest. */
@@ -51,6 +52,8 @@ const REGION = 'eu-west-1';
 const ACCOUNT_ID = '111122223333';
 
 const running = new Map<ChildProcess, string>();
+// A test runner ends its workers by a signal, at which `exit` would not come.
+if (process.send !== undefined) for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
 process.once('exit', () => {
   for (const [child, dir] of running) {
     killGroup(child, 'SIGKILL');
@@ -99,16 +102,6 @@ export function emulatorUnavailable(): string | null {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
-  return address.port;
-}
-
 /** Nothing of the caller's environment goes in: the emulator hands its own on to the functions. */
 function emulatorEnvironment(port: number, dir: string, options: EmulatedAccountOptions): NodeJS.ProcessEnv {
   return {
@@ -125,6 +118,7 @@ function emulatorEnvironment(port: number, dir: string, options: EmulatedAccount
     LAMBDA_EXECUTOR: 'local',
     SFTP_ENABLED: '0',
     IOT_MTLS_ENABLED: '0',
+    EMULATED_FOLDERS: [dir, ...(options.folders ?? [])].join(delimiter),
     ...(options.auth === true ? { AUTH: 'true' } : {}),
     ...options.environment,
   };
@@ -151,7 +145,7 @@ async function launch(options: EmulatedAccountOptions): Promise<Emulator | null>
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const dir = mkdtempSync(join(tmpdir(), 'prewarm-emulator-'));
-  const child = spawn(join(VENV, 'bin', 'python'), ['-u', LAUNCHER], {
+  const child = spawn(join(VENV, 'bin', 'python'), ['-uB', LAUNCHER], {
     cwd: dir,
     env: emulatorEnvironment(port, dir, options),
     detached: true,
