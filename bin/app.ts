@@ -1,4 +1,5 @@
 import { App } from 'aws-cdk-lib';
+import { describeFault, InvalidInput } from '../core/errors.ts';
 import { CloudfrontDynamicAPIStack } from '../lib/cloudfront-dynamic-api-stack.ts';
 import { readKeepWarmContext } from '../lib/keep-warm-context.ts';
 import { LambdaPrewarmStack } from '../lib/lambda-prewarm-stack.ts';
@@ -6,12 +7,25 @@ import { PrewarmExistingVpcStack } from '../lib/prewarm-existing-vpc-stack.ts';
 import { PrewarmStack } from '../lib/prewarm-stack.ts';
 import { readDeployContext } from '../lib/deploy-context.ts';
 
-const app = new App();
-const { defaultEnvName, retainData, nameStack } = readDeployContext(app.node);
+/** Everything that can be deployed. Throws InvalidInput for a context that is wrong, before any stack is made. */
+function createStacks(app: App): void {
+  const { defaultEnvName, retainData, nameStack } = readDeployContext(app.node);
+  const context = readKeepWarmContext(app.node);
+  new PrewarmStack(app, nameStack('PrewarmStack'), { defaultEnvName, retainData });
+  new PrewarmExistingVpcStack(app, nameStack('PrewarmExistingVpcStack'), { defaultEnvName, retainData });
+  new LambdaPrewarmStack(app, nameStack('LambdaPrewarmStack'), { defaultEnvName, context });
+  new CloudfrontDynamicAPIStack(app, nameStack('CloudfrontDynamicAPIStack'));
+}
 
-new PrewarmStack(app, nameStack('PrewarmStack'), { defaultEnvName, retainData });
-new PrewarmExistingVpcStack(app, nameStack('PrewarmExistingVpcStack'), { defaultEnvName, retainData });
-new LambdaPrewarmStack(app, nameStack('LambdaPrewarmStack'), { defaultEnvName, context: readKeepWarmContext(app.node) });
-new CloudfrontDynamicAPIStack(app, nameStack('CloudfrontDynamicAPIStack'));
-
-app.synth();
+// By itself it would synthesize at the end, a context that was refused included.
+const app = new App({ autoSynth: false });
+try {
+  createStacks(app);
+  app.synth();
+} catch (error) {
+  if (!(error instanceof InvalidInput)) throw error;
+  process.stderr.write(
+    `Nothing was synthesized, because the context is not right:\n${error.faults.map((fault) => `  ${describeFault(fault)}\n`).join('')}`,
+  );
+  process.exitCode = 1;
+}

@@ -63,12 +63,17 @@ export function settingsFrom(read: (setting: keyof KeepWarmSettings) => string |
   return Object.fromEntries(SETTING_NAMES.map((name) => [name, (read(name) ?? '').trim()])) as unknown as KeepWarmSettings;
 }
 
-function checkDomain({ domain, host }: RouteInput, field: string, faults: InputFault[]): void {
+/** Null: the name under which the route's POPs are found is the distribution's own. `field`: what it is called. */
+export function aliasFault({ domain, host }: RouteInput, field: string): InputFault | null {
   const own = domain ?? host;
-  if (isDistributionName(own)) return;
+  if (isDistributionName(own)) return null;
   // No look-up each minute: what it finds does not change, and it may fail.
-  const remedy = `write the distribution's own name, as in d111111abcdef8${domainSuffixOf(own)}`;
-  faults.push(inputFault(field, own, `is an alias; ${remedy}`));
+  return inputFault(field, own, `is an alias; write the distribution's own name, as in d111111abcdef8${domainSuffixOf(own)}`);
+}
+
+function checkDomain(input: RouteInput, field: string, faults: InputFault[]): void {
+  const fault = aliasFault(input, field);
+  if (fault !== null) faults.push(fault);
 }
 
 /** All routes and every fault of them, those of the secret included. Throws PrewarmError where a source cannot be read. */

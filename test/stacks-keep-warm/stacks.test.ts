@@ -198,7 +198,7 @@ describe('the stack that keeps warm', () => {
       const names = alarmsOf(body, {}).map(({ AlarmName }) => String(AlarmName));
       expect(names.filter((name) => name.includes('example.com'))).toHaveLength(3);
       const [info] = Annotations.fromStack(stack).findInfo('*', Match.anyValue());
-      expect(info?.entry.data).toContain('= 46,080 requests a day: SIN2-P1 (asia-pacific) $');
+      expect(info?.entry.data).toContain('= 46,080 requests a day:\n  SIN2-P1 (asia-pacific) $');
     } finally {
       await several.remove();
     }
@@ -268,7 +268,7 @@ describe('both stacks', () => {
   test('tell the cost of a POP when they are synthesized', () => {
     const [info] = Annotations.fromStack(stacks().sender.stack).findInfo('*', Match.anyValue());
     expect(info?.entry.data).toContain(
-      'With the defaults, 60 requests a minute, a POP costs a month, for example: IAD89-P1 (north-america) $2.81 for requests',
+      'With the defaults, 60 requests a minute, a POP costs a month, for example:\n  IAD89-P1 (north-america) $2.81 for requests',
     );
   });
 });
