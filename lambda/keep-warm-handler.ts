@@ -34,12 +34,26 @@ function minuteOf(event: unknown, now: number): number {
   return Math.floor((Number.isNaN(told) ? now : told) / MINUTE_MS);
 }
 
+/** Of all POPs together, by reason. */
+function errorsOf(lanes: readonly LaneFigures[]): Readonly<Record<string, number>> {
+  const errors: Record<string, number> = {};
+  for (const [reason, count] of lanes.flatMap((lane) => Object.entries(lane.errors))) errors[reason] = (errors[reason] ?? 0) + count;
+  return errors;
+}
+
 function report(lanes: readonly LaneFigures[], { publish, log }: KeepWarmHandlerDeps, minute: number): void {
   for (const figures of lanes) publish(figures);
   const dead = lanes.filter(isDead).map(({ lane, state, detail }) => ({ pop: lane.pop, url: lane.route.url, state, detail }));
   const sum = (of: (figures: LaneFigures) => number) => lanes.reduce((all, figures) => all + of(figures), 0);
-  const fields = { minute, pops: lanes.length, requests: sum(({ requests }) => requests), good: sum(({ good }) => good) };
+  const fields = {
+    minute,
+    pops: lanes.length,
+    requests: sum(({ requests }) => requests),
+    good: sum(({ good }) => good),
+    errors: errorsOf(lanes),
+  };
   if (dead.length > 0) log.error({ ...fields, dead: dead.slice(0, MAX_NAMED) }, 'POPs do not answer');
+  else if (fields.good < fields.requests) log.error(fields, 'requests were not answered well');
   else log.info(fields, 'kept warm');
 }
 

@@ -206,6 +206,9 @@ describeWithAccount('Keep-warm on a schedule', (account) => {
     const startedAt = Date.now();
     await sender.invoke({ scheduledTime: '2026-11-21T11:00:00Z' });
     expect(Date.now() - startedAt).toBeLessThan(12_500);
+    const told = () => sender.lines.find(({ errors }) => errors !== undefined);
+    await until('the log tells why', () => told() !== undefined);
+    expect(told()).toMatchObject({ errors: { status_503: 6, timeout: expect.any(Number) } });
     const metrics = metricsOf(sender);
     expect(metrics.find(({ Pop }) => Pop === 'FRA56-P4')).toMatchObject({ KeepWarmRequests: 6, KeepWarmErrors: 6, KeepWarmSilent: 0 });
     const hanging = metrics.find(({ Pop }) => Pop === 'SIN2-P1');
