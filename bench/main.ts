@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nginxAvailable } from '../test/nginx/edge-caches.ts';
 import type { Bench, BenchContext } from './bench.ts';
+import { cost } from './cost.ts';
 import { farPops } from './far-pops.ts';
 import { keepWarm } from './keep-warm.ts';
 import { largeObjects } from './large-objects.ts';
@@ -28,6 +29,7 @@ const BENCHES: readonly Bench[] = [
   serve,
   manyRequests,
   keepWarm,
+  cost,
 ];
 const USAGE = `npm run bench [-- [--quick] [NAME...]]\nNames: ${BENCHES.map((bench) => bench.name).join(', ')}\n`;
 

@@ -1,7 +1,9 @@
 import type { KeepWarmPrices } from '../core/keep-warm/cost.ts';
 import prices from './prices.json' with { type: 'json' };
 
+export type ListPrices = typeof prices;
+
 /** List prices that come with the program, USD. */
-export function listPrices(): KeepWarmPrices {
+export function listPrices(): ListPrices & KeepWarmPrices {
   return prices;
 }
