@@ -23,24 +23,34 @@ async function tell(event: CloudFormationCustomResourceEvent, answer: Answer): P
   if (!response.ok) throw new Error(`CloudFormation was not told: status ${response.status}`);
 }
 
+/** `work` gives its attributes when it is made or changed; `remove` is done before it goes. */
+export interface CustomResourceWork {
+  readonly work: (properties: CustomResourceProperties) => Promise<Readonly<Record<string, string>>>;
+  readonly remove: () => Promise<void>;
+}
+
 /**
- * A handler of a custom resource that holds nothing: `work` gives its attributes when it is made or changed, and what it throws fails
- * the deploy with that message. CloudFormation is told in any case, or it would wait for an hour.
+ * A handler of a custom resource. What its work throws fails the deploy, or the removal, with that message. CloudFormation is told in
+ * any case, or it would wait for an hour.
  */
 export function createCustomResource(
   log: Pick<FunctionLog, 'error'>,
-  work: (properties: CustomResourceProperties) => Promise<Readonly<Record<string, string>>>,
+  { work, remove }: CustomResourceWork,
 ): (event: CloudFormationCustomResourceEvent) => Promise<void> {
+  const answer = async (event: CloudFormationCustomResourceEvent): Promise<Answer> => {
+    if (event.RequestType !== 'Delete') return { Status: 'SUCCESS', Data: await work(event.ResourceProperties) };
+    await remove();
+    return { Status: 'SUCCESS' };
+  };
   return async (event) => {
-    if (event.RequestType === 'Delete') return tell(event, { Status: 'SUCCESS' });
-    let answer: Answer;
+    let answered: Answer;
     try {
-      answer = { Status: 'SUCCESS', Data: await work(event.ResourceProperties) };
+      answered = await answer(event);
     } catch (error) {
       log.error({ err: error }, 'the deploy is refused');
       const reason = error instanceof Error ? error.message : String(error);
-      answer = { Status: 'FAILED', Reason: reason.slice(0, MAX_REASON) };
+      answered = { Status: 'FAILED', Reason: reason.slice(0, MAX_REASON) };
     }
-    return tell(event, answer);
+    return tell(event, answered);
   };
 }

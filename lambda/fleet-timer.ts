@@ -11,7 +11,7 @@ export interface FleetTimerDeps extends Instruments {
   readonly pipeline: Pick<Pipeline, 'fireTimer' | 'reconcileFleet'>;
   readonly store: Pick<RequestStore, 'listActive' | 'list' | 'get' | 'getOperatorClaim'>;
   readonly tasks: Pick<Queue<{ readonly requestId: string }>, 'receive' | 'delete'>;
-  readonly instances: Pick<AsgFleet, 'listInstances' | 'terminate'>;
+  readonly instances: Pick<AsgFleet, 'listInstances' | 'terminate' | 'release'>;
   readonly clock: Pick<Clock, 'now'>;
 }
 

@@ -7,4 +7,8 @@ import { openStoredTexts } from './ports/stored-texts.ts';
 
 const sources = { readSecret: openSecrets(), readObject: openStoredTexts(), catalogue: popCatalogue() };
 
-export const handler = createCustomResource(createFunctionLog('keep-warm-budget'), createBudgetCheck(sources));
+export const handler = createCustomResource(createFunctionLog('keep-warm-budget'), {
+  work: createBudgetCheck(sources),
+  // It holds nothing.
+  remove: async () => undefined,
+});

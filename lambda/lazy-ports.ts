@@ -56,6 +56,7 @@ function lazyFleet(config: FunctionConfig<'group'>): AsgFleet {
     setCapacity: async (agents) => (await load()).setCapacity(agents),
     listInstances: async () => (await load()).listInstances(),
     terminate: async (instanceId) => (await load()).terminate(instanceId),
+    release: async () => (await load()).release(),
   };
 }
 

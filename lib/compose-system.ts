@@ -6,6 +6,7 @@ import type { AgentPlacement } from './agent-network.ts';
 import { createAgentRole } from './agent-role.ts';
 import { createAgentUserData } from './agent-user-data.ts';
 import { Alarms } from './alarms.ts';
+import { FleetRelease } from './fleet-release.ts';
 import { Functions } from './functions.ts';
 import { ListBucket } from './list-bucket.ts';
 import { MonitoringDashboard } from './monitoring-dashboard.ts';
@@ -42,9 +43,10 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
     notifications: new Notifications(stack, 'Notifications', { envName }),
     schedules: new Schedules(stack, 'Schedules', { envName }),
   };
-  addFleet(stack, resources, { placement, instanceType, maxInstances, threadNumber });
+  const fleet = addFleet(stack, resources, { placement, instanceType, maxInstances, threadNumber });
 
   const functions = new Functions(stack, 'Functions', { resources, maxInstances, showSuccessUrls, shareTimeout: SHARE_TIMEOUT });
+  new FleetRelease(stack, 'FleetRelease', { fleet, releaser: functions.shutdown.handler });
   new Triggers(stack, 'Triggers', { functions, resources });
   const requestApi = new RequestApi(stack, 'RequestApi', {
     envName,
@@ -60,7 +62,7 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
 
 type FleetParameters = Pick<SystemProps, 'placement'> & Pick<StackParameters, 'instanceType' | 'maxInstances' | 'threadNumber'>;
 
-function addFleet(stack: Stack, resources: SystemResources, parameters: FleetParameters): void {
+function addFleet(stack: Stack, resources: SystemResources, parameters: FleetParameters): AgentFleet {
   const { placement, instanceType, maxInstances, threadNumber } = parameters;
   const { envName, groupName, tables, bucket, queues } = resources;
   const bundle = createAgentBundleAsset(stack, 'AgentBundle');
@@ -85,7 +87,7 @@ function addFleet(stack: Stack, resources: SystemResources, parameters: FleetPar
       PREWARM_THREAD_NUMBER: threadNumber,
     },
   });
-  new AgentFleet(stack, 'Fleet', { groupName, instanceType, maxInstances, placement, role, userData });
+  return new AgentFleet(stack, 'Fleet', { groupName, instanceType, maxInstances, placement, role, userData });
 }
 
 /** The names are fixed: users' scripts read them. */

@@ -8,6 +8,7 @@ import {
   SetInstanceProtectionCommand,
   TerminateInstanceInAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
+import pLimit from 'p-limit';
 import { sleep, systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { Fleet } from '../../core/ports/fleet.ts';
@@ -37,6 +38,8 @@ export interface AsgFleet extends Fleet {
    * Desired capacity falls with it, unless it was one too many anyway.
    */
   terminate(instanceId: string): Promise<void>;
+  /** Before the group is deleted, for which none of its instances may be protected: takes all protection back, and asks for none. */
+  release(): Promise<void>;
 }
 
 const BUSY: ReadonlySet<string> = new Set([
@@ -47,17 +50,20 @@ const BUSY: ReadonlySet<string> = new Set([
 ]);
 const TRIES = 6;
 const FIRST_PAUSE_MS = 200;
+const CALLS_AT_ONCE = 8;
 
 export function createAsgFleet(client: AutoScalingClient, { groupName, maximum }: AsgFleetOptions): AsgFleet {
-  const describe = () => attempt(`reading the group ${groupName}`, () => describeGroup(client, groupName));
+  const find = () => attempt(`reading the group ${groupName}`, () => findGroup(client, groupName));
+  const describe = async () => (await find()) ?? missing(groupName);
+  const setCapacity = async (agents: number) => {
+    const wanted = Math.max(0, Math.min(maximum, agents));
+    const command = new SetDesiredCapacityCommand({ AutoScalingGroupName: groupName, DesiredCapacity: wanted, HonorCooldown: false });
+    await attempt(`setting the capacity of ${groupName} to ${wanted}`, () => whenNotBusy(() => client.send(command)));
+  };
   return {
     maximum,
     getCapacity: async () => (await describe()).DesiredCapacity ?? 0,
-    async setCapacity(agents) {
-      const wanted = Math.max(0, Math.min(maximum, agents));
-      const command = new SetDesiredCapacityCommand({ AutoScalingGroupName: groupName, DesiredCapacity: wanted, HonorCooldown: false });
-      await attempt(`setting the capacity of ${groupName} to ${wanted}`, () => whenNotBusy(() => client.send(command)));
-    },
+    setCapacity,
     async listInstances() {
       const instances = instancesOf(await describe());
       const launches =
@@ -76,6 +82,14 @@ export function createAsgFleet(client: AutoScalingClient, { groupName, maximum }
       // The group never falls below its minimum, and what is above desired capacity is not replaced.
       const isSurplus = instances.length > (group.DesiredCapacity ?? 0);
       await attempt(`terminating ${instanceId}`, () => whenNotBusy(() => terminateInstance(client, instanceId, !isSurplus)));
+    },
+    async release() {
+      const group = await find();
+      if (group === null) return;
+      const limit = pLimit(CALLS_AT_ONCE);
+      const held = instancesOf(group).filter(({ isProtected }) => isProtected);
+      await Promise.all(held.map(({ id }) => limit(() => setScaleInProtection(client, { groupName, instanceId: id }, false))));
+      await setCapacity(0);
     },
   };
 }
@@ -105,18 +119,18 @@ export async function setScaleInProtection(
   });
 }
 
-async function describeGroup(client: AutoScalingClient, groupName: string): Promise<AutoScalingGroup> {
+async function findGroup(client: AutoScalingClient, groupName: string): Promise<AutoScalingGroup | null> {
   const { AutoScalingGroups: groups = [] } = await client.send(
     new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [groupName] }),
   );
-  const group = groups[0];
-  if (group === undefined) {
-    throw new PrewarmError(
-      'storage',
-      `there is no Auto Scaling group ${groupName} in this account and region; check the configuration, or deploy the stack`,
-    );
-  }
-  return group;
+  return groups[0] ?? null;
+}
+
+function missing(groupName: string): never {
+  throw new PrewarmError(
+    'storage',
+    `there is no Auto Scaling group ${groupName} in this account and region; check the configuration, or deploy the stack`,
+  );
 }
 
 function instancesOf(group: AutoScalingGroup): readonly { readonly id: string; readonly isProtected: boolean }[] {

@@ -98,3 +98,13 @@ test('instances on their way out are left out, and the others have the times of 
     { id: 'i-0c', isProtected: false, launchedAt: null },
   ]);
 });
+
+test('a group that is to be deleted protects nothing any more and asks for nothing; one that is gone already is no fault', async () => {
+  const instances = [{ id: 'i-1', isProtected: true }, { id: 'i-2' }, { id: 'i-3', isProtected: true }];
+  const { fleet, actions } = await openGroup({ DescribeAutoScalingGroups: [described(3, instances)] });
+  await fleet.release();
+  expect(actions()).toEqual(['DescribeAutoScalingGroups', 'SetInstanceProtection', 'SetInstanceProtection', 'SetDesiredCapacity']);
+  const gone = await openGroup({ DescribeAutoScalingGroups: [answerTo('DescribeAutoScalingGroups', '<AutoScalingGroups/>')] });
+  await gone.fleet.release();
+  expect(gone.actions()).toEqual(['DescribeAutoScalingGroups']);
+});

@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { AsgFleet } from '../../adapters/aws/asg-fleet.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { createShutdownHandler } from '../../lambda/shutdown-handler.ts';
 import { ID, advanceAll, getRow, makeSpec, makeUrls } from '../pipeline/pipeline-fixture.ts';
+import { openAnswerServer } from '../http/answer-server.ts';
 import { LONG, openFunctions } from './function-world.ts';
 
 type FleetInstance = Awaited<ReturnType<AsgFleet['listInstances']>>[number];
@@ -19,12 +20,16 @@ function openShutdown(alive: readonly string[] = []) {
     if (id === 'busy-stuck') throw new PrewarmError('storage', 'it cannot be terminated');
     instances.delete(id);
   };
+  const release = async () => {
+    if (instances.has('busy-stuck')) throw new PrewarmError('storage', 'it cannot be let go');
+    instances.clear();
+  };
   const shutdown = createShutdownHandler({
     ...world.told,
     store: world.store,
     pipeline: world.functionPipeline,
     tasks: world.ports.tasks,
-    instances: { listInstances: async () => [...instances.values()], terminate },
+    instances: { listInstances: async () => [...instances.values()], terminate, release },
     clock,
   });
   const figure = (name: string) => world.told.figures.findLast((each) => each.name === name)?.value;
@@ -126,4 +131,30 @@ test('a step of the timer that fails keeps no other from being done, and is told
   await expect(shutdown(fleet, LONG)).rejects.toMatchObject({ code: 'storage', message: expect.stringContaining('by a fault') });
   expect(alive()).toEqual(['busy-stuck']);
   expect(await stores.tasks.counts()).toEqual({ available: 0, leased: 0 });
+});
+
+test('the group lets go of its instances before CloudFormation deletes it, and then alone; what keeps it from that is told', async () => {
+  const cloudFormation = await openAnswerServer(() => ({ status: 200, body: '' }));
+  onTestFinished(() => cloudFormation.close());
+  const of = (RequestType: string) => ({
+    RequestType,
+    ResponseURL: `${cloudFormation.url}/told?signed=1`,
+    StackId: 's',
+    RequestId: 'r',
+    LogicalResourceId: 'Release',
+    PhysicalResourceId: 'p',
+    ResourceProperties: {},
+  });
+  const told = () => JSON.parse(cloudFormation.received.at(-1)?.body ?? '') as unknown;
+  const { shutdown, alive } = openShutdown(['busy-1', 'idle-1']);
+  for (const type of ['Create', 'Update']) {
+    await shutdown(of(type), LONG);
+    expect(told()).toMatchObject({ Status: 'SUCCESS', LogicalResourceId: 'Release' });
+  }
+  expect(alive()).toHaveLength(2);
+  await shutdown(of('Delete'), LONG);
+  expect(told()).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: 'p' });
+  expect(alive()).toEqual([]);
+  await openShutdown(['busy-stuck']).shutdown(of('Delete'), LONG);
+  expect(told()).toMatchObject({ Status: 'FAILED', Reason: 'it cannot be let go' });
 });

@@ -41,6 +41,17 @@ export function testFleet(stacks: () => Synthesized): void {
     expect(routes.filter((id) => /^NetworkVpc.*DefaultRoute/.test(id))).toHaveLength(2);
   });
 
+  test('a function takes the protection of busy instances back before the group is deleted', () => {
+    for (const { body } of both()) {
+      const [[group] = []] = resourcesOf(body, 'AWS::AutoScaling::AutoScalingGroup');
+      const [[, release] = []] = resourcesOf(body, 'Custom::FleetRelease');
+      expect((release as { DependsOn?: string[] }).DependsOn).toContain(group);
+      expect(release?.Properties?.['ServiceToken']).toEqual({
+        'Fn::GetAtt': [expect.stringMatching(/^FunctionsShutdownHandler/), 'Arn'],
+      });
+    }
+  });
+
   test('is all Spot, by price and capacity, rebalances, and is empty at rest without a capacity that a deploy would reset', () => {
     for (const { template } of both()) {
       template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
