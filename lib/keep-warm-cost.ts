@@ -33,5 +33,5 @@ export function describeCost(routes: readonly RouteInput[] | null): string {
   const limit = isTooMuch
     ? `\nDeploy with --parameters maxRequestsPerDay=${requestsPerDay(load)}: unless it is set, ${DEFAULT_MAX_REQUESTS} is the limit.`
     : '';
-  return `${what}:${pops.join('')}\nThe function costs ${dollars(cost.fixed)} a month besides, however many POPs there are.${sum}${limit}`;
+  return `${what}:${pops.join('')}\nFunction and dashboard cost ${dollars(cost.fixed)} a month besides, however many POPs there are.${sum}${limit}`;
 }

@@ -6,10 +6,11 @@ type ByPriceRegion = Readonly<Record<string, number>>;
 /** List prices, USD. */
 export interface KeepWarmPrices {
   readonly cloudFront: { readonly httpsPer10k: ByPriceRegion; readonly outPerGb: ByPriceRegion };
+  /** For arm64. */
   readonly lambda: { readonly perMillion: number; readonly perGbSecond: number };
   readonly scheduler: { readonly perMillion: number };
   readonly dynamoDb: { readonly writesPerMillion: number };
-  readonly cloudWatch: { readonly perMetric: number; readonly perAlarm: number; readonly logsPerGb: number };
+  readonly cloudWatch: { readonly perMetric: number; readonly perAlarm: number; readonly perDashboard: number; readonly logsPerGb: number };
 }
 
 interface CostAssumptions {
@@ -22,6 +23,8 @@ interface CostAssumptions {
   readonly metricsPerPop: number;
   /** Of the lane's metrics in the log, per run. */
   readonly logBytesPerPop: number;
+  /** Alarms that watch the function. */
+  readonly functionAlarms: number;
 }
 
 /** USD in 30 days. */
@@ -36,7 +39,7 @@ interface PopCost {
 
 interface KeepWarmCost {
   readonly pops: readonly PopCost[];
-  /** Function, schedule and claims: the same however many POPs there are. */
+  /** Function, schedule, claims, the function's alarms and the dashboard: the same however many POPs there are. */
   readonly fixed: number;
   readonly requests: number;
   readonly total: number;
@@ -52,6 +55,7 @@ const DEFAULT_ASSUMPTIONS: CostAssumptions = {
   runSeconds: 56,
   metricsPerPop: 6,
   logBytesPerPop: 1500,
+  functionAlarms: 2,
 };
 
 /** An unknown region is taken for the dearest. */
@@ -67,7 +71,7 @@ export function monthlyCost(
   assumptions: CostAssumptions = DEFAULT_ASSUMPTIONS,
 ): KeepWarmCost {
   const runs = runsPerDay * DAYS_PER_MONTH;
-  const { answerBytes, lambdaMegabytes, runSeconds, metricsPerPop, logBytesPerPop } = assumptions;
+  const { answerBytes, lambdaMegabytes, runSeconds, metricsPerPop, logBytesPerPop, functionAlarms } = assumptions;
   const { cloudFront, lambda, scheduler, dynamoDb, cloudWatch } = prices;
   const pops = routes.flatMap(({ pops, requestsPerPop }) =>
     pops.map((pop): PopCost => {
@@ -82,7 +86,7 @@ export function monthlyCost(
   );
   const computing = runs * runSeconds * (lambdaMegabytes / MIB_PER_GIB) * lambda.perGbSecond;
   const calls = (runs / 1e6) * (lambda.perMillion + scheduler.perMillion + dynamoDb.writesPerMillion);
-  const fixed = computing + calls;
+  const fixed = computing + calls + functionAlarms * cloudWatch.perAlarm + cloudWatch.perDashboard;
   return {
     pops,
     fixed,

@@ -19,7 +19,7 @@ test('the cost of a list is told by a line for each POP, with its sum', () => {
   expect(lines[0]).toBe('2 POPs x 60 requests x 1,440 runs = 172,800 requests a day:');
   expect(lines[1]).toMatch(/^ {2}IAD89-P1 \(north-america\) \$2\.81 for requests \+ \$\d\.\d\d for metrics and its alarm$/);
   expect(lines[2]).toMatch(/^ {2}ZZZ9-C1 \(unknown, taken for the dearest\) \$/);
-  expect(lines[3]).toMatch(/^The function costs \$\d+\.\d\d a month besides/);
+  expect(lines[3]).toMatch(/^Function and dashboard cost \$\d+\.\d\d a month besides/);
   expect(lines[4]).toMatch(/^Together \$\d+\.\d\d a month\.$/);
   expect(lines).toHaveLength(5);
 });
