@@ -22,10 +22,12 @@ interface Stream {
   readonly filter: Record<string, unknown>;
   readonly batchSize: number;
   readonly window?: Duration;
+  /** Batches of one shard at once; Lambda keeps the order of each item's changes only. */
+  readonly parallel: number;
 }
 
-/** Order matters within one key, that is, within one request: so many requests of a shard are worked on at once. */
-const PARALLEL_KEYS = 10;
+/** Rows of different requests are different items: so many requests of a shard are worked on at once. */
+const PARALLEL_REQUESTS = 10;
 const STREAM_RETRIES = 10;
 const FLEET_CHECK = Duration.minutes(5);
 const EVENT_AGE = Duration.hours(6);
@@ -53,6 +55,7 @@ export class Triggers extends Construct {
       table: requests,
       filter: { eventName: FilterRule.isEqual('INSERT') },
       batchSize: 1,
+      parallel: PARALLEL_REQUESTS,
     });
     this.readStream(functions.task, {
       table: requests,
@@ -64,6 +67,7 @@ export class Triggers extends Construct {
         },
       },
       batchSize: 1,
+      parallel: PARALLEL_REQUESTS,
     });
     this.readStream(functions.aggregate, {
       table: tasks,
@@ -71,10 +75,12 @@ export class Triggers extends Construct {
       batchSize: 200,
       // Tasks that end within a second are counted in one transaction instead of many.
       window: Duration.seconds(1),
+      // Tasks of one request are many items, and all are counted into the same rows: batches beside each other would be small and race.
+      parallel: 1,
     });
   }
 
-  private readStream(reader: NodeFunction, { table, filter, batchSize, window }: Stream): void {
+  private readStream(reader: NodeFunction, { table, filter, batchSize, window, parallel }: Stream): void {
     reader.handler.addEventSourceMapping('Stream', {
       ...(table.tableStreamArn === undefined ? {} : { eventSourceArn: table.tableStreamArn }),
       // From the oldest record on: what is written while the stack is still being made is not passed over.
@@ -82,7 +88,7 @@ export class Triggers extends Construct {
       filters: [FilterCriteria.filter(filter)],
       batchSize,
       ...(window === undefined ? {} : { maxBatchingWindow: window }),
-      parallelizationFactor: PARALLEL_KEYS,
+      parallelizationFactor: parallel,
       reportBatchItemFailures: true,
       bisectBatchOnError: true,
       retryAttempts: STREAM_RETRIES,
