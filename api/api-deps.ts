@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
+import type { FailureSummary } from '../core/pipeline/summarise-failures.ts';
 import type { PopCatalogue } from '../core/pop-catalogue.ts';
 import type { Fleet } from '../core/ports/fleet.ts';
 import type { ListStore } from '../core/ports/list-store.ts';
@@ -38,6 +39,8 @@ export interface ApiDeps {
    */
   readonly keyNameOf: (request: Request, platform: unknown) => string | null;
   readonly reportLinks: ReportLinks;
+  /** What failed of an ended request, where that has been worked out already; null: not yet. Absent: nothing is kept. */
+  readonly keptSummary?: (requestId: string) => Promise<FailureSummary | null>;
   /** Why nothing of this distribution can be invalidated here, and what to write instead; null: it can be. */
   readonly invalidationFault: (domain: string | null) => Promise<string | null>;
   /** The group's name in the answers that existing users' scripts read. */

@@ -48,7 +48,7 @@ const reportRoute = createRoute({
 const EXPIRED = 'This link has ended; GET /summary answers a new one';
 
 export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
-  const summaryOf = createRecent(deps.clock, (row) => summariseFailures(deps, row));
+  const summaryOf = createRecent(deps.clock, async (row) => (await deps.keptSummary?.(row.id)) ?? summariseFailures(deps, row));
 
   app.openapi(summaryRoute, async (c) => {
     const row = await findRequest(deps, c.req.valid('query').req_id, 'req_id');
@@ -81,7 +81,7 @@ export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
     if (fault !== null) return c.json({ message: fault === 'expired' ? EXPIRED : 'Forbidden' }, 403);
     const row = await findRequest(deps, id, 'req_id');
     if (!isEnded(row.status)) throw new PrewarmError('conflict', `request ${row.id} has not ended yet`);
-    const report = deps.pipeline.report(row.id);
+    const report = deps.pipeline.report(row.id, outcome);
     return c.body(toByteStream(outcome === 'failed' ? failedRowsOnly(report) : report), 200, {
       'Content-Type': 'text/csv; charset=utf-8',
       'Content-Disposition': `attachment; filename="${row.id}.csv"`,

@@ -7,6 +7,7 @@ import packageFile from '../package.json' with { type: 'json' };
 import { ABSENT_PORTS } from './absent-ports.ts';
 import { createApiHandler } from './api-handler.ts';
 import { countAccepted } from './count-accepted.ts';
+import { readEndSummary } from './end-report.ts';
 import { ENDING, loadFunctionConfig } from './function-config.ts';
 import { createInstruments, instrument } from './instrument.ts';
 import { createInvalidationCheck } from './invalidation-check.ts';
@@ -33,6 +34,7 @@ export const handler = instrument(
     domains: config.edge.edgeMap === null ? withAccountDistributions(lazyResolver(config), distributions) : null,
     catalogue: popCatalogue(),
     reportLinks: createBucketReportLinks({ store, lists, pipeline, links: lazyLinks(config) }),
+    keptSummary: (requestId) => readEndSummary(lists, requestId),
     invalidationFault: createInvalidationCheck(distributions),
     groupName: config.group.groupName,
     clock: systemClock,

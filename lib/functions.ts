@@ -220,7 +220,8 @@ export class Functions extends Construct {
     const { tables, bucket, notifications } = this.props.resources;
     return {
       description: "Writes an ended request's report, and tells those who asked to be told",
-      timeout: Duration.minutes(5),
+      // The longest there is: each task with failures is an object to be read.
+      timeout: Duration.minutes(15),
       memorySize: 1769,
       variables: [...TABLES, 'PREWARM_BUCKET', 'PREWARM_TOPIC_ARN'],
       statements: [

@@ -151,6 +151,8 @@ export class RequestApi extends Construct {
     const api = this.api.node.defaultChild as CfnRestApi;
     api.addPropertyOverride('EndpointConfiguration', {
       Types: [choose('PRIVATE', 'REGIONAL')],
+      // The only kind that a private API has; one that is to be public again must have it too.
+      IpAddressType: 'dualstack',
       VpcEndpointIds: choose([vpcEndpointId], nothing),
     });
     api.addPropertyOverride('Policy', choose({ Version: '2012-10-17', Statement: statements }, nothing));

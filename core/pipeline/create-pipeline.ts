@@ -29,8 +29,11 @@ export interface Pipeline {
   reconcileFleet(): Promise<number>;
   /** Breaks off what this process is doing for any request; a later `advance` does it again. For a process about to end. */
   halt(): void;
-  /** The report as CSV text: a header and one row per target. Throws PrewarmError `not_found`, or `conflict` while the request is active. */
-  report(id: string): AsyncIterable<string>;
+  /**
+   * The report as CSV text: a header and one row per target; with `failed`, those of POPs without failures are left out. Throws
+   * PrewarmError `not_found`, or `conflict` while the request is active.
+   */
+  report(id: string, only?: 'failed'): AsyncIterable<string>;
 }
 
 export function createPipeline(ports: PipelinePorts, options: PipelineOptions = {}): Pipeline {
@@ -46,6 +49,6 @@ export function createPipeline(ports: PipelinePorts, options: PipelineOptions = 
     halt() {
       for (const stops of context.running.values()) for (const stop of stops) stop();
     },
-    report: (id) => reportRequest(ports, id),
+    report: (id, only) => reportRequest(ports, id, only),
   };
 }

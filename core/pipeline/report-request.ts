@@ -6,20 +6,30 @@ import { isEnded, type Plan, type RequestRow } from '../request.ts';
 import { csvField, formatResultRow, REPORT_COLUMNS, REPORT_HEADER } from '../result-row.ts';
 import { parseUrlLine, parseValueLine, readLines } from '../sized-list.ts';
 import { type Slice, taskIdOf } from '../task.ts';
+import { inOrder, READS_AHEAD } from './in-order.ts';
 import { readSliceLines } from './list-parts.ts';
 import { failedRow } from './record-failures.ts';
 import { readSlices } from './slice-file.ts';
+import { hasFailures } from './summarise-failures.ts';
 
 type ReportPorts = Pick<PipelinePorts, 'store' | 'lists'>;
 
-/** The report of an ended request: exactly one row per target, at most one slice of them held at a time. */
-export async function* reportRequest(ports: ReportPorts, id: string): AsyncGenerator<string> {
+/**
+ * The report of an ended request: exactly one row per target, a few slices of them held at a time. `failed` leaves out POPs
+ * without failures, and no other row.
+ */
+export async function* reportRequest(ports: ReportPorts, id: string, only: 'failed' | null = null): AsyncGenerator<string> {
   const row = await ports.store.get(id);
   if (row === null) throw new PrewarmError('not_found', `there is no request ${id}`);
   if (!isEnded(row.status)) throw new PrewarmError('conflict', `request ${id} has not ended yet; its report comes when it has`);
   yield REPORT_HEADER;
   if (row.plan === null) yield* unplannedRows(ports, row);
-  else for (const pop of row.plan.pops) yield* popRows(ports, row, row.plan, pop);
+  else for (const pop of await popsOf(ports, row, row.plan, only)) yield* popRows(ports, row, row.plan, pop);
+}
+
+async function popsOf({ store }: ReportPorts, row: RequestRow, plan: Plan, only: 'failed' | null): Promise<readonly string[]> {
+  if (only === null) return plan.pops;
+  return (await store.listPops(row.id)).filter((pop) => hasFailures(row, pop)).map(({ pop }) => pop);
 }
 
 async function* unplannedRows({ lists }: ReportPorts, row: RequestRow): AsyncGenerator<string> {
@@ -30,26 +40,23 @@ async function* unplannedRows({ lists }: ReportPorts, row: RequestRow): AsyncGen
 
 async function* popRows(ports: ReportPorts, row: RequestRow, plan: Plan, pop: string): AsyncGenerator<string> {
   const counted = await ports.store.countedTasks(row.id, pop);
-  for await (const slice of readSlices(ports.lists, row.id, plan)) {
+  yield* inOrder(readSlices(ports.lists, row.id, plan), READS_AHEAD, async (slice) => {
     const taskId = taskIdOf(pop, 0, slice);
-    if (counted.has(taskId)) yield* decoded(ports.lists.readResult(keys.result(row.id, taskId)));
-    else yield await uncountedRows(ports, row, pop, slice);
-  }
+    return counted.has(taskId) ? textOf(ports.lists.readResult(keys.result(row.id, taskId))) : uncountedRows(ports, row, pop, slice);
+  });
 }
 
-async function* decoded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
-  for await (const chunk of chunks) yield decoder.decode(chunk, { stream: true });
+  let text = '';
+  for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
+  return text;
 }
 
 /** Rows of a task that was not counted before the end: stopped, with the columns of a result that came later. */
 async function uncountedRows({ lists }: ReportPorts, row: RequestRow, pop: string, slice: Slice): Promise<string> {
   const key = keys.result(row.id, taskIdOf(pop, 0, slice));
-  if ((await lists.resultMetadata(key)) !== null) {
-    let late = '';
-    for await (const text of decoded(lists.readResult(key))) late += text;
-    return afterEndRows(late);
-  }
+  if ((await lists.resultMetadata(key)) !== null) return afterEndRows(await textOf(lists.readResult(key)));
   const lines = await readSliceLines(lists, row.id, slice);
   return lines.map((line) => stoppedRows(row, pop, parseValueLine(line).url)).join('');
 }

@@ -4,12 +4,11 @@ import type { PipelinePorts } from '../ports/ports.ts';
 import { isEnded, type PopRow, type RequestRow } from '../request.ts';
 import { parseUrlLine, readLines } from '../sized-list.ts';
 import { readFailedUrls } from './failed-urls.ts';
+import { inOrder, READS_AHEAD } from './in-order.ts';
+import { createNameList, MAX_LISTED, type NameList } from './name-list.ts';
 import { readSlices } from './slice-file.ts';
 
-/** Names in a summary or a status, per list. */
-export const MAX_LISTED = 1000;
-
-/** Distinct names of what failed, at most 1,000 of each. */
+/** Distinct names of what failed, at most 1,000 of each, and fewer where they are long. */
 export interface FailureSummary {
   readonly pops: readonly string[];
   readonly urls: readonly string[];
@@ -20,17 +19,19 @@ export function hasFailures(row: RequestRow, pop: PopRow): boolean {
   return count(pop.counters, 'failed') > 0 || (isEnded(row.status) && accounted(pop.counters) < pop.totalCount);
 }
 
-/** What failed of an ended request; reads the results of the tasks that had failures, one at a time, until the lists are full. */
+/** What failed of an ended request; reads the results of the tasks that had failures, until the lists are full. */
 export async function summariseFailures(ports: Pick<PipelinePorts, 'store' | 'lists'>, row: RequestRow): Promise<FailureSummary> {
   if (count(row.counters, 'failed') === 0) return { pops: [], urls: [] };
   if (row.plan === null) return summariseUnplanned(ports, row);
   const pops = (await ports.store.listPops(row.id)).filter((pop) => hasFailures(row, pop)).map(({ pop }) => pop);
-  const urls = new Set<string>();
+  const urls = createNameList();
   for (const pop of pops) {
     const counted = await ports.store.countedTasks(row.id, pop);
-    for await (const slice of readSlices(ports.lists, row.id, row.plan)) {
-      for (const url of await readFailedUrls(ports.lists, row, pop, slice, counted)) urls.add(url);
-      if (urls.size >= MAX_LISTED) return listed(pops, urls);
+    const slices = readSlices(ports.lists, row.id, row.plan);
+    const failed = inOrder(slices, READS_AHEAD, (slice) => readFailedUrls(ports.lists, row, pop, slice, counted));
+    for await (const names of failed) {
+      for (const name of names) urls.add(name);
+      if (urls.isFull()) return listed(pops, urls);
     }
   }
   return listed(pops, urls);
@@ -39,19 +40,19 @@ export async function summariseFailures(ports: Pick<PipelinePorts, 'store' | 'li
 /** Ended before it had a plan: no POP got any URL. */
 async function summariseUnplanned({ lists }: Pick<PipelinePorts, 'lists'>, row: RequestRow): Promise<FailureSummary> {
   const pops = row.spec.pops.map(({ pop }) => pop);
-  return listed(pops, await firstUrls(lists, row.id));
+  return { pops: pops.slice(0, MAX_LISTED), urls: await firstUrls(lists, row.id) };
 }
 
 /** The first URLs of a request's list. */
 export async function firstUrls(lists: Pick<PipelinePorts['lists'], 'read'>, id: string): Promise<readonly string[]> {
-  const urls: string[] = [];
+  const urls = createNameList();
   for await (const { line } of readLines(lists.read(keys.urls(id)))) {
-    urls.push(parseUrlLine(line));
-    if (urls.length >= MAX_LISTED) break;
+    urls.add(parseUrlLine(line));
+    if (urls.isFull()) break;
   }
-  return urls;
+  return urls.names();
 }
 
-function listed(pops: readonly string[], urls: Iterable<string>): FailureSummary {
-  return { pops: pops.slice(0, MAX_LISTED), urls: [...urls].slice(0, MAX_LISTED) };
+function listed(pops: readonly string[], urls: NameList): FailureSummary {
+  return { pops: pops.slice(0, MAX_LISTED), urls: urls.names() };
 }

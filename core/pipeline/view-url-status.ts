@@ -4,13 +4,14 @@ import { isEnded, type Plan, type RequestRow } from '../request.ts';
 import { type Slice, taskIdOf } from '../task.ts';
 import { readFailedUrls, readSliceUrls } from './failed-urls.ts';
 import { readSlices } from './slice-file.ts';
-import { firstUrls, hasFailures, MAX_LISTED } from './summarise-failures.ts';
+import { createNameList } from './name-list.ts';
+import { firstUrls, hasFailures } from './summarise-failures.ts';
 
 type Ports = Pick<PipelinePorts, 'store' | 'lists'>;
 
 /**
  * A request by URL, as older clients ask for it. A URL is completed when every POP has it, failed as soon as one POP
- * failed to get it, and in progress otherwise. Lists hold at most 1,000 URLs.
+ * failed to get it, and in progress otherwise. Lists hold at most 1,000 URLs, and fewer where they are long.
  */
 export interface UrlStatus {
   readonly total: number;
@@ -85,23 +86,23 @@ type Tally = ReturnType<typeof createTally>;
 
 function createTally() {
   const counts: Record<UrlState, number> = { completed: 0, inProgress: 0, failed: 0 };
-  const urls: Record<UrlState, string[]> = { completed: [], inProgress: [], failed: [] };
+  const urls = { completed: createNameList(), inProgress: createNameList(), failed: createNameList() };
   return {
-    isFull: (state: UrlState) => urls[state].length >= MAX_LISTED,
+    isFull: (state: UrlState) => urls[state].isFull(),
     add(state: UrlState, size: number, names: Iterable<string>): void {
       counts[state] += size;
       for (const url of names) {
-        if (urls[state].length >= MAX_LISTED) break;
-        urls[state].push(url);
+        if (urls[state].isFull()) break;
+        urls[state].add(url);
       }
     },
     view: (total: number): UrlStatus => ({
       total,
       completed: counts.completed,
       inProgress: counts.inProgress,
-      failedUrls: urls.failed,
-      inProgressUrls: urls.inProgress,
-      completedUrls: urls.completed,
+      failedUrls: urls.failed.names(),
+      inProgressUrls: urls.inProgress.names(),
+      completedUrls: urls.completed.names(),
     }),
   };
 }

@@ -118,6 +118,18 @@ test("a report is written on the spot where it is not there yet, once, and its l
   expect(await text(ports.lists.read(keys.failureReport(id)))).toBe('as it was');
 });
 
+test('what failed of long URLs fits into the answer of a function, whichever list is asked for', async () => {
+  const { ask } = await openApi();
+  // Three times as long as they came, once they are percent-encoded.
+  const urls = Array.from({ length: 1000 }, (_, n) => `https://www.example.com/${n}?${'é'.repeat(1340)}`);
+  const { body } = await ask('/prewarm', { json: { url_list: urls, cf_domain: OWN, pops: ['SIN2-P1'] } });
+  const id = String(body['request_id']);
+  expect(await ask(`/status?requestID=${id}`)).toMatchObject({ status: 200, body: { total: 1000 } });
+  await ask(`/prewarm?req_id=${id}`, { method: 'DELETE' });
+  expect((await ask(`/status?requestID=${id}`)).body).toMatchObject({ total: 1000, status: 'FAILED' });
+  expect(((await ask(`/summary?req_id=${id}`)).body['failure_urls'] as string[]).length).toBeGreaterThan(100);
+});
+
 test('what the account cannot invalidate is refused before anything is made', async () => {
   const { ask } = await openApi();
   const asked = (cf_domain: string) => ask('/prewarm', { json: { url_list: URLS, cf_domain, pops: ['SIN2-P1'], need_invalidate: true } });

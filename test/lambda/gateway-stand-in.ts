@@ -62,6 +62,7 @@ async function answer(handler: Handler, request: IncomingMessage, response: Serv
   if (event.resource === '/{proxy+}' && request.headers['x-api-key'] !== options.key) return void say(403, 'Forbidden');
   if (body.length > LIMIT_BYTES || JSON.stringify(event).length > PAYLOAD_BYTES) return void say(413, 'Request Too Long');
   const result = await handler(event, {} as Context);
+  if (Buffer.byteLength(JSON.stringify(result)) > PAYLOAD_BYTES) return void say(502, 'Internal server error');
   for (const [name, values] of Object.entries(result.multiValueHeaders ?? {})) response.setHeader(name, values.map(String));
   for (const [name, value] of Object.entries(result.headers ?? {})) response.setHeader(name, String(value));
   response.writeHead(result.statusCode).end(Buffer.from(result.body, result.isBase64Encoded ? 'base64' : 'utf8'));

@@ -1,13 +1,17 @@
 import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import { S3Client } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
 import { createS3Links } from '../../adapters/aws/s3-links.ts';
 import { createNotifier } from '../../adapters/http/notifier.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { keys } from '../../core/keys.ts';
+import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import type { ListStore } from '../../core/ports/list-store.ts';
+import { readEndSummary, writeEndReport } from '../../lambda/end-report.ts';
 import { createReportHandler } from '../../lambda/report-handler.ts';
 import { openNotifiedServer } from '../http/notified-server.ts';
-import { ID, advanceAll, aggregateAll, makeSpec, makeUrls, workAll } from '../pipeline/pipeline-fixture.ts';
+import { ID, advanceAll, aggregateAll, getRow, makeSpec, makeUrls, workAll } from '../pipeline/pipeline-fixture.ts';
 import { openFunctions } from './function-world.ts';
 
 interface Published {
@@ -70,6 +74,42 @@ test('an end is reported and told once, however often and by however many events
   const summary = JSON.parse(await text(world.ports.lists.readResult(keys.endSummary(ID)))) as Record<string, unknown>;
   expect(summary).toMatchObject({ request_id: ID, failed_count: 4, failure_pops: ['GRU3-P1'] });
   expect(summary['failure_urls']).toHaveLength(4);
+});
+
+test('only POPs with failures are read for the report, many tasks at once and in their order', async () => {
+  const world = openReport();
+  const spec = makeSpec(['SIN2-P1', 'GRU3-P1'], { agents: 20 });
+  await world.pipeline.accept({ id: ID, spec, urls: makeUrls(40) });
+  await advanceAll(world.pipeline);
+  await workAll(world);
+  await aggregateAll(world);
+  const reads: string[] = [];
+  let underWay = 0;
+  let most = 0;
+  const lists: ListStore = {
+    ...world.ports.lists,
+    async *readResult(key) {
+      reads.push(key);
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await setTimeout(5);
+      yield* world.ports.lists.readResult(key);
+      underWay -= 1;
+    },
+  };
+  const pipeline = createPipeline({ ...world.ports, lists });
+  const row = await getRow(world.ports);
+  await writeEndReport({ store: world.ports.store, lists, pipeline }, row);
+  expect(new Set(reads.map((key) => /(SIN2|GRU3)/.exec(key)?.[0]))).toEqual(new Set(['GRU3']));
+  expect(most).toBeGreaterThan(1);
+  const [, ...rows] = (await text(world.ports.lists.read(keys.failureReport(ID)))).trim().split('\n');
+  const whole = (await Array.fromAsync(world.pipeline.report(ID))).join('').trim().split('\n');
+  expect(rows).toEqual(whole.filter((line) => line.includes(',GRU3-P1,')));
+  expect(rows).toHaveLength(40);
+  const kept = await readEndSummary(world.ports.lists, ID);
+  expect(kept).toMatchObject({ pops: ['GRU3-P1'] });
+  expect(new Set(kept?.urls)).toEqual(new Set(makeUrls(40)));
+  expect(await readEndSummary(world.ports.lists, 'else')).toBeNull();
 });
 
 test('a topic that fails is told when the same event is tried again, and not by another meanwhile', async () => {

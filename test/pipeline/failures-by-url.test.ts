@@ -97,3 +97,19 @@ test('the lists hold at most 1,000 names, the counts everything', async () => {
   expect(status).toMatchObject({ total: 1500, completed: 0, inProgress: 0 });
   expect(status.failedUrls).toHaveLength(1000);
 });
+
+test('of long URLs the lists hold fewer, so that an answer of three lists stays below the 6 MB of a function', async () => {
+  const fixture = openFixture({ pops: { 'SIN2-P1': 'pop_unresolvable' } });
+  const long = 'x'.repeat(8000);
+  const urls = makeUrls(300).map((url) => `${url}&${long}`);
+  await fixture.pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1']), urls });
+  await advanceAll(fixture.pipeline);
+  await aggregateAll(fixture);
+  const row = await getRow(fixture.ports);
+  const { failedUrls, total } = await viewUrlStatus(fixture.ports, row);
+  expect(total).toBe(300);
+  for (const listed of [failedUrls, (await summariseFailures(fixture.ports, row)).urls]) {
+    expect(listed.length).toBeGreaterThan(100);
+    expect(JSON.stringify(listed).length).toBeLessThan(6_000_000 / 3);
+  }
+});

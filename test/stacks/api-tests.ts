@@ -62,7 +62,8 @@ export function testApi(stacks: () => Synthesized): void {
 
   test('is private with an endpoint, whose policy admits that endpoint only', () => {
     const api = apiOf(stacks().existing.body, { vpce: VPCE });
-    expect(api['EndpointConfiguration']).toEqual({ Types: ['PRIVATE'], VpcEndpointIds: [VPCE] });
+    // A private API knows no other kind of address, and becomes none, nor a public one again, without it.
+    expect(api['EndpointConfiguration']).toEqual({ Types: ['PRIVATE'], IpAddressType: 'dualstack', VpcEndpointIds: [VPCE] });
     const { Statement } = api['Policy'] as { Statement: Record<string, unknown>[] };
     expect(Statement.find(({ Effect }) => Effect === 'Allow')).toMatchObject({
       Action: 'execute-api:Invoke',

@@ -1,0 +1,18 @@
+/** Objects of a store that are read at once: one after another, a hundred thousand of them take an hour. */
+export const READS_AHEAD = 8;
+
+/** What `work` makes of each item, in their order; up to `ahead` of them are under way at a time. */
+export async function* inOrder<T, R>(items: AsyncIterable<T>, ahead: number, work: (item: T) => Promise<R>): AsyncGenerator<R> {
+  const underWay: Promise<R>[] = [];
+  for await (const item of items) {
+    const result = work(item);
+    // Whoever takes it is told of its failure; nobody may.
+    result.catch(() => undefined);
+    underWay.push(result);
+    const [first] = underWay;
+    if (first === undefined || underWay.length < ahead) continue;
+    underWay.shift();
+    yield await first;
+  }
+  for (const rest of underWay) yield await rest;
+}
