@@ -9,10 +9,7 @@ export async function* inOrder<T, R>(items: AsyncIterable<T>, ahead: number, wor
     // Whoever takes it is told of its failure; nobody may.
     result.catch(() => undefined);
     underWay.push(result);
-    const [first] = underWay;
-    if (first === undefined || underWay.length < ahead) continue;
-    underWay.shift();
-    yield await first;
+    if (underWay.length === ahead) yield (await underWay.shift()) as R;
   }
   for (const rest of underWay) yield await rest;
 }
