@@ -1,3 +1,4 @@
+import { cloudFrontRegion } from '../../adapters/aws/cloudfront-region.ts';
 import { CloudFrontClient } from '@aws-sdk/client-cloudfront';
 import { expect, test } from 'vitest';
 import { createAccountDistributions, withAccountDistributions } from '../../adapters/aws/account-distributions.ts';
@@ -78,4 +79,9 @@ test('a host that the account does not know is left to the CNAME chain, and POPs
   expect(await resolver.findDistribution('www.example.com')).toBe('d1.cloudfront.net');
   expect(await resolver.findDistribution('stranger.net')).toBe('by-cname-of-stranger.net');
   expect(await resolver.resolvePop(null, 'FRA56-P4')).toMatchObject({ state: 'resolved' });
+});
+
+test('CloudFront is asked in the region of its endpoint, which China has one of its own for', () => {
+  const regions = ['eu-west-1', '', 'cn-north-1', 'cn-northwest-1'];
+  expect(regions.map(cloudFrontRegion)).toEqual(['us-east-1', 'us-east-1', 'cn-northwest-1', 'cn-northwest-1']);
 });
