@@ -105,10 +105,9 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Asks every POP once per interval, and tells each sample as it comes. */
+/** Asks every POP once per interval, none of them waiting for another, and tells each sample as it comes. */
 async function measureAll(measuring: Measuring, tell: (sample: TimingSample) => void): Promise<void> {
   const { options, signal } = measuring;
-  const pops = options.pops.length === 0 ? [''] : options.pops;
   const limit = pLimit(AT_ONCE);
   const startedAt = performance.now();
   const once = async (pop: string, round: number) => {
@@ -116,14 +115,17 @@ async function measureAll(measuring: Measuring, tell: (sample: TimingSample) => 
     const sample = await measure(measuring, pop, round);
     if (sample.error !== 'cancelled') tell(sample);
   };
-  for (let round = 0; round < options.count && !signal.aborted; round++) {
-    await pause(startedAt + round * options.intervalMs - performance.now(), signal);
-    await Promise.all(pops.map((pop) => limit(once, pop, round)));
-  }
+  const measurePop = async (pop: string) => {
+    for (let round = 0; round < options.count && !signal.aborted; round++) {
+      await pause(startedAt + round * options.intervalMs - performance.now(), signal);
+      await limit(once, pop, round);
+    }
+  };
+  await Promise.all((options.pops.length === 0 ? [''] : options.pops).map(measurePop));
 }
 
-function tellEnd(samples: readonly TimingSample[], { format, before }: TimingOptions): void {
-  const summaries = summariseTiming(samples);
+function tellEnd(samples: readonly TimingSample[], { format, before, pops }: TimingOptions): void {
+  const summaries = summariseTiming(samples).toSorted((a, b) => pops.indexOf(a.pop) - pops.indexOf(b.pop));
   const gains = before === null ? null : compareTiming(before, summaries);
   if (format === 'json') {
     const view = { summary: summaries.map(viewSummary), ...(gains === null ? {} : { gain: gains.map(viewGain) }) };

@@ -121,6 +121,25 @@ describe('prewarm timing', () => {
     expect(unknown.stdout.match(/^error: dns:/gm)).toHaveLength(2);
   });
 
+  test('lets a POP that hangs hold no other up, and sums up in the order in which POPs were named', async (context) => {
+    const scene = openScene(context);
+    const edge = await scene.edge(DYNAMIC);
+    const flags = ['--count', '3', '--interval', '0.2', '--json', ...mapFlags(scene, edge)];
+    const ordered = await scene.run(['timing', URL_OF_TIME, '--pops', 'ZZZ9-C1,FRA56-P4', ...flags]);
+    expect(JSON.parse(ordered.stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({
+      summary: [{ pop: 'ZZZ9-C1' }, { pop: 'FRA56-P4' }],
+    });
+    edge.setFault({ pop: 'HKG62-C1' }, { kind: 'stall', at: 'headers' });
+    const reversed = scene.start(['timing', URL_OF_TIME, '--pops', 'HKG62-C1,ZZZ9-C1,FRA56-P4', ...flags]);
+    await until('the other has been measured', () => reversed.stdout().match(/"pop":"FRA56-P4"/g)?.length === 3);
+    reversed.signal('SIGINT');
+    const { code, stdout } = await reversed.ended;
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({
+      summary: [{ pop: 'ZZZ9-C1' }, { pop: 'FRA56-P4', requests: 3 }],
+    });
+  });
+
   test('gives up a request that hangs, and ends at Ctrl-C with what it has', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge({ ...DYNAMIC, pops: [{ pop: 'HKG62-C1' }] });
