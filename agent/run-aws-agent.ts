@@ -22,6 +22,8 @@ import { untilOffDuty, untilOnDuty } from './watch-duty.ts';
 
 /** An agent that is told to leave waits for the answer; an idle one makes twelve calls a minute. */
 const RECEIVE_WAIT_MS = 5000;
+/** Tasks end some times a second: what ends within this is deleted in one call. Until then each is recorded already, and leased. */
+const DELETE_GATHER_MS = 1000;
 /** Each report of provisional progress is a write per request. */
 const REPORT_MS = 10_000;
 const FIGURES_EVERY_MS = 60_000;
@@ -61,7 +63,13 @@ function onlyTasks(queue: Queue<TaskMessage>, log: AgentLog): Queue<TaskMessage>
 
 function createPorts(config: AwsAgentConfig, clients: AgentClients, log: AgentLog): AgentPorts {
   const { bucket, queueUrl: url, deadLetterUrl, leaseMs, allowPrivateAddresses, ca } = config;
-  const queue = createSqsQueue<TaskMessage>(clients.queue, { url, deadLetterUrl, leaseMs, fairKey: ({ requestId }) => requestId });
+  const queue = createSqsQueue<TaskMessage>(clients.queue, {
+    url,
+    deadLetterUrl,
+    leaseMs,
+    fairKey: ({ requestId }) => requestId,
+    deleteGatherMs: DELETE_GATHER_MS,
+  });
   return {
     store: createDynamoRequestStore({ client: clients.tables, tables: config.tables, clock: systemClock }),
     lists: createS3ListStore(clients.lists, { bucket }),

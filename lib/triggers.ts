@@ -29,6 +29,7 @@ interface Stream {
 /** Rows of different requests are different items: so many requests of a shard are worked on at once. */
 const PARALLEL_REQUESTS = 10;
 const STREAM_RETRIES = 10;
+const COUNTING_WINDOW = Duration.seconds(5);
 const FLEET_CHECK = Duration.minutes(5);
 const EVENT_AGE = Duration.hours(6);
 /** Sizing and planning at once, of different requests; more would take concurrency from the account's other functions. */
@@ -73,8 +74,8 @@ export class Triggers extends Construct {
       table: tasks,
       filter: { eventName: FilterRule.isEqual('INSERT') },
       batchSize: 200,
-      // Tasks that end within a second are counted in one transaction instead of many.
-      window: Duration.seconds(1),
+      // Tasks that end within it are counted in few transactions instead of many; agents tell of their progress in longer steps.
+      window: COUNTING_WINDOW,
       // Tasks of one request are many items, and all are counted into the same rows: batches beside each other would be small and race.
       parallel: 1,
     });

@@ -25,7 +25,7 @@ const MAX_WAIT_SECONDS = 20;
 const MAX_LEASE_SECONDS = 12 * 60 * 60;
 
 const SENDS_AT_ONCE = 8;
-/** Tasks that end together are deleted together: a tenth of the calls, for a pause nobody notices. */
+/** Messages that are done together are deleted together: a tenth of the calls, for a pause nobody notices. */
 const DELETE_GATHER_MS = 5;
 /** The lease is in other hands, is over, or the message is gone. `InvalidParameterValue` also stands for 12 hours being used up. */
 const LEASE_LOST: ReadonlySet<string> = new Set([
@@ -43,6 +43,8 @@ export interface SqsQueueOptions<T> {
   readonly leaseMs?: number;
   /** Messages of one key take turns with those of others, as far as SQS's fair queues go (`MessageGroupId`). */
   readonly fairKey?: (message: T) => string;
+  /** How long a delete waits for others to share its call; default 5. */
+  readonly deleteGatherMs?: number;
 }
 
 /**
@@ -51,12 +53,12 @@ export interface SqsQueueOptions<T> {
  * How often a message may be received is the queue's redrive policy. What is no JSON is left to it.
  */
 export function createSqsQueue<T>(client: SQSClient, options: SqsQueueOptions<T>): Queue<T> {
-  const { url, deadLetterUrl, leaseMs, fairKey } = options;
+  const { url, deadLetterUrl, leaseMs, fairKey, deleteGatherMs = DELETE_GATHER_MS } = options;
   const dead = () => {
     if (deadLetterUrl === null) throw new PrewarmError('storage', 'no dead-letter queue is configured; set its URL');
     return deadLetterUrl;
   };
-  const deletes = createDeletes(client);
+  const deletes = createDeletes(client, deleteGatherMs);
 
   return {
     async send(messages, delayMs = 0) {
@@ -186,7 +188,7 @@ async function changeVisibility(client: SQSClient, url: string, receipt: string,
 }
 
 /** Deletes by queue and receipt; a receipt that is no longer good has nothing to delete. */
-function createDeletes(client: SQSClient): (url: string, receipt: string) => Promise<void> {
+function createDeletes(client: SQSClient, forMs: number): (url: string, receipt: string) => Promise<void> {
   const doing = 'deleting from the queue';
   const deleteFrom = (url: string, receipts: readonly string[]) => {
     const entries = receipts.map((receipt, place) => ({ Id: String(place), ReceiptHandle: receipt }));
@@ -201,9 +203,7 @@ function createDeletes(client: SQSClient): (url: string, receipt: string) => Pro
   };
   const byQueue = new Map<string, (receipt: string) => Promise<void>>();
   return (url, receipt) => {
-    const gather =
-      byQueue.get(url) ??
-      createGathering(systemClock, { max: BATCH_ENTRIES, forMs: DELETE_GATHER_MS }, (receipts) => deleteFrom(url, receipts));
+    const gather = byQueue.get(url) ?? createGathering(systemClock, { max: BATCH_ENTRIES, forMs }, (receipts) => deleteFrom(url, receipts));
     byQueue.set(url, gather);
     return gather(receipt);
   };

@@ -25,8 +25,8 @@ test('the list prices make what a million of everything costs', () => {
   const priced = priceUsage({ ...million, apiCalls: 1e6, lambdaGbSeconds: 1000, logBytes: 2e9 }, listPrices());
   expect(priced).toMatchObject({ sqsRequests: 0.4, dynamoWrites: 0.625, dynamoReads: 0.125, s3Puts: 5, s3Gets: 0.4, lambdaCalls: 0.2 });
   expect(priced).toMatchObject({ apiCalls: 3.5, logBytes: 1 });
-  expect(priced.lambdaGbSeconds).toBeCloseTo(0.01667, 5);
-  expect(totalOf(priced)).toBeCloseTo(0.4 + 0.625 + 0.125 + 5 + 0.4 + 0.2 + 3.5 + 1 + 0.01667, 4);
+  expect(priced.lambdaGbSeconds).toBeCloseTo(0.01333, 5);
+  expect(totalOf(priced)).toBeCloseTo(0.4 + 0.625 + 0.125 + 5 + 0.4 + 0.2 + 3.5 + 1 + 0.01333, 4);
 });
 
 test('two requests tell what grows with the targets and what does not, and never a negative share', () => {
