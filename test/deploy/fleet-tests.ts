@@ -3,11 +3,13 @@ import { ask, objectUrls } from '../api/served.ts';
 import { prewarm } from '../cli/prewarm-command.ts';
 import type { Deployment } from './deployment-suite.ts';
 import { makeRequest, untilEnded } from './requests.ts';
-import { measureTimeToFirstTask, type TimeToFirstTask } from './time-to-first-task.ts';
+import { measureTimesToFirstTask, type TimeToFirstTask } from './time-to-first-task.ts';
 import { POPS } from './world.ts';
 
 const domain = { cf_domain: 'd111111abcdef8.cloudfront.net' };
 const ROUNDS = 5;
+/** Of what takes a second on an idle machine. */
+const TIMEOUT_MS = 90_000;
 /** Of the scheduler (a minute) and of the functions behind it. */
 const TIMER_MAY_BE_LATE_MS = 65_000;
 
@@ -15,24 +17,24 @@ const TIMER_MAY_BE_LATE_MS = 65_000;
 export function registerFleetTests({ prod }: Deployment): void {
   test('agents come and go with the capacity that POST /instances sets, and none is left at rest', async () => {
     const running = () => prod().group.running().length;
-    await expect.poll(running, { timeout: 30_000 }).toBe(0);
+    await expect.poll(running, { timeout: TIMEOUT_MS }).toBe(0);
     expect(await ask(prod(), '/instances', { body: { DesiredCapacity: 2 } })).toMatchObject({
       status: 200,
       body: { status: 'success', message: 'Auto Scaling Group prewarm_asg_prod updated to Desired Capacity: 2' },
     });
-    await expect.poll(running, { timeout: 30_000 }).toBe(2);
+    await expect.poll(running, { timeout: TIMEOUT_MS }).toBe(2);
     expect(await ask(prod(), '/instances')).toMatchObject({ status: 200, body: { message: 'query success', desiredcapacity: 2 } });
     await ask(prod(), '/instances', { body: { DesiredCapacity: 0 } });
-    await expect.poll(running, { timeout: 30_000 }).toBe(0);
+    await expect.poll(running, { timeout: TIMEOUT_MS }).toBe(0);
     expect(await ask(prod(), '/instances')).toMatchObject({ body: { desiredcapacity: 0 } });
   });
 
   test('a request claims its instances, and an agent that is told of its end hands its work to the other', async () => {
     const id = await makeRequest(prod(), { url_list: objectUrls(600, 'moved'), pops: [...POPS], instance_count: 2, ...domain });
-    await expect.poll(() => prod().group.running().length, { timeout: 30_000 }).toBe(2);
+    await expect.poll(() => prod().group.running().length, { timeout: TIMEOUT_MS }).toBe(2);
     prod().group.interrupt(prod().group.running()[0] ?? '');
     expect(await untilEnded(prod(), id)).toMatchObject({ status: 'FINISHED', total_count: 1800, download_count: 1800, failed_count: 0 });
-    await expect.poll(() => prod().group.running().length, { timeout: 30_000 }).toBe(0);
+    await expect.poll(() => prod().group.running().length, { timeout: TIMEOUT_MS }).toBe(0);
   });
 }
 
@@ -40,13 +42,13 @@ export function registerFleetTests({ prod }: Deployment): void {
 export function registerTimingTest(title: string, { world, prod }: Deployment): void {
   test('the first task is on the queue soon after the POST', async () => {
     prod().group.hold();
-    const rounds: TimeToFirstTask[] = [];
-    for (let round = 0; round <= ROUNDS; round++) {
-      const body = { url_list: objectUrls(10, `first${round}-`), pops: [...POPS], ...domain };
-      rounds.push(await measureTimeToFirstTask(world(), prod(), body));
-    }
+    const bodies = Array.from({ length: ROUNDS + 1 }, (_, round) => ({
+      url_list: objectUrls(10, `first${round}-`),
+      pops: [...POPS],
+      ...domain,
+    }));
+    const [cold, ...warm] = await measureTimesToFirstTask(world(), prod(), bodies);
     prod().group.release();
-    const [cold, ...warm] = rounds;
     if (cold === undefined) throw new Error('nothing was measured');
     const median = (pick: (one: TimeToFirstTask) => number) => warm.map(pick).sort((a, b) => a - b)[ROUNDS >> 1] ?? Number.NaN;
     const parts = (of: (pick: (one: TimeToFirstTask) => number) => number) =>
@@ -55,6 +57,7 @@ export function registerTimingTest(title: string, { world, prod }: Deployment): 
     process.stdout.write(
       `${title}: 10 URLs x ${POPS.length} POPs: ${parts(median)} (median of ${ROUNDS}); the first of all: ${parts((pick) => pick(cold))}\n`,
     );
+    for (const part of Object.values(cold)) expect(part).toBeGreaterThan(0);
     expect(median((one) => one.firstTask)).toBeLessThan(10_000);
   });
 }
@@ -97,7 +100,7 @@ export function registerTimeoutTests({ world, staging }: Deployment): { readonly
         const ended = await untilEnded(staging(), id, Math.max(0, due - Date.now()) + TIMER_MAY_BE_LATE_MS);
         expect(ended).toMatchObject({ status: 'TIMEOUT', total_count: 3, failed_count: 3, percentage_complete: 0 });
         expect(Date.now()).toBeGreaterThanOrEqual(due);
-        await expect.poll(() => staging().group.running(), { timeout: 30_000 }).toEqual([]);
+        await expect.poll(() => staging().group.running(), { timeout: TIMEOUT_MS }).toEqual([]);
       });
     },
   };

@@ -58,7 +58,7 @@ export function registerGrantTest({ world, prod }: Deployment): void {
         .find((url) => url.endsWith('/prewarm_failed_prod'));
       const failed = async () =>
         (await clients.sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['ApproximateNumberOfMessages'] }))).Attributes;
-      await expect.poll(failed, { timeout: 30_000 }).toEqual({ ApproximateNumberOfMessages: '1' });
+      await expect.poll(failed, { timeout: 90_000 }).toEqual({ ApproximateNumberOfMessages: '1' });
       expect(await progressOf(prod(), id)).toMatchObject({ status: 'QUEUEING', download_count: 0 });
       expect((await functionLog(account, 'prewarm_task_prod')).join('\n')).toContain('is not authorized to perform: sqs:SendMessage');
       await ask(prod(), `/prewarm?req_id=${id}`, { method: 'DELETE' });

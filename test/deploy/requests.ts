@@ -9,7 +9,7 @@ export async function untilProgress(
   system: DeployedSystem,
   id: string,
   isThere: (progress: Progress) => boolean,
-  withinMs = 60_000,
+  withinMs = 120_000,
 ): Promise<Progress> {
   const deadline = Date.now() + withinMs;
   for (;;) {

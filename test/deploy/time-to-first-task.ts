@@ -1,7 +1,6 @@
-import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ask } from '../api/served.ts';
+import { callAccount } from '../emulator/emulated-account.ts';
 import type { DeployedSystem } from './deployed-system.ts';
 import { makeRequest } from './requests.ts';
 import type { World } from './world.ts';
@@ -16,21 +15,38 @@ export interface TimeToFirstTask {
   readonly firstTask: number;
 }
 
-const DEADLINE_MS = 30_000;
-/** Not more often: the emulator has one processor for this and for what is measured. */
-const LOOK_EVERY_MS = 20;
+const DEADLINE_MS = 60_000;
 
-/** When each status was reached, as the row itself tells (`updatedAt`), until the last of them. */
-async function watchStatuses(client: DynamoDBClient, table: string, id: string, last: string): Promise<ReadonlyMap<string, number>> {
-  const reached = new Map<string, number>();
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!reached.has(last) && Date.now() < deadline) {
-    const { Item } = await client.send(new GetItemCommand({ TableName: table, Key: { id: { S: id } }, ConsistentRead: true }));
-    const status = Item?.['status']?.S ?? '';
-    if (!reached.has(status)) reached.set(status, Number(Item?.['updatedAt']?.N ?? 0));
-    await sleep(LOOK_EVERY_MS);
+/** When a request reached each status. */
+type StatusTimes = ReadonlyMap<string, number>;
+
+interface StreamRecords {
+  readonly Records: readonly {
+    readonly dynamodb: { readonly NewImage?: Readonly<Record<string, { readonly S?: string; readonly N?: string }>> };
+  }[];
+  readonly NextShardIterator?: string;
+}
+
+/** By request id, as the rows themselves told (`updatedAt`): read from the table's stream, which misses none, when all is over. */
+async function readStatusTimes({ account }: World, TableName: string): Promise<ReadonlyMap<string, StatusTimes>> {
+  const ask = <T>(operation: string, parameters: Record<string, unknown>) =>
+    callAccount<T>(account, 'dynamodbstreams', operation, parameters);
+  const { Streams } = await ask<{ Streams: { StreamArn: string }[] }>('list_streams', { TableName });
+  const StreamArn = Streams[0]?.StreamArn;
+  const { StreamDescription } = await ask<{ StreamDescription: { Shards: { ShardId: string }[] } }>('describe_stream', { StreamArn });
+  const from = { StreamArn, ShardId: StreamDescription.Shards[0]?.ShardId, ShardIteratorType: 'TRIM_HORIZON' };
+  let next: string | undefined = (await ask<{ ShardIterator: string }>('get_shard_iterator', from)).ShardIterator;
+  const times = new Map<string, Map<string, number>>();
+  while (next !== undefined) {
+    const { Records, NextShardIterator }: StreamRecords = await ask<StreamRecords>('get_records', { ShardIterator: next });
+    for (const { id, status, updatedAt } of Records.map(({ dynamodb }) => dynamodb.NewImage ?? {})) {
+      const reached = times.get(id?.S ?? '') ?? new Map<string, number>();
+      times.set(id?.S ?? '', reached);
+      if (!reached.has(status?.S ?? '')) reached.set(status?.S ?? '', Number(updatedAt?.N));
+    }
+    next = Records.length === 0 ? undefined : NextShardIterator;
   }
-  return reached;
+  return times;
 }
 
 /** The time stamp of the request's first task. Takes what is left of earlier requests out of the way; its own tasks stay leased. */
@@ -55,27 +71,31 @@ async function firstTaskSentAt(client: SQSClient, QueueUrl: string, id: Promise<
   return Math.min(...own(await id).map(({ at }) => at));
 }
 
-/** Makes the request and measures, while no agent takes a task; then cancels it. */
-export async function measureTimeToFirstTask(
+/** Makes the requests one after the other and measures, while no agent takes a task; cancels each. */
+export async function measureTimesToFirstTask(
   world: World,
   system: DeployedSystem,
-  body: Readonly<Record<string, unknown>>,
-): Promise<TimeToFirstTask> {
-  const dynamo = new DynamoDBClient(world.account.client);
+  bodies: readonly Readonly<Record<string, unknown>>[],
+): Promise<readonly TimeToFirstTask[]> {
   const sqs = new SQSClient(world.account.client);
   const { PREWARM_REQUEST_TABLE: table = '', PREWARM_TASK_QUEUE_URL: queue = '' } = system.image.variables;
+  const made: { readonly id: string; readonly start: number; readonly answered: number; readonly firstTask: number }[] = [];
   try {
-    const start = Date.now();
-    const made = makeRequest(system, body);
-    const sentAt = firstTaskSentAt(sqs, queue, made);
-    const id = await made;
-    const answered = Date.now() - start;
-    const [reached, firstTask] = await Promise.all([watchStatuses(dynamo, table, id, 'IN_PROGRESS'), sentAt]);
-    await ask(system, `/prewarm?req_id=${id}`, { method: 'DELETE' });
-    const since = (status: string) => (reached.get(status) ?? Number.NaN) - start;
-    return { answered, sizing: since('SIZING'), queueing: since('QUEUEING'), firstTask: firstTask - start };
+    for (const body of bodies) {
+      const start = Date.now();
+      const making = makeRequest(system, body);
+      const sentAt = firstTaskSentAt(sqs, queue, making);
+      const id = await making;
+      const answered = Date.now() - start;
+      made.push({ id, start, answered, firstTask: (await sentAt) - start });
+      await ask(system, `/prewarm?req_id=${id}`, { method: 'DELETE' });
+    }
   } finally {
-    dynamo.destroy();
     sqs.destroy();
   }
+  const times = await readStatusTimes(world, table);
+  return made.map(({ id, start, answered, firstTask }) => {
+    const since = (status: string) => (times.get(id)?.get(status) ?? Number.NaN) - start;
+    return { answered, sizing: since('SIZING'), queueing: since('QUEUEING'), firstTask };
+  });
 }

@@ -43,6 +43,8 @@ export interface EmulatedAccount {
     readonly region: string;
     readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
   };
+  /** Aborts at the account's end. */
+  readonly signal: AbortSignal;
   /** What the emulator wrote so far. */
   readonly log: () => string;
   readonly stop: () => Promise<void>;
@@ -51,14 +53,12 @@ export interface EmulatedAccount {
 const REGION = 'eu-west-1';
 const ACCOUNT_ID = '111122223333';
 
-const running = new Map<ChildProcess, string>();
-// A test runner ends its workers by a signal, at which `exit` would not come.
-if (process.send !== undefined) for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
+/** What ends each emulator at once: it and all that is under way in its account. */
+const running = new Map<ChildProcess, () => void>();
+// A test runner ends its workers by a signal, at which `exit` would not come, or is killed itself.
+if (process.send !== undefined) for (const event of ['SIGTERM', 'SIGINT', 'disconnect']) process.once(event, () => process.exit(1));
 process.once('exit', () => {
-  for (const [child, dir] of running) {
-    killGroup(child, 'SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
-  }
+  for (const end of running.values()) end();
 });
 
 /** The functions' processes are in the group too. */
@@ -134,11 +134,7 @@ async function isHealthy(endpoint: string): Promise<boolean> {
   }
 }
 
-interface Emulator {
-  readonly endpoint: string;
-  readonly log: () => string;
-  readonly stop: () => Promise<void>;
-}
+type Emulator = Pick<EmulatedAccount, 'endpoint' | 'signal' | 'log' | 'stop'>;
 
 /** Null: it ended by itself, most likely because somebody took the port meanwhile. */
 async function launch(options: EmulatedAccountOptions): Promise<Emulator | null> {
@@ -151,7 +147,13 @@ async function launch(options: EmulatedAccountOptions): Promise<Emulator | null>
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  running.set(child, dir);
+  const calls = new AbortController();
+  const end = () => {
+    calls.abort();
+    killGroup(child, 'SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  };
+  running.set(child, end);
   const log: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => log.push(text));
   const exited = new Promise<void>((resolve) => {
@@ -163,16 +165,17 @@ async function launch(options: EmulatedAccountOptions): Promise<Emulator | null>
   });
   const ended = () => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
   const stop = async () => {
+    calls.abort();
     killGroup(child, 'SIGTERM');
     await Promise.race([exited, sleep(STOP_DEADLINE_MS, undefined, { ref: false })]);
     killGroup(child, 'SIGKILL');
     await exited;
+    end();
     running.delete(child);
-    rmSync(dir, { recursive: true, force: true });
   };
   const deadline = Date.now() + START_DEADLINE_MS;
   while (!ended() && Date.now() < deadline) {
-    if (await isHealthy(endpoint)) return { endpoint, log: () => log.join(''), stop };
+    if (await isHealthy(endpoint)) return { endpoint, signal: calls.signal, log: () => log.join(''), stop };
     await sleep(50);
   }
   await stop();
@@ -205,6 +208,7 @@ export async function startEmulatedAccount(options: EmulatedAccountOptions = {})
       AWS_EC2_METADATA_DISABLED: 'true',
     },
     client: { endpoint, region: REGION, credentials: { accessKeyId, secretAccessKey: 'test' } },
+    signal: emulator.signal,
     log: emulator.log,
     stop: emulator.stop,
   };
@@ -214,6 +218,7 @@ export async function startEmulatedAccount(options: EmulatedAccountOptions = {})
 export async function runInAccount<T>(account: EmulatedAccount, script: string, ...args: readonly string[]): Promise<T> {
   const { stdout } = await promisify(execFile)(join(VENV, 'bin', 'python'), [script, ...args], {
     env: account.env,
+    signal: account.signal,
     maxBuffer: 16 * 1024 * 1024,
   });
   return JSON.parse(stdout) as T;
