@@ -24,6 +24,13 @@ retry() {
   done
   "$@"
 }
+# Within the 512 MiB of the smallest instance, installing packages is killed for want of memory. XFS wants no holes in it: dd, not fallocate.
+if [[ ! -e /swapfile ]]; then
+  dd if=/dev/zero of=/swapfile bs=1M count=1024 status=none
+  chmod 0600 /swapfile
+  mkswap /swapfile > /dev/null
+fi
+swapon /swapfile
 retry dnf install -y --setopt=install_weak_deps=False nodejs24
 mkdir -p /opt/current-time
 retry aws s3 cp --region '${region}' 's3://${codeBucket}/${codeKey}' /opt/current-time/current-time.mjs

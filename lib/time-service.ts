@@ -110,8 +110,7 @@ export class TimeService extends Construct {
       .slice(0, 8);
     const instance = new CfnInstance(this, `Instance${version}`, {
       imageId: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }).getImage(this).imageId,
-      // With half of its gigabyte, installing packages is killed for want of memory.
-      instanceType: 't4g.micro',
+      instanceType: 't4g.nano',
       subnetId: vpc.publicSubnets[0]?.subnetId ?? '',
       securityGroupIds: [group.attrGroupId],
       iamInstanceProfile: profile.ref,
