@@ -1,3 +1,5 @@
+import { SYSTEMD_HARDENING } from './systemd-hardening.ts';
+
 export interface AgentUserDataProps {
   readonly region: string;
   /** Where the bundled agent is. */
@@ -95,19 +97,8 @@ LimitNOFILE=65536
 MemoryMax=512M
 RuntimeDirectory=prewarm
 RuntimeDirectoryPreserve=yes
-UMask=0077
-NoNewPrivileges=yes
 CapabilityBoundingSet=
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectControlGroups=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+${SYSTEMD_HARDENING}
 
 [Install]
 WantedBy=multi-user.target

@@ -1,3 +1,5 @@
+import { SYSTEMD_HARDENING } from './systemd-hardening.ts';
+
 export interface TimeServiceUserDataProps {
   readonly region: string;
   /** Where the service's one file is. */
@@ -72,18 +74,7 @@ LimitNOFILE=16384
 MemoryMax=256M
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
-UMask=0077
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectControlGroups=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+${SYSTEMD_HARDENING}
 
 [Install]
 WantedBy=multi-user.target
