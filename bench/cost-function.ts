@@ -13,8 +13,6 @@ export interface CostFunction {
   invoke<T>(event: unknown): Promise<T>;
   /** Invocations, GB-seconds (loading included) and bytes of log so far. */
   usage(): Usage;
-  /** Milliseconds on this machine, as measured. */
-  times(): { readonly load: FunctionTime | null; readonly calls: readonly FunctionTime[] };
   /** Names with dimensions of the metrics it has told so far. */
   metrics(): ReadonlySet<string>;
   stop(): Promise<void>;
@@ -94,19 +92,16 @@ export async function startCostFunction(
   const nextReply = readReplies(name, child);
   const loaded = await nextReply();
   pay(loaded.time, {});
-  const calls: FunctionTime[] = [];
   return {
     async invoke<T>(event: unknown) {
       child.send({ event, timeoutMs, invocation: randomUUID() });
       const reply = await nextReply();
       if (reply.kind !== 'handled') throw new Error(`${name} was loaded twice`);
-      calls.push(reply.time);
       pay(reply.time, { lambdaCalls: 1, logBytes: PLATFORM_LOG_BYTES });
       if (reply.error !== undefined) throw new Error(`${name}: ${reply.error}`);
       return reply.answer as T;
     },
     usage: () => usage,
-    times: () => ({ load: loaded.time, calls }),
     metrics: () => metrics,
     async stop() {
       const exited = once(child, 'exit');

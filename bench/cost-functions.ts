@@ -11,7 +11,8 @@ export interface CostFunctions {
   /** What the functions of a caller used themselves, with what they called. */
   usage(caller: string): Usage;
   callers(): readonly string[];
-  all(): readonly { readonly name: string; readonly started: CostFunction }[];
+  /** That any of them has told, with their dimensions. */
+  metrics(): ReadonlySet<string>;
   stop(): Promise<void>;
 }
 
@@ -23,7 +24,7 @@ export interface FunctionSurroundings {
 }
 
 export function createCostFunctions({ meter, stack, variablesOf }: FunctionSurroundings): CostFunctions {
-  const started = new Map<string, { readonly caller: string; readonly name: string; readonly running: Promise<CostFunction> }>();
+  const started = new Map<string, { readonly caller: string; readonly running: Promise<CostFunction> }>();
   const settled = new Map<string, CostFunction>();
   const endpoints = new Map<string, Promise<string>>();
 
@@ -43,7 +44,7 @@ export function createCostFunctions({ meter, stack, variablesOf }: FunctionSurro
       const known = started.get(key);
       if (known !== undefined) return known.running;
       const running = start(key, name, caller);
-      started.set(key, { caller, name, running });
+      started.set(key, { caller, running });
       return running;
     },
     usage(caller) {
@@ -52,7 +53,7 @@ export function createCostFunctions({ meter, stack, variablesOf }: FunctionSurro
       return usage;
     },
     callers: () => [...endpoints.keys()],
-    all: () => [...settled].map(([key, one]) => ({ name: started.get(key)?.name ?? '', started: one })),
+    metrics: () => new Set([...settled.values()].flatMap((one) => [...one.metrics()])),
     async stop() {
       for (const { running } of started.values()) await (await running).stop();
     },

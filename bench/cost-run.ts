@@ -1,6 +1,8 @@
 import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import type { DynamoDBBatchResponse, DynamoDBRecord } from 'aws-lambda';
 import { join } from 'node:path';
+import { createDynamoRequestStore } from '../adapters/aws/dynamo-request-store.ts';
+import { systemClock } from '../core/clock.ts';
 import { type AgentProcess, startAgentProcess } from '../test/agent-aws/agent-process.ts';
 import { type BenchEdge, startBenchEdge } from './edge-setup.ts';
 import { askApi, type CostFunctions, createCostFunctions } from './cost-functions.ts';
@@ -24,15 +26,14 @@ export interface CostScene {
 export interface MeasuredRun {
   readonly targets: number;
   readonly tasks: number;
-  readonly seconds: number;
+  /** Targets a second from the first task on the queue to the request's end: what is paid by the time depends on it. */
+  readonly rate: number;
   readonly usage: ReadonlyMap<string, Usage>;
   /** Calls by caller and name. */
   readonly calls: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** Of the status calls alone, which are in no other figure. */
   readonly watching: { readonly calls: number; readonly usage: Usage };
   readonly metrics: ReadonlySet<string>;
-  /** Milliseconds that processes took to load their bundles and to handle an event, as measured: name to both. */
-  readonly loads: ReadonlyMap<string, number>;
   readonly storedObjects: number;
   readonly storedItems: number;
 }
@@ -168,6 +169,11 @@ async function warm(functions: CostFunctions, { urls, pops, edge }: BenchEdge, o
   return { id, watched };
 }
 
+async function secondsOf({ dynamo, tables }: CostStage, id: string): Promise<number> {
+  const row = await createDynamoRequestStore({ client: dynamo, tables, clock: systemClock }).get(id);
+  return ((row?.endedAt ?? Number.NaN) - (row?.queuedAt ?? Number.NaN)) / 1000;
+}
+
 const logBytesOf = (agents: readonly AgentProcess[]) =>
   agents.flatMap((agent) => agent.lines()).reduce((sum, line) => sum + JSON.stringify(line).length + 1 + AGENT_LOG_EVENT_BYTES, 0);
 
@@ -189,7 +195,6 @@ export async function runCostRequest(scene: CostScene, size: RunSize): Promise<M
   let polls = NO_USAGE;
   let over = false;
   try {
-    const start = performance.now();
     const endpoint = await meter.open(AGENT);
     const { playing } = await playTriggers(
       scene,
@@ -206,7 +211,6 @@ export async function runCostRequest(scene: CostScene, size: RunSize): Promise<M
       warm(functions, edge, startNow),
       playing.then(() => Promise.reject(new Error('the triggers ended'))),
     ]);
-    const seconds = (performance.now() - start) / 1000;
     over = true;
     await playing;
     if ((await stage.capacity()) !== 0) throw new Error('the fleet was not taken down');
@@ -217,7 +221,7 @@ export async function runCostRequest(scene: CostScene, size: RunSize): Promise<M
       ...gather(functions, meter, { logBytes: logBytesOf(agents) }, polls, finished),
       targets: size.urls * size.pops,
       tasks: meter.read(AGENT).calls.get('s3 PUT') ?? 0,
-      seconds,
+      rate: (size.urls * size.pops) / (await secondsOf(stage, finished.id)),
       storedObjects: stored.objects - before.objects,
       storedItems: stored.items - before.items,
     };
@@ -241,12 +245,10 @@ function gather(functions: CostFunctions, meter: CostMeter, ofAgents: Partial<Us
   usage.set('agents', addUsage(meter.read(AGENT).usage, ofAgents));
   calls.set('agents', meter.read(AGENT).calls);
   if (polls.sqsRequests > 0) usage.set("Lambda's own polls", polls);
-  const all = functions.all();
   return {
     usage,
     calls,
     watching: { calls: watched, usage: addUsage(functions.usage(WATCHER), { apiCalls: watched }) },
-    metrics: new Set(all.flatMap(({ started }) => [...started.metrics()])),
-    loads: new Map(all.map(({ name, started }) => [name, started.times().load?.wallMs ?? 0])),
+    metrics: functions.metrics(),
   };
 }

@@ -7,10 +7,10 @@ import { hourlyMetrics, keepingCost, measureTimer, type RestingCost, restingCost
 import { type MeasuredRun, runCostRequest } from './cost-run.ts';
 import { openCostStage } from './cost-stage.ts';
 import { type SynthesizedStack, synthesizeStack } from './cost-template.ts';
-import { addUsage, fitLine, NO_USAGE, priceUsage, totalOf, USAGE_KINDS, USAGE_NAMES, type Usage } from './cost-usage.ts';
+import { addUsage, fitLine, NO_USAGE, priceUsage, totalOf, USAGE_KINDS, USAGE_NAMES } from './cost-usage.ts';
 import { markdownTable } from './figures.ts';
 
-/** USD for the control plane of a request of a million targets. */
+/** USD for the control plane of a million targets. */
 const GOAL = 0.02;
 const POPS = 20;
 const URLS = { small: 1500, large: 6000 };
@@ -51,44 +51,40 @@ const dollars = (usd: number) => usd.toFixed(5);
 const amount = (value: number) => (value === 0 ? '0' : value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString('en-US'));
 const whole = ({ usage }: MeasuredRun) => [...usage.values()].reduce((sum, each) => addUsage(sum, each), NO_USAGE);
 
-/** A request of a million targets with as many POPs, by what two smaller ones took. */
-function millionOf(small: { targets: number; usage: Usage }, large: { targets: number; usage: Usage }) {
-  const { perMillion, perRequest } = fitLine(small, large);
-  return { perMillion, perRequest, usage: addUsage(perMillion, perRequest) };
-}
-
 function kindsTable({ small, large }: Measured, prices: ListPrices): { readonly text: string; readonly total: number } {
-  const { perMillion, perRequest, usage } = millionOf({ ...small, usage: whole(small) }, { ...large, usage: whole(large) });
-  const priced = priceUsage(usage, prices);
-  const total = totalOf(priced);
   const counted = whole(large);
-  const rows = USAGE_KINDS.filter((kind) => usage[kind] > 0).map((kind) => [
+  const { perRequest } = fitLine({ targets: small.targets, usage: whole(small) }, { targets: large.targets, usage: counted });
+  const perMillion = addUsage(NO_USAGE, counted, 1e6 / large.targets);
+  const priced = priceUsage(perMillion, prices);
+  const total = totalOf(priced);
+  const rows = USAGE_KINDS.filter((kind) => counted[kind] > 0).map((kind) => [
     USAGE_NAMES[kind],
     amount(counted[kind]),
-    amount(perMillion[kind]),
     amount(perRequest[kind]),
+    amount(perMillion[kind]),
     dollars(priced[kind]),
   ]);
   const head = [
     '',
     `counted, ${large.targets.toLocaleString('en-US')} targets`,
-    'per million',
-    'per request',
-    'USD, one request of a million',
+    'of these per request',
+    'per million targets',
+    'USD per million',
   ];
   return { text: markdownTable(head, [...rows, ['**All**', '', '', '', `**${dollars(total)}**`]]), total };
 }
 
-function callersTable({ small, large }: Measured, prices: ListPrices): string {
+function callersTable({ large }: Measured, prices: ListPrices): string {
   const rows = [...large.usage].map(([caller, usage]) => {
-    const before = { targets: small.targets, usage: small.usage.get(caller) ?? NO_USAGE };
-    const priced = priceUsage(millionOf(before, { targets: large.targets, usage }).usage, prices);
+    const priced = priceUsage(addUsage(NO_USAGE, usage, 1e6 / large.targets), prices);
     const lambda = priced.lambdaCalls + priced.lambdaGbSeconds + priced.logBytes;
     const dynamo = priced.dynamoReads + priced.dynamoWrites;
     const objects = priced.s3Gets + priced.s3Puts;
-    return [caller, ...[lambda, dynamo, objects, priced.sqsRequests, totalOf(priced)].map(dollars)];
+    const { lambdaCalls, lambdaGbSeconds } = usage;
+    const calls = lambdaCalls === 0 ? ['', ''] : [lambdaCalls, lambdaGbSeconds.toFixed(1)];
+    return [caller, ...calls, ...[lambda, dynamo, objects, priced.sqsRequests, totalOf(priced)].map(dollars)];
   });
-  return markdownTable(['USD, one request of a million', 'Lambda and logs', 'DynamoDB', 'S3', 'SQS', 'all'], rows);
+  return markdownTable(['USD per million targets', 'invocations', 'GB-seconds', 'Lambda and logs', 'DynamoDB', 'S3', 'SQS', 'all'], rows);
 }
 
 /**
@@ -117,17 +113,6 @@ function restText({ stack, timer, large }: Measured, prices: ListPrices): string
   return `${markdownTable(['At rest, 30 days', 'USD'], rows)}\n${markdownTable(['Beside it', 'USD'], beside)}`;
 }
 
-function timesText({ large }: Measured): string {
-  const seconds = [...large.usage].filter(([, { lambdaCalls }]) => lambdaCalls > 0);
-  const rows = seconds.map(([name, { lambdaCalls, lambdaGbSeconds }]) => [
-    name,
-    lambdaCalls,
-    lambdaGbSeconds.toFixed(1),
-    Math.round(large.loads.get(name) ?? 0),
-  ]);
-  return markdownTable(['Function', 'invocations', 'GB-seconds', 'start on this machine, ms'], rows);
-}
-
 export const cost: Bench = {
   name: 'cost',
   title: 'What the control plane costs',
@@ -138,12 +123,12 @@ export const cost: Bench = {
     const kinds = kindsTable(measured, prices);
     const verdict = kinds.total <= GOAL ? 'reached' : 'MISSED';
     if (kinds.total > GOAL && !context.quick) process.exitCode = 1;
-    const of = (run: MeasuredRun) => `${run.targets.toLocaleString('en-US')} targets in ${run.tasks} tasks (${run.seconds.toFixed(0)} s)`;
-    return `Requests of ${of(small)} and ${of(large)}. ${dollars(kinds.total)} USD for a million targets, the goal is ${GOAL}: ${verdict}.
+    const of = (run: MeasuredRun) =>
+      `${run.targets.toLocaleString('en-US')} targets in ${run.tasks} tasks (${Math.round(run.rate).toLocaleString('en-US')}/s)`;
+    return `Requests of ${of(small)} and ${of(large)}. ${dollars(kinds.total)} USD for a million targets, the goal is ${GOAL}: ${verdict}. All that the larger request took is scaled, what a request takes but once as well.
 
 ${kinds.text}
 ${callersTable(measured, prices)}
-${timesText(measured)}
 ${predecessor(prices)}
 
 ${restText(measured, prices)}`;
