@@ -180,7 +180,7 @@ const logBytesOf = (agents: readonly AgentProcess[]) =>
 /** One request from its POST to its report: the functions' bundles, the bundled agents, and real downloads. Rejects unless every target was done. */
 export async function runCostRequest(scene: CostScene, size: RunSize): Promise<MeasuredRun> {
   const { stage, meter, stack } = scene;
-  const edge = await startBenchEdge({ ...size, bytes: OBJECT_BYTES }, 'hot');
+  const edge = await startBenchEdge({ ...size, bytes: OBJECT_BYTES }, 'cold');
   const far = await startDelayProxy(edge.edge, ROUND_TRIP_MS);
   const before = await stage.stored();
   const functions = createCostFunctions({
