@@ -1,7 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const KILL_DEADLINE_MS = 10_000;
 
 export interface Ended {
   /** Exit code; null when a signal ended it. */
@@ -25,7 +27,7 @@ export interface PrewarmProcess {
   tree(): readonly number[];
   /** To the command only. */
   signal(signal: NodeJS.Signals): void;
-  /** SIGKILL to the whole tree; resolves when the command is gone. */
+  /** SIGKILL to the whole tree; resolves when all of it is gone, which takes the kernel a while after the signal. */
   killTree(): Promise<void>;
 }
 
@@ -86,6 +88,7 @@ export function startPrewarm(args: readonly string[], options: StartOptions = {}
       else end();
     });
   });
+  const tree = () => listProcesses().flatMap((one) => (one.group === pid ? one.pid : []));
   return {
     pid,
     ended,
@@ -93,11 +96,12 @@ export function startPrewarm(args: readonly string[], options: StartOptions = {}
     stdout: () => stdout,
     stderr: () => stderr,
     agents: () => listProcesses().flatMap((one) => (one.parent === pid && one.group === pid ? one.pid : [])),
-    tree: () => listProcesses().flatMap((one) => (one.group === pid ? one.pid : [])),
+    tree,
     signal: (signal) => void child.kill(signal),
     async killTree() {
       killGroup(pid);
       await ended;
+      for (const deadline = Date.now() + KILL_DEADLINE_MS; tree().length > 0 && Date.now() < deadline; ) await setTimeout(10);
       groups.delete(pid);
     },
   };
