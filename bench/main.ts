@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nginxAvailable } from '../test/nginx/edge-caches.ts';
 import type { Bench, BenchContext } from './bench.ts';
+import { coldStart } from './cold-start.ts';
 import { cost } from './cost.ts';
 import { farPops } from './far-pops.ts';
 import { keepWarm } from './keep-warm.ts';
@@ -29,6 +30,7 @@ const BENCHES: readonly Bench[] = [
   serve,
   manyRequests,
   keepWarm,
+  coldStart,
   cost,
 ];
 const USAGE = `npm run bench [-- [--quick] [NAME...]]\nNames: ${BENCHES.map((bench) => bench.name).join(', ')}\n`;
