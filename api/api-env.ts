@@ -14,7 +14,11 @@ export function createOpenApiApp(): ApiApp {
   return new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
       if (result.success) return;
-      throw new InvalidInput(result.error.issues.map(({ path, message }) => inputFault(path.join('.'), '', message)));
+      const faults = result.error.issues.flatMap((issue) => {
+        const fields = issue.code === 'unrecognized_keys' ? issue.keys : [issue.path.join('.')];
+        return fields.map((field) => inputFault(field, '', issue.message));
+      });
+      throw new InvalidInput(faults);
     },
   });
 }

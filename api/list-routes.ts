@@ -11,6 +11,7 @@ import type { ApiApp } from './api-env.ts';
 import { requestListSchema, urlStatusSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import { findRequest } from './find-request.ts';
+import { queryOf } from './query.ts';
 import { createRecent } from './recent.ts';
 
 const PAGE = 50;
@@ -24,7 +25,7 @@ const listRoute = createRoute({
   summary: 'All requests, newest first',
   tags: ['requests'],
   request: {
-    query: z.object({
+    query: queryOf({
       limit: z
         .string()
         .regex(/^\d{1,4}$/, PAGE_RANGE)
@@ -45,7 +46,7 @@ const statusRoute = createRoute({
   summary: 'How far a request is, by URL (older clients)',
   tags: ['requests'],
   request: {
-    query: z.object({ requestID: z.string('is missing; pass the request_id that POST /prewarm answered') }),
+    query: queryOf({ requestID: z.string('is missing; pass the request_id that POST /prewarm answered') }),
   },
   responses: { ...ok(urlStatusSchema, 'Its URLs'), ...failures(400, 404), ...keyed },
 });

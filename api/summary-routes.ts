@@ -8,6 +8,7 @@ import type { ApiApp } from './api-env.ts';
 import { messageSchema, summarySchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import { findRequest } from './find-request.ts';
+import { queryOf } from './query.ts';
 import { createRecent } from './recent.ts';
 import { failedRowsOnly, toByteStream } from './report-rows.ts';
 
@@ -17,7 +18,7 @@ const summaryRoute = createRoute({
   operationId: 'getSummary',
   summary: 'What failed',
   tags: ['reports'],
-  request: { query: z.object({ req_id: z.string('is missing; pass the request_id that POST /prewarm answered') }) },
+  request: { query: queryOf({ req_id: z.string('is missing; pass the request_id that POST /prewarm answered') }) },
   responses: { ...ok(summarySchema, 'Distinct POPs and URLs that failed, at most 1,000 each'), ...failures(400, 404, 409), ...keyed },
 });
 
@@ -31,7 +32,7 @@ const reportRoute = createRoute({
   security: [],
   request: {
     params: z.object({ req_id: z.string() }),
-    query: z.object({
+    query: queryOf({
       expires: z.string('is missing; take the link from /summary as it is').openapi({ description: 'Seconds since the epoch' }),
       token: z.string('is missing; take the link from /summary as it is'),
       outcome: z.enum(['failed'], 'takes only the value failed; leave it out for all rows').optional(),

@@ -12,14 +12,15 @@ import { acceptedSchema, progressSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import { findRequest } from './find-request.ts';
 import { IDEMPOTENCY_HEADER, requestIdFor } from './idempotency.ts';
+import { queryOf } from './query.ts';
 import type { ReadProgress } from './read-progress.ts';
 import { readJsonBody } from './read-json-body.ts';
 
-const byRequestId = z.object({
+const byRequestId = {
   req_id: z
     .string('is missing; pass the request_id that POST /prewarm answered')
     .openapi({ example: '3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f' }),
-});
+};
 
 const BODY_EXAMPLE = {
   url_list: ['https://www.example.com/index.html', 'https://www.example.com/images/demo.png'],
@@ -66,7 +67,8 @@ const progressRoute = createRoute({
   summary: 'How far a request is',
   tags: ['requests'],
   request: {
-    query: byRequestId.extend({
+    query: queryOf({
+      ...byRequestId,
       detail: z
         .enum(['pops'], 'takes only the value pops; leave it out, or pass detail=pops')
         .optional()
@@ -83,7 +85,7 @@ const cancelRoute = createRoute({
   summary: 'End a request as STOPPED',
   description: 'One that has ended already stays as it is.',
   tags: ['requests'],
-  request: { query: byRequestId },
+  request: { query: queryOf(byRequestId) },
   responses: { ...ok(progressSchema, 'What it had reached'), ...failures(400, 404), ...keyed },
 });
 

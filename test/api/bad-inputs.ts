@@ -87,6 +87,8 @@ const IDS: readonly BadInput[] = [
   { what: 'a page that is none', path: '/requests?after=nonsense', status: 400, says: ['after'] },
   { what: 'a page of nothing', path: '/requests?limit=0', status: 400, says: ['limit', '500'] },
   { what: 'a page of too much', path: '/requests?limit=501', status: 400, says: ['limit'] },
+  { what: 'a parameter that is none', path: '/requests?limt=5&limit=5', status: 400, says: ['limt', 'takes limit, after'] },
+  { what: 'a parameter of another path', path: `/prewarm?requestID=${NO_ID}`, status: 400, says: ['requestID', 'req_id'] },
   { what: 'a page of no number', path: '/requests?limit=1e2', status: 400, says: ['limit'] },
 ];
 
