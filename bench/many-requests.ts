@@ -72,7 +72,15 @@ async function measure(context: BenchContext, count: number): Promise<readonly (
     await peaks.stop();
     const most = (of: ReadonlyMap<number, number>) => Math.round(Math.max(0, ...of.values()) / 1e6);
     const rate = Math.round((count * SIZE.urls * SIZE.pops) / seconds);
-    return [count, rate, seconds.toFixed(1), (longestWaitMs / 1000).toFixed(1), `${begun} of ${count}`, most(peaks.others), most(peaks.agents)];
+    return [
+      count,
+      rate,
+      seconds.toFixed(1),
+      (longestWaitMs / 1000).toFixed(1),
+      `${begun} of ${count}`,
+      most(peaks.others),
+      most(peaks.agents),
+    ];
   } finally {
     await served.close();
     await proxy.close();
