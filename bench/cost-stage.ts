@@ -1,18 +1,19 @@
 import {
-  AutoScalingClient,
+  type AutoScalingClient,
   CreateAutoScalingGroupCommand,
   CreateLaunchConfigurationCommand,
   DescribeAutoScalingGroupsCommand,
 } from '@aws-sdk/client-auto-scaling';
-import { DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
-import { CreateEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import { CreateBucketCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
-import { CreateScheduleGroupCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
-import { CreateTopicCommand, SNSClient } from '@aws-sdk/client-sns';
-import { CreateQueueCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
+import { CreateEventBusCommand } from '@aws-sdk/client-eventbridge';
+import { CreateBucketCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3';
+import { CreateScheduleGroupCommand } from '@aws-sdk/client-scheduler';
+import { CreateTopicCommand } from '@aws-sdk/client-sns';
+import { CreateQueueCommand, GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoTableNames } from '../adapters/aws/dynamo-tables.ts';
 import { createTables } from '../test/aws/dynamo-test-tables.ts';
 import { type MetadataStandIn, startMetadataStandIn } from '../test/deploy/metadata-stand-in.ts';
+import { createAwsClients } from '../test/emulator/aws-clients.ts';
 import type { EmulatedAccount } from '../test/emulator/emulated-account.ts';
 import { storedBytes } from './cost-dynamo-bill.ts';
 
@@ -81,20 +82,8 @@ function at(endpoint: string, queueUrl: string): string {
   return endpoint + new URL(queueUrl).pathname;
 }
 
-function createClients({ client }: EmulatedAccount) {
-  return {
-    dynamo: new DynamoDBClient(client),
-    s3: new S3Client(client),
-    sqs: new SQSClient(client),
-    groups: new AutoScalingClient(client),
-    scheduler: new SchedulerClient(client),
-    bus: new EventBridgeClient(client),
-    sns: new SNSClient(client),
-  };
-}
-
 export async function openCostStage(account: EmulatedAccount): Promise<CostStage> {
-  const clients = createClients(account);
+  const clients = createAwsClients(account);
   const { dynamo, s3, sqs, groups } = clients;
   const tables = await createTables(dynamo);
   await s3.send(new CreateBucketCommand({ Bucket: NAME, CreateBucketConfiguration: { LocationConstraint: 'eu-west-1' } }));

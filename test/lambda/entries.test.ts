@@ -1,10 +1,10 @@
-import { AutoScalingClient, CreateAutoScalingGroupCommand, CreateLaunchConfigurationCommand } from '@aws-sdk/client-auto-scaling';
-import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
-import { CreateEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { CreateScheduleGroupCommand, ListSchedulesCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
-import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
-import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { CreateAutoScalingGroupCommand, CreateLaunchConfigurationCommand } from '@aws-sdk/client-auto-scaling';
+import { ScanCommand } from '@aws-sdk/client-dynamodb';
+import { CreateEventBusCommand } from '@aws-sdk/client-eventbridge';
+import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { CreateScheduleGroupCommand, ListSchedulesCommand } from '@aws-sdk/client-scheduler';
+import { CreateTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns';
+import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import type { APIGatewayProxyResult } from 'aws-lambda';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAsgFleet } from '../../adapters/aws/asg-fleet.ts';
@@ -16,6 +16,7 @@ import type { TaskMessage } from '../../core/task.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { createTables } from '../aws/dynamo-test-tables.ts';
 import { describeWithAccount } from '../aws/with-account.ts';
+import { createAwsClients } from '../emulator/aws-clients.ts';
 import type { EmulatedAccount } from '../emulator/emulated-account.ts';
 import { makeTemporaryDir } from '../embedded/temporary-dir.ts';
 import { workTask } from '../pipeline/pipeline-fixture.ts';
@@ -28,16 +29,9 @@ const NAMES = ['api', 'get-size', 'task', 'aggregate', 'shutdown', 'dead-letter'
 type Name = (typeof NAMES)[number];
 
 /** What a stack makes, by hand: the deployed one has tests of its own. */
-async function makeResources({ client, region }: EmulatedAccount) {
-  const clients = {
-    dynamo: new DynamoDBClient(client),
-    s3: new S3Client(client),
-    sqs: new SQSClient(client),
-    groups: new AutoScalingClient(client),
-    scheduler: new SchedulerClient(client),
-    bus: new EventBridgeClient(client),
-    sns: new SNSClient(client),
-  };
+async function makeResources(account: EmulatedAccount) {
+  const { region } = account;
+  const clients = createAwsClients(account);
   const tables = await createTables(clients.dynamo);
   await clients.s3.send(new CreateBucketCommand({ Bucket: 'lists' }));
   const queue = async (name: string) => (await clients.sqs.send(new CreateQueueCommand({ QueueName: name }))).QueueUrl ?? '';
