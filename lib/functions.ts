@@ -34,6 +34,7 @@ interface Definition {
   readonly memorySize: number;
   readonly variables: readonly Variable[];
   readonly statements: readonly PolicyStatement[];
+  readonly wakesItself?: boolean;
 }
 
 /** How long events that came by themselves (timers, the bus, topics) are tried again. */
@@ -132,6 +133,8 @@ export class Functions extends Construct {
       // It waits for POPs far away, 64 at a time, and is paid by the time: a part of a core is enough for that.
       memorySize: 512,
       variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_SIZE_QUEUE_URL'],
+      // What is left of a request comes back by the queue, until the request's time-out at the latest.
+      wakesItself: true,
       statements: [
         ...endRequests(this, resources),
         ...onStream(resources.tables.requests),
@@ -152,6 +155,8 @@ export class Functions extends Construct {
       timeout: shareTimeout,
       memorySize: 1769,
       variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_PLAN_QUEUE_URL'],
+      // What is left of a request comes back by the queue, until the request's time-out at the latest.
+      wakesItself: true,
       statements: [
         ...endRequests(this, resources),
         ...onStream(tables.requests),

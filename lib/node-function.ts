@@ -1,6 +1,6 @@
 import { type CfnResource, type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Architecture, Function as LambdaFunction, RecursiveLoop, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { createBundledCode } from './bundled-code.ts';
@@ -20,6 +20,11 @@ export interface NodeFunctionProps {
   readonly environment?: Readonly<Record<string, string>>;
   /** What the function may do beyond writing its own log. */
   readonly statements?: readonly PolicyStatement[];
+  /**
+   * Whether the function sends messages to the queue that wakes it. Lambda would take that for a runaway loop and drop the message
+   * after some 16 turns, so such a function is exempted. Its work must end by itself.
+   */
+  readonly wakesItself?: boolean;
 }
 
 /**
@@ -62,6 +67,7 @@ export class NodeFunction extends Construct {
       memorySize: props.memorySize,
       role: this.role,
       logGroup: this.logGroup,
+      ...(props.wakesItself === true ? { recursiveLoop: RecursiveLoop.ALLOW } : {}),
       environment: {
         NODE_OPTIONS: '--enable-source-maps',
         POWERTOOLS_SERVICE_NAME: props.name,

@@ -8,7 +8,7 @@ import { WILDCARD_REASONS } from '../../lib/wildcard-reasons.ts';
 import { evaluate } from './evaluate-template.ts';
 import { resourcesOf, type Synthesized, synthesizeStacks, type TemplateBody } from './synthesize-stacks.ts';
 
-interface Statement {
+export interface Statement {
   readonly role: string;
   readonly actions: readonly string[];
   readonly resources: readonly string[];
@@ -108,7 +108,7 @@ function isExplained(action: string, resource: string): boolean {
 }
 
 /** What roles are allowed, by policies of their own and in the role itself. */
-function statementsOf(body: TemplateBody): Statement[] {
+export function statementsOf(body: TemplateBody): Statement[] {
   const attached = resourcesOf(body, 'AWS::IAM::Policy').map(([id, { Properties }]) => ({ id, policies: [Properties] }));
   const inline = resourcesOf(body, 'AWS::IAM::Role').map(([id, { Properties }]) => ({
     id,

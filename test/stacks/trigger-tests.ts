@@ -1,6 +1,8 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
-import { resourcesOf, type Synthesized, type TemplateBody } from './synthesize-stacks.ts';
+import { evaluate } from './evaluate-template.ts';
+import { statementsOf } from './permission-tests.ts';
+import { type Resource, resourcesOf, type Synthesized, type TemplateBody } from './synthesize-stacks.ts';
 
 export function testTriggers(stacks: () => Synthesized): void {
   const both = () => [stacks().own, stacks().existing];
@@ -59,6 +61,21 @@ export function testTriggers(stacks: () => Synthesized): void {
           ScalingConfig: { MaximumConcurrency: expect.any(Number) },
         });
       }
+    }
+  });
+
+  test('Lambda lets every function go on that may wake itself through queues, and watches all others for loops', () => {
+    for (const { body } of both()) {
+      const functions = resourcesOf(body, 'AWS::Lambda::Function').filter(([id]) => id.startsWith('Functions'));
+      const wakes = wokenBy(body, functions);
+      const reaches = (from: string, seen = new Set<string>()): Set<string> => {
+        for (const next of wakes.get(from) ?? []) if (!seen.has(next)) reaches(next, seen.add(next));
+        return seen;
+      };
+      const looping = functions.map(([id]) => id).filter((id) => reaches(id).has(id));
+      expect(looping.map(functionName)).toEqual(expect.arrayContaining(['GetSize', 'Task']));
+      const allowed = functions.filter(([, { Properties }]) => Properties?.['RecursiveLoop'] === 'Allow').map(([id]) => id);
+      expect(allowed.map(functionName).toSorted()).toEqual(looping.map(functionName).toSorted());
     }
   });
 
@@ -131,7 +148,29 @@ function streamMappings(body: TemplateBody): Mapping[] {
 }
 
 function functionOf({ FunctionName }: Mapping): string {
-  return (FunctionName as { Ref: string }).Ref.replace(/^Functions(\w+)Handler\w{8}$/, '$1');
+  return functionName((FunctionName as { Ref: string }).Ref);
+}
+
+function functionName(id: string): string {
+  return id.replace(/^Functions(\w+)Handler\w{8}$/, '$1');
+}
+
+/** By function: the functions that are woken by queues to which it may send. */
+function wokenBy(body: TemplateBody, functions: readonly [string, Resource][]): ReadonlyMap<string, readonly string[]> {
+  const statements = statementsOf(body);
+  const readers = mappingsOf(body).map(({ EventSourceArn, FunctionName }) => ({
+    arn: String(evaluate(body, EventSourceArn, {})),
+    reader: (FunctionName as { Ref: string }).Ref,
+  }));
+  return new Map(
+    functions.map(([id, { Properties }]) => {
+      const role = /^<(\w+)\.Arn>$/.exec(String(evaluate(body, Properties?.['Role'], {})))?.[1] ?? '';
+      const sends = statements
+        .filter((statement) => statement.role.startsWith(role.slice(0, -8)) && statement.actions.includes('sqs:SendMessage'))
+        .flatMap(({ resources }) => resources);
+      return [id, readers.filter(({ arn }) => sends.includes(arn)).map(({ reader }) => reader)] as const;
+    }),
+  );
 }
 
 function patternsOf({ FilterCriteria }: Mapping): unknown[] {
