@@ -16,6 +16,7 @@ import { type MetadataStandIn, startMetadataStandIn } from '../test/deploy/metad
 import { createAwsClients } from '../test/emulator/aws-clients.ts';
 import type { EmulatedAccount } from '../test/emulator/emulated-account.ts';
 import { storedBytes } from './cost-dynamo-bill.ts';
+import { MOST_RECEIVES } from '../core/task.ts';
 
 /** What a deployed stack has, made by hand in an account, empty. */
 export interface CostStage {
@@ -37,14 +38,13 @@ export interface CostStage {
 const NAME = 'prewarm-cost';
 const GROUP = 'prewarm_asg_cost';
 const MAX_INSTANCES = 10;
-const TASK_RECEIVES = 3;
 
 async function createQueues(client: SQSClient): Promise<CostStage['queues']> {
   const create = async (name: string, Attributes: Record<string, string> = {}) =>
     (await client.send(new CreateQueueCommand({ QueueName: `${NAME}-${name}`, Attributes }))).QueueUrl ?? '';
   const dead = await create('dead');
   const { Attributes: told } = await client.send(new GetQueueAttributesCommand({ QueueUrl: dead, AttributeNames: ['QueueArn'] }));
-  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: told?.QueueArn, maxReceiveCount: TASK_RECEIVES });
+  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: told?.QueueArn, maxReceiveCount: MOST_RECEIVES });
   const tasks = await create('tasks', { RedrivePolicy, VisibilityTimeout: '120' });
   return {
     tasks,

@@ -27,6 +27,9 @@ export interface TaskMessage {
   readonly slice: Slice;
 }
 
+/** A task is received at most so often. Then it is a dead letter: that many agents have died of it, or let it slip. */
+export const MOST_RECEIVES = 4;
+
 const SLICE_NUMBERS: readonly (keyof Slice)[] = ['number', 'part', 'start', 'end', 'rows'];
 
 /** Whether what came from a queue is a task, and not something that somebody else put there. */

@@ -1,7 +1,7 @@
 import type { AsgFleet } from '../adapters/aws/asg-fleet.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
-import type { Queue } from '../core/ports/queue.ts';
+import type { Leased, Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
 import { isActive } from '../core/request.ts';
 import type { Instruments } from './instrument.ts';
@@ -10,7 +10,7 @@ import type { TimeLeft } from './time-budget.ts';
 export interface FleetTimerDeps extends Instruments {
   readonly pipeline: Pick<Pipeline, 'fireTimer' | 'reconcileFleet'>;
   readonly store: Pick<RequestStore, 'listActive' | 'list' | 'get' | 'getOperatorClaim'>;
-  readonly tasks: Pick<Queue<{ readonly requestId: string }>, 'receive' | 'delete'>;
+  readonly tasks: Pick<Queue<{ readonly requestId: string }>, 'receive' | 'delete' | 'extend'>;
   readonly instances: Pick<AsgFleet, 'listInstances' | 'terminate' | 'release'>;
   readonly clock: Pick<Clock, 'now'>;
 }
@@ -97,20 +97,34 @@ async function workedLately({ store, clock }: FleetTimerDeps): Promise<boolean> 
 
 /** One by one, never by a purge, which may swallow what is sent within the minute after it. Stops at the first task that is wanted. */
 async function drainTasks({ store, tasks, log }: FleetTimerDeps, context: TimeLeft): Promise<void> {
-  if ((await store.listActive()).length > 0) return;
   const ended = new Set<string>();
   let drained = 0;
-  while (context.getRemainingTimeInMillis() > DRAIN_UNTIL_MS) {
+  // A request that begins meanwhile has tasks of its own here: each look at one of them would use up one of its receives.
+  while (context.getRemainingTimeInMillis() > DRAIN_UNTIL_MS && (await store.listActive()).length === 0) {
     const leased = await tasks.receive(RECEIVED_AT_ONCE, RECEIVE_WAIT_MS);
     if (leased.length === 0) break;
-    for (const { requestId } of leased.map(({ message }) => message)) {
-      if (ended.has(requestId)) continue;
-      const row = await store.get(requestId);
-      if (row !== null && isActive(row.status)) return;
-      ended.add(requestId);
+    if (await isAnyWanted(store, leased, ended)) {
+      // Its agents are not to wait for what is held here.
+      await Promise.all(leased.map(({ receipt }) => tasks.extend(receipt, 0)));
+      break;
     }
     await Promise.all(leased.map(({ receipt }) => tasks.delete(receipt)));
     drained += leased.length;
   }
   if (drained > 0) log.info({ tasks: drained }, 'tasks of ended requests were taken off the queue');
+}
+
+/** Whether one of these tasks is of a request that is active; requests found ended are noted in `ended`. */
+async function isAnyWanted(
+  store: FleetTimerDeps['store'],
+  leased: readonly Leased<{ readonly requestId: string }>[],
+  ended: Set<string>,
+): Promise<boolean> {
+  for (const { message } of leased) {
+    if (ended.has(message.requestId)) continue;
+    const row = await store.get(message.requestId);
+    if (row !== null && isActive(row.status)) return true;
+    ended.add(message.requestId);
+  }
+  return false;
 }

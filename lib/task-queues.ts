@@ -2,6 +2,7 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
+import { MOST_RECEIVES } from '../core/task.ts';
 
 export interface TaskQueuesProps {
   /** The environment's name, which ends every queue's name. */
@@ -12,9 +13,9 @@ export interface TaskQueuesProps {
 
 /** What an agent's lease lasts until its heartbeat extends it. */
 const TASK_LEASE = Duration.seconds(120);
-/** The fourth receiver would be one too many: by then three agents have died of the task, or let it slip. */
-const TASK_RECEIVES = 3;
 const SHARE_RECEIVES = 5;
+/** A dead letter that cannot be recorded: some half an hour of tries, and no fortnight. */
+const DEAD_LETTER_RECEIVES = 5;
 /** SQS keeps nothing longer. */
 const LONGEST = Duration.days(14);
 
@@ -29,7 +30,7 @@ export class TaskQueues extends Construct {
   /** Requests that planning goes on with. */
   readonly plans: Queue;
   readonly deadPlans: Queue;
-  /** Stream records, timers and events that a function failed at to the end. Nobody reads it but people. */
+  /** Stream records, timers, events and dead letters that a function failed at to the end. Nobody reads it but people. */
   readonly failed: Queue;
 
   private readonly envName: string;
@@ -38,13 +39,16 @@ export class TaskQueues extends Construct {
     super(scope, id);
     this.envName = envName;
     const shareLease = shareTimeout.plus(Duration.minutes(1));
-    this.deadTasks = this.createQueue('DeadTasks', 'task_dead', shareLease);
-    this.tasks = this.createQueue('Tasks', 'task', TASK_LEASE, { queue: this.deadTasks, maxReceiveCount: TASK_RECEIVES });
+    this.failed = this.createQueue('Failed', 'failed', shareLease);
+    this.deadTasks = this.createQueue('DeadTasks', 'task_dead', shareLease, {
+      queue: this.failed,
+      maxReceiveCount: DEAD_LETTER_RECEIVES,
+    });
+    this.tasks = this.createQueue('Tasks', 'task', TASK_LEASE, { queue: this.deadTasks, maxReceiveCount: MOST_RECEIVES });
     this.deadSizes = this.createQueue('DeadSizes', 'size_dead', shareLease);
     this.sizes = this.createQueue('Sizes', 'size', shareLease, { queue: this.deadSizes, maxReceiveCount: SHARE_RECEIVES });
     this.deadPlans = this.createQueue('DeadPlans', 'plan_dead', shareLease);
     this.plans = this.createQueue('Plans', 'plan', shareLease, { queue: this.deadPlans, maxReceiveCount: SHARE_RECEIVES });
-    this.failed = this.createQueue('Failed', 'failed', shareLease);
     NagSuppressions.addResourceSuppressions(this.failed, [
       {
         id: 'AwsSolutions-SQS3',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
+import { MOST_RECEIVES } from '../../core/task.ts';
 import type { Leased, Queue } from '../../core/ports/queue.ts';
 import type { Database } from './database.ts';
 import { isDeadHolder, ownHolder } from './holder.ts';
@@ -44,7 +45,7 @@ interface Candidate {
  * counted from where the queue is being served, and the lowest rank is received first.
  */
 export function createSqliteQueue<T>(db: Database, name: string, clock: Clock, options: SqliteQueueOptions<T>): SqliteQueue<T> {
-  const { leaseMs = 120_000, maxReceives = 4, holder, fairKey = () => '', pollMs = 10 } = options;
+  const { leaseMs = 120_000, maxReceives = MOST_RECEIVES, holder, fairKey = () => '', pollMs = 10 } = options;
   ownHolder(holder);
   const deadName = `${name}.dead`;
   const pauses = createPauses(clock);

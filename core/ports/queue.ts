@@ -13,7 +13,7 @@ export interface QueueCounts {
 
 /**
  * At-least-once delivery: a message may come twice, late, or out of order. One whose receive count is used up
- * (4) goes to the dead letters instead of a further receiver.
+ * (`MOST_RECEIVES`) goes to the dead letters instead of a further receiver.
  */
 export interface Queue<T> {
   /** All or, by throwing, an unknown part of them: the caller sends all again. */

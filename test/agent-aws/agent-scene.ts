@@ -26,6 +26,7 @@ import { type MetadataStandIn, startMetadataStandIn } from '../deploy/metadata-s
 import type { EmulatedAccount } from '../emulator/emulated-account.ts';
 import { answer, makeSpec } from '../pipeline/pipeline-fixture.ts';
 import { type AgentProcess, startAgentProcess, until } from './agent-process.ts';
+import { MOST_RECEIVES } from '../../core/task.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4'] as const;
 
@@ -54,7 +55,7 @@ async function createQueue(client: SQSClient, name: string): Promise<{ readonly 
   const { QueueUrl: deadLetterUrl = '' } = await client.send(new CreateQueueCommand({ QueueName: `${name}-dead` }));
   const ask = new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ['QueueArn'] });
   const { Attributes: told } = await client.send(ask);
-  const redrive = JSON.stringify({ deadLetterTargetArn: told?.QueueArn, maxReceiveCount: 3 });
+  const redrive = JSON.stringify({ deadLetterTargetArn: told?.QueueArn, maxReceiveCount: MOST_RECEIVES });
   const create = new CreateQueueCommand({ QueueName: name, Attributes: { RedrivePolicy: redrive, VisibilityTimeout: '120' } });
   const { QueueUrl: url = '' } = await client.send(create);
   return { url, deadLetterUrl };

@@ -7,6 +7,7 @@ import { createSqsQueue, type SqsQueueOptions } from '../../adapters/aws/sqs-que
 import { describeQueue, type Note } from '../contracts/queue.contract.ts';
 import { makeTemporaryDir } from '../embedded/temporary-dir.ts';
 import { describeWithAccount } from './with-account.ts';
+import { MOST_RECEIVES } from '../../core/task.ts';
 
 const dir = makeTemporaryDir();
 const timeFile = join(dir.path, 'passed-seconds');
@@ -24,7 +25,7 @@ describeWithAccount(
       const { QueueUrl: deadLetterUrl = '' } = await client.send(new CreateQueueCommand({ QueueName: `notes-dead-${made}` }));
       const ask = new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ['QueueArn'] });
       const { Attributes: told } = await client.send(ask);
-      const redrive = JSON.stringify({ deadLetterTargetArn: told?.QueueArn, maxReceiveCount: 4 });
+      const redrive = JSON.stringify({ deadLetterTargetArn: told?.QueueArn, maxReceiveCount: MOST_RECEIVES });
       const create = new CreateQueueCommand({ QueueName: `notes-${made}`, Attributes: { RedrivePolicy: redrive } });
       const { QueueUrl: url = '' } = await client.send(create);
       return { url, deadLetterUrl };

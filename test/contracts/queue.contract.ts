@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Leased, Queue } from '../../core/ports/queue.ts';
+import { MOST_RECEIVES } from '../../core/task.ts';
 
 export interface Note {
   readonly requestId: string;
@@ -7,7 +8,7 @@ export interface Note {
 }
 
 export interface QueueUnderTest {
-  /** Lease 60 s, 4 receives. */
+  /** Lease 60 s, `MOST_RECEIVES` receives. */
   readonly queue: Queue<Note>;
   /** Lets time pass as the queue sees it. */
   readonly pass: (ms: number) => Promise<void>;
@@ -114,9 +115,9 @@ export function describeQueue(title: string, create: () => QueueUnderTest | Prom
       expect(name(await one())).toBe('a0');
     });
 
-    it('gives a message to the dead letters instead of a fifth receiver, and there until it is deleted', async () => {
+    it('gives a message that was received four times to the dead letters instead of a further receiver, and keeps it there until it is deleted', async () => {
       await queue.send(notes('a', 1));
-      for (let receive = 1; receive <= 4; receive++) {
+      for (let receive = 1; receive <= MOST_RECEIVES; receive++) {
         expect((await one()).receiveCount).toBe(receive);
         expect(await queue.receiveDead(1)).toEqual([]);
         await under.pass(LEASE_MS + 1000);

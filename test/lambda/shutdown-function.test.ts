@@ -121,6 +121,21 @@ test('tasks of ended requests are taken off the queue while none is active, and 
   expect(await getRow(ports, OTHER)).toMatchObject({ status: 'STOPPED' });
 });
 
+test('a request that begins while tasks are taken off the queue finds its own there at once', async () => {
+  const { shutdown, accept, pipeline, stores, ports, store } = openShutdown();
+  await accept(ID);
+  await advanceAll(pipeline);
+  await accept(OTHER);
+  await advanceAll(pipeline, OTHER);
+  const before = await stores.tasks.counts();
+  await pipeline.end(ID, 'STOPPED', 'by the test');
+  // As the timer saw it just before the other request began.
+  store.listActive = async () => [];
+  await shutdown(fleet, LONG);
+  expect(await stores.tasks.counts()).toEqual({ available: before.available, leased: 0 });
+  expect(await getRow(ports, OTHER)).toMatchObject({ status: 'IN_PROGRESS' });
+});
+
 test('a step of the timer that fails keeps no other from being done, and is told', async () => {
   const { shutdown, accept, pipeline, stores, alive, faults, clock } = openShutdown(['busy-stuck', 'busy-1']);
   await accept(ID);

@@ -1,5 +1,6 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
+import { MOST_RECEIVES } from '../../core/task.ts';
 import { resourcesOf, type Synthesized, synthesizeStacks } from './synthesize-stacks.ts';
 
 export function testStores(stacks: () => Synthesized): void {
@@ -53,12 +54,21 @@ export function testStores(stacks: () => Synthesized): void {
     }
   });
 
-  test('a task is leased for two minutes, and is a dead letter instead of being received a fourth time', () => {
+  test('a task is leased for two minutes, and is a dead letter after as many receives as on one machine', () => {
     for (const { template } of both()) {
       template.hasResourceProperties('AWS::SQS::Queue', {
         QueueName: { 'Fn::Join': ['', ['prewarm_task_', { Ref: 'envName' }]] },
         VisibilityTimeout: 120,
-        RedrivePolicy: { maxReceiveCount: 3 },
+        RedrivePolicy: { maxReceiveCount: MOST_RECEIVES },
+      });
+    }
+  });
+
+  test('a dead letter that cannot be recorded ends in the queue that people are called to, and is not tried for a fortnight', () => {
+    for (const { template } of both()) {
+      template.hasResourceProperties('AWS::SQS::Queue', {
+        QueueName: { 'Fn::Join': ['', ['prewarm_task_dead_', { Ref: 'envName' }]] },
+        RedrivePolicy: { deadLetterTargetArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^QueuesFailed'), 'Arn'] }, maxReceiveCount: 5 },
       });
     }
   });
