@@ -11,8 +11,8 @@ import { openTimeBudget, type TimeBudget, type TimeLeft } from './time-budget.ts
 export interface AdvanceDeps {
   readonly pipeline: Pick<Pipeline, 'advance' | 'end' | 'halt'>;
   readonly store: Pick<RequestStore, 'get'>;
-  /** Brings a request back to this function. */
-  readonly goOn: Pick<Queue<RequestMessage>, 'send'>;
+  /** The queue that wakes this function: brings a request back to it. */
+  readonly goOn: Pick<Queue<RequestMessage>, 'send' | 'extend'>;
   /** Statuses whose work is this function's. */
   readonly statuses: readonly RequestStatus[];
   readonly log: Pick<FunctionLog, 'info' | 'error'>;
@@ -20,6 +20,9 @@ export interface AdvanceDeps {
 
 /** A stream's shard waits for its function: one share there, as many as there is time for from the queue. */
 const SHARES_OF_STREAM = 1;
+/** What failed at something that passes is tried again soon: most such troubles are over within seconds. */
+const FIRST_RETRY_MS = 5000;
+const LAST_RETRY_MS = 30_000;
 
 /**
  * Does a request's work share by share, as long as its status is one of this function's and there is time; what is left
@@ -35,6 +38,7 @@ export function createAdvanceHandler(deps: AdvanceDeps) {
         else await workOn(deps, parseRequestMessage(record.body).requestId, Number.POSITIVE_INFINITY, budget);
       } catch (error) {
         deps.log.error({ err: error, record: isStreamRecord(record) ? record.eventID : record.messageId }, 'a record failed');
+        if (!isStreamRecord(record)) await retrySoon(deps, record);
         throw error;
       }
     };
@@ -54,6 +58,20 @@ function isStreamRecord(record: SQSRecord | DynamoDBRecord): record is DynamoDBR
 function isStream(event: SQSEvent | DynamoDBStreamEvent): event is DynamoDBStreamEvent {
   const [first] = event.Records;
   return first !== undefined && isStreamRecord(first);
+}
+
+/**
+ * A message that failed would stay hidden until its lease ends, which outlasts the longest invocation. It comes back within half a
+ * minute instead. If that cannot be had, the lease's end brings it back.
+ */
+async function retrySoon({ goOn, log }: AdvanceDeps, { receiptHandle, attributes, messageId }: SQSRecord): Promise<void> {
+  const failures = Math.max(1, Number(attributes.ApproximateReceiveCount) || 1);
+  const pauseMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));
+  try {
+    await goOn.extend(receiptHandle, pauseMs);
+  } catch (error) {
+    log.error({ err: error, record: messageId }, 'a record that failed comes back only when its lease ends');
+  }
 }
 
 async function workOn(deps: AdvanceDeps, id: string, shares: number, budget: TimeBudget): Promise<void> {

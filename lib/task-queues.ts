@@ -13,7 +13,8 @@ export interface TaskQueuesProps {
 
 /** What an agent's lease lasts until its heartbeat extends it. */
 const TASK_LEASE = Duration.seconds(120);
-const SHARE_RECEIVES = 5;
+/** A share that fails comes back after 5 to 30 seconds: so many tries last through some nine minutes of trouble. */
+const SHARE_RECEIVES = 20;
 /** A dead letter that cannot be recorded: some half an hour of tries, and no fortnight. */
 const DEAD_LETTER_RECEIVES = 5;
 /** SQS keeps nothing longer. */

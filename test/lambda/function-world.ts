@@ -70,14 +70,18 @@ export function taskRecord(requestId: string, taskId: string, counters: Readonly
 }
 
 /** A message as a queue delivers it; text is sent as it is. */
-export function queueRecord(message: unknown, messageId = `message-${++sequence}`): SQSRecord {
+export function queueRecord(
+  message: unknown,
+  messageId = `message-${++sequence}`,
+  { receipt, receives }: { readonly receipt: string; readonly receives: number } = { receipt: '', receives: 1 },
+): SQSRecord {
   const body = typeof message === 'string' ? message : JSON.stringify(message);
   return {
     messageId,
     body,
     eventSource: 'aws:sqs',
-    receiptHandle: '',
-    attributes: {},
+    receiptHandle: receipt,
+    attributes: { ApproximateReceiveCount: String(receives) },
     messageAttributes: {},
     md5OfBody: '',
   } as unknown as SQSRecord;

@@ -1,7 +1,14 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { openDatabase } from '../../adapters/embedded/database.ts';
+import { createSqliteQueue } from '../../adapters/embedded/sqlite-queue.ts';
 import { systemClock } from '../../core/clock.ts';
 import { recordTask } from '../../core/record-task.ts';
 import type { Counters } from '../../core/counters.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import { createAdvanceHandler } from '../../lambda/advance-handler.ts';
+import type { RequestMessage } from '../../lambda/event-records.ts';
+import { T0 } from '../contracts/request-rows.ts';
+import { createManualClock } from '../embedded/manual-clock.ts';
 import { advanceAll, faultsOf, getRow, ID, makeSpec, makeUrls, readReport, silence, workAll } from '../pipeline/pipeline-fixture.ts';
 import { deliverAll, leftOver } from './deliver.ts';
 import type { PortFault } from './faulty-port.ts';
@@ -177,4 +184,33 @@ test('dead letters are recorded, once, and one that says nothing is left where i
   expect(failuresOf(answer)).toEqual([...bad, nowhere].map(({ messageId }) => messageId));
   await deliverAll(world);
   expect(await getRow(world.ports)).toMatchObject({ status: 'FINISHED', counters: { failed: 30, 'reason.exhausted': 30 } });
+});
+
+test('a share that failed is on its queue again within half a minute, and a failure of that is told and no more', async () => {
+  const world = openFunctions(EDGE, SMALL);
+  await accept(world);
+  const clock = createManualClock(T0);
+  const db = openDatabase(':memory:');
+  onTestFinished(() => db.close());
+  const sizes = createSqliteQueue<RequestMessage>(db, 'sizes', clock, { holder: 'one', leaseMs: 360_000, maxReceives: 20 });
+  const broken = async () => {
+    throw new PrewarmError('storage', 'throttled by the test');
+  };
+  const handlerWith = (goOn: Parameters<typeof createAdvanceHandler>[0]['goOn']) =>
+    createAdvanceHandler({ pipeline: world.pipeline, store: { get: broken }, goOn, statuses: ['CREATED'], log: world.told.log });
+  await sizes.send([{ requestId: ID }]);
+  const pauses: number[] = [];
+  for (let receive = 1; receive <= 5; receive++) {
+    const [leased] = await sizes.receive(1, 0);
+    const record = queueRecord(leased?.message, 'm', { receipt: leased?.receipt ?? '', receives: leased?.receiveCount ?? 0 });
+    expect(failuresOf(await handlerWith(sizes)({ Records: [record] }, LONG))).toEqual(['m']);
+    const failedAt = clock.now();
+    while ((await sizes.counts()).available === 0) await clock.pass(1000);
+    pauses.push((clock.now() - failedAt) / 1000);
+  }
+  expect(pauses).toEqual([5, 10, 20, 30, 30]);
+  expect(failuresOf(await handlerWith({ send: broken, extend: broken })({ Records: [queueRecord({ requestId: ID }, 'n')] }, LONG))).toEqual(
+    ['n'],
+  );
+  expect(world.told.lines.at(-1)).toMatchObject({ level: 'error', message: expect.stringContaining('when its lease ends') });
 });

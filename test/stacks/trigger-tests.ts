@@ -79,6 +79,19 @@ export function testTriggers(stacks: () => Synthesized): void {
     }
   });
 
+  test('sizing and planning may have a message that failed come back early', () => {
+    for (const { body } of both()) {
+      const early = statementsOf(body).filter(({ actions }) => actions.includes('sqs:ChangeMessageVisibility'));
+      for (const [role, queue] of [
+        [/^FunctionsGetSizeRole/, /^<QueuesSizes/],
+        [/^FunctionsTaskRole/, /^<QueuesPlans/],
+      ] as const) {
+        const queues = early.filter((statement) => role.test(statement.role)).flatMap(({ resources }) => resources);
+        expect(queues).toEqual([expect.stringMatching(queue)]);
+      }
+    }
+  });
+
   test('a message stays hidden for longer than its function may take', () => {
     for (const { body } of both()) {
       const timeouts = resourcesOf(body, 'AWS::Lambda::Function').map(
