@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { formatTimestamp } from '../core/clock.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { OPERATOR_CLAIM_LASTS_MS } from '../core/operator-claim.ts';
 import { isActive } from '../core/request.ts';
 import type { ApiDeps } from './api-deps.ts';
 import type { ApiApp } from './api-env.ts';
@@ -10,7 +11,6 @@ import { failures, keyed, ok } from './answers.ts';
 import { findRequest } from './find-request.ts';
 import { readJsonBody } from './read-json-body.ts';
 
-const OPERATOR_CLAIM_LASTS_MS = 60 * 60_000;
 const MAX_CLAIM = 1000;
 
 const bodySchema = z
@@ -95,8 +95,8 @@ async function change(deps: ApiDeps, body: InstancesBody, by: string): Promise<v
   if (body.force_stop === true)
     throw new InvalidInput([inputFault('req_id', '', 'is missing; force_stop needs the id of the request to end')]);
   const agents = body.DesiredCapacity ?? 0;
-  const claim = agents === 0 ? null : { agents, lapsesAt: deps.clock.now() + OPERATOR_CLAIM_LASTS_MS };
-  return deps.store.setOperatorClaim(claim);
+  // A claim of none, not no claim: the row tells when it was taken back, and the instances of it are given time to go.
+  return deps.store.setOperatorClaim({ agents, lapsesAt: deps.clock.now() + OPERATOR_CLAIM_LASTS_MS });
 }
 
 export function addInstanceRoutes(app: ApiApp, deps: ApiDeps): void {

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
 import type { Leased, Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
+import { changedLately, operatorAgents } from '../core/operator-claim.ts';
 import { isActive } from '../core/request.ts';
 import type { Instruments } from './instrument.ts';
 import type { TimeLeft } from './time-budget.ts';
@@ -65,9 +66,11 @@ async function endOverdue({ pipeline, store, clock, metrics, log }: FleetTimerDe
 async function terminateLeftOver(deps: FleetTimerDeps, attempt: Attempt): Promise<void> {
   const { store, instances, clock, metrics, log } = deps;
   const alive = await instances.listInstances();
-  const isNeeded = alive.length > 0 && (await workedLately(deps));
   const claim = await store.getOperatorClaim();
-  const spared = claim !== null && claim.lapsesAt > clock.now() ? claim.agents : 0;
+  const now = clock.now();
+  // Scaling in takes minutes: what the claim held until just now is on its way out, and nobody's fault.
+  const isNeeded = changedLately(claim, LEFT_OVER_AFTER_MS, now) || (alive.length > 0 && (await workedLately(deps)));
+  const spared = operatorAgents(claim, now);
   // Scale-in takes the others: what is left over is what it could not take.
   const leftOver = isNeeded
     ? []

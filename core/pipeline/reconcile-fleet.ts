@@ -1,3 +1,4 @@
+import { operatorAgents } from '../operator-claim.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 
 /** Claims that change more often than this within one call are corrected by whoever changed them last. */
@@ -20,7 +21,7 @@ export async function reconcileFleet(ports: Pick<PipelinePorts, 'store' | 'fleet
 
 async function claimed({ store, fleet, clock }: Pick<PipelinePorts, 'store' | 'fleet' | 'clock'>): Promise<number> {
   const [active, operator] = await Promise.all([store.listActive(), store.getOperatorClaim()]);
-  let agents = operator !== null && operator.lapsesAt > clock.now() ? operator.agents : 0;
+  let agents = operatorAgents(operator, clock.now());
   for (const row of active) agents += row.spec.agents;
   return Math.min(fleet.maximum, agents);
 }

@@ -101,6 +101,40 @@ test('what lives 15 minutes after the last request is terminated, but for what t
   expect(figure('InstancesAfterLastRequest')).toBe(1);
   clock.offset = 61 * MINUTE;
   await shutdown(fleet, LONG);
+  // The claim has just lapsed, and the group needs time to take them.
+  expect(alive()).toHaveLength(2);
+  expect(figure('InstancesAfterLastRequest')).toBe(0);
+  clock.offset = 76 * MINUTE;
+  await shutdown(fleet, LONG);
+  expect(alive()).toEqual([]);
+  expect(figure('InstancesAfterLastRequest')).toBe(2);
+});
+
+test('instances of a claim that the operator lowers or takes back have 15 minutes to go, and no alarm tells of them', async () => {
+  const { shutdown, ports, alive, figure, clock } = openShutdown(['idle-1', 'idle-2', 'idle-3']);
+  const claim = (agents: number) => ports.store.setOperatorClaim({ agents, lapsesAt: clock.now() + 60 * MINUTE });
+  for (const [agents, left] of [
+    [2, 2],
+    [0, 0],
+  ] as const) {
+    const before = alive().length;
+    await claim(agents);
+    clock.offset += 5 * MINUTE;
+    await shutdown(fleet, LONG);
+    expect(figure('InstancesAfterLastRequest')).toBe(0);
+    expect(alive()).toHaveLength(before);
+    clock.offset += 11 * MINUTE;
+    await shutdown(fleet, LONG);
+    expect(alive()).toHaveLength(left);
+    expect(figure('InstancesAfterLastRequest')).toBe(before - left);
+  }
+});
+
+test('a claim that would last for longer than an hour holds no instance', async () => {
+  const { shutdown, ports, alive, figure, fleet: group } = openShutdown(['idle-1', 'idle-2']);
+  await ports.store.setOperatorClaim({ agents: 2, lapsesAt: Date.parse('3000-01-01') });
+  await shutdown(fleet, LONG);
+  expect(group.capacity).toBe(0);
   expect(alive()).toEqual([]);
   expect(figure('InstancesAfterLastRequest')).toBe(2);
 });
