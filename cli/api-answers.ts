@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import type { PopProgress, Progress } from '../core/progress.ts';
 import { REQUEST_STATUSES } from '../core/request.ts';
+import { REQUEST_ID } from './api-flags.ts';
 
 // What the API answers, as far as it is used here. Fields beyond these are kept: a newer server may send more.
 
+/** What is pasted into a shell must be an id and nothing else. */
+const requestId = z.string().regex(REQUEST_ID);
 const status = z.enum(REQUEST_STATUSES);
 const count = z.number().nonnegative();
 const milliseconds = z.number().nullable();
@@ -36,7 +39,7 @@ const popProgress = z.looseObject({
 
 /** `GET /prewarm`; `pops` only with `detail=pops`. */
 export const progressAnswer = z.looseObject({
-  request_id: z.string(),
+  request_id: requestId,
   status,
   status_reason: z.string().nullable(),
   ...counts,
@@ -57,10 +60,10 @@ export const progressAnswer = z.looseObject({
 
 export type ProgressAnswer = Progress & { readonly pops?: readonly PopProgress[] | undefined };
 
-export const acceptedAnswer = z.looseObject({ request_id: z.string().min(1), timeout_at: z.string().nullable() });
+export const acceptedAnswer = z.looseObject({ request_id: requestId, timeout_at: z.string().nullable() });
 
 export const summaryAnswer = z.looseObject({
-  request_id: z.string(),
+  request_id: requestId,
   status,
   failure_pops: z.array(z.string()),
   failure_urls: z.array(z.string()),
@@ -72,7 +75,7 @@ export const instancesAnswer = z.looseObject({ desiredcapacity: count });
 export const instancesChangedAnswer = z.looseObject({ message: z.string() });
 
 const listedRequest = z.looseObject({
-  request_id: z.string(),
+  request_id: requestId,
   status,
   made_by: z.string().nullable(),
   url_count: count,

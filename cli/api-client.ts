@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { plainJson } from '../core/plain-text.ts';
 import {
   acceptedAnswer,
   instancesAnswer,
@@ -9,6 +10,7 @@ import {
   summaryAnswer,
 } from './api-answers.ts';
 import { networkError, statusError, strangeAnswerError } from './api-error.ts';
+import { isLoopback } from './loopback.ts';
 
 /** Where the API is and what opens it. */
 export interface ApiAccess {
@@ -48,7 +50,15 @@ interface Call<Answer extends z.ZodType> {
 /** API Gateway gives up after 29 s. */
 const ANSWER_DEADLINE_MS = 35_000;
 
+/** Says so where the key would travel for all to read. */
+function warnOfPlainHttp(endpoint: string): void {
+  const { protocol, hostname } = new URL(endpoint);
+  if (protocol !== 'http:' || isLoopback(hostname.replace(/^\[|\]$/g, ''))) return;
+  process.stderr.write(`prewarm: ${endpoint} is asked by http, so others on the way can read the key; use https there\n`);
+}
+
 export function createApiClient({ endpoint, apiKey }: ApiAccess, signal: AbortSignal): ApiClient {
+  warnOfPlainHttp(endpoint);
   function urlOf(path: string, query: Readonly<Record<string, string>> = {}): URL {
     const url = new URL(endpoint);
     url.pathname = `${url.pathname.replace(/\/+$/, '')}${path}`;
@@ -116,7 +126,8 @@ function parseAnswer<Answer extends z.ZodType>(
   call: Parameters<typeof strangeAnswerError>[0],
 ): z.output<Answer> {
   try {
-    return schema.parse(JSON.parse(text));
+    // Everything that is printed of an answer passes here.
+    return schema.parse(plainJson(JSON.parse(text)));
   } catch (error) {
     throw strangeAnswerError(call, error);
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ErrorCode, PrewarmError } from '../core/errors.ts';
+import { plainText } from '../core/plain-text.ts';
 
 /** A call of the API without an answer that can be used. The message is one line and says what to do. */
 export class ApiError extends PrewarmError {
@@ -33,12 +34,14 @@ const TLS_CODE = /CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_/;
 const failure = z.object({ error_message: z.string() });
 const gatewayFailure = z.object({ message: z.string() });
 
-/** Text from outside on one line: control characters could forge lines or steer the terminal. */
+/** Text from outside on one line that a terminal can show. */
 function shown(text: string): string {
-  return text
-    .replace(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, MAX_MESSAGE);
+  return plainText(
+    text
+      .slice(0, MAX_MESSAGE)
+      .replace(/\p{Cc}+/gu, ' ')
+      .trim(),
+  );
 }
 
 /** What stopped a call before its answer was there: `cause` is fetch's. */

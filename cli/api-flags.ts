@@ -13,7 +13,8 @@ export interface ApiOptions extends ApiAccess {
 const FLAGS = { endpoint: endpointFlag, apiKey: textFlag('an API key'), json: yesFlag } as const;
 /** What a header may hold. */
 const KEY = /^[\u0021-\u007e]+$/;
-const REQUEST_ID = /^[A-Za-z0-9-]{1,64}$/;
+/** Nothing of it means anything to a shell, or is an option: ids of answers are printed in commands that people paste. */
+export const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
 
 function readEndpoint(flag: string | undefined, env: NodeJS.ProcessEnv, faults: InputFault[]): string {
   if (flag !== undefined) return flag;

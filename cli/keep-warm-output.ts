@@ -1,4 +1,5 @@
 import { isDead, type LaneFigures, viewLane } from '../core/keep-warm/tally.ts';
+import { plainJsonText, plainText } from '../core/plain-text.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { formatKeepWarmLine, formatKeepWarmTable } from './keep-warm-table.ts';
 import { createLiveText } from './live-text.ts';
@@ -30,14 +31,14 @@ export function createKeepWarmOutput(
   const elapsed = () => now() - startedAt;
   const table = (color: boolean) => formatKeepWarmTable(lanes.map(viewLane), { cityOf, color, elapsedMs: elapsed() });
   const writeJson = (ended: boolean) =>
-    stdout.write(`${JSON.stringify({ elapsed_ms: Math.round(elapsed()), ended, pops: lanes.map(viewLane) })}\n`);
+    stdout.write(`${plainJsonText(JSON.stringify({ elapsed_ms: Math.round(elapsed()), ended, pops: lanes.map(viewLane) }))}\n`);
 
   function noteChanges(): void {
     for (const figures of lanes) {
       const { pop } = figures.lane;
       if (isDead(figures) && !dead.has(pop)) {
         dead.add(pop);
-        note(`prewarm: ${pop} does not answer: ${figures.detail}; the others go on`);
+        note(`prewarm: ${pop} does not answer: ${plainText(figures.detail)}; the others go on`);
       } else if (!isDead(figures) && dead.delete(pop)) note(`prewarm: ${pop} answers again`);
     }
   }

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type { LaneView } from '../core/keep-warm/tally.ts';
+import { plainText } from '../core/plain-text.ts';
 import { formatTable } from './pop-table.ts';
 import { counted, formatCount, formatDuration, formatMilliseconds } from './quantities.ts';
 
@@ -42,7 +43,7 @@ export function formatKeepWarmTable(lanes: readonly LaneView[], { cityOf, color,
   const notes = lanes.flatMap((lane) => {
     const wrong = [...Object.entries(lane.errors), ...Object.entries(lane.unsent).map(([reason, count]) => [`not sent, ${reason}`, count])];
     const reasons = wrong.map(([reason, count]) => `${reason} ${count}`).join(', ');
-    const why = lane.detail === '' ? '' : ` (${lane.detail})`;
+    const why = lane.detail === '' ? '' : ` (${plainText(lane.detail)})`;
     return reasons === '' && why === '' ? [] : [`${lane.pop}: ${reasons}${why}`];
   });
   const requests = lanes.reduce((sum, lane) => sum + lane.requests, 0);

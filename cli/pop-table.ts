@@ -1,6 +1,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 import type { PopProgress, Progress } from '../core/progress.ts';
+import { plainText } from '../core/plain-text.ts';
 import { counted, formatBytes, formatCount, formatDuration, formatMilliseconds } from './quantities.ts';
 
 export interface TableOptions {
@@ -130,7 +131,7 @@ function formatNotes(progress: Progress, pops: readonly PopProgress[]): readonly
 export function formatClosing(progress: Progress, elapsedMs: number): string {
   const { total_count: total, download_count: done, verified_count: verified, failed_count: failed } = progress;
   if (progress.status === 'FAILED')
-    return `Nothing could be warmed${progress.status_reason === null ? '' : `: ${progress.status_reason}`}.`;
+    return `Nothing could be warmed${progress.status_reason === null ? '' : `: ${plainText(progress.status_reason)}`}.`;
   const prefix = progress.status === 'TIMEOUT' ? 'Timed out: ' : progress.status === 'STOPPED' ? 'Stopped: ' : '';
   const proof = done === 0 ? 'warm' : verified === done ? 'warm and verified' : `warm, ${formatCount(verified)} of them verified,`;
   const failures = failed > 0 ? `${proof.endsWith(',') ? '' : ','} ${formatCount(failed)} failed,` : '';

@@ -1,4 +1,5 @@
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
+import { plainText } from '../core/plain-text.ts';
 import { formatFaults } from './faults.ts';
 
 /** 0: every target is warm; 1: some are not, or the program failed; 2: bad usage or input, nothing was sent; 130: interrupted. */
@@ -25,7 +26,7 @@ export function reportError(
   else {
     const message = error instanceof Error ? error.message : String(error);
     const prefix = error instanceof PrewarmError ? '' : 'unexpected error: ';
-    stderr.write(`prewarm: ${prefix}${message.replaceAll('\n', ' ')}\n`);
+    stderr.write(`prewarm: ${prefix}${plainText(message.replaceAll('\n', ' '))}\n`);
   }
   if (debug && error instanceof Error)
     stderr.write(`${error.stack ?? ''}\n${error.cause instanceof Error ? `caused by ${error.cause.stack}\n` : ''}`);

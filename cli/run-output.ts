@@ -1,4 +1,5 @@
 import type { PopProgress, Progress } from '../core/progress.ts';
+import { plainLines } from '../core/plain-text.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { createJsonLines } from './json-lines.ts';
 import { createProgressDisplay } from './progress-bar.ts';
@@ -38,7 +39,7 @@ export function createRunOutput(options: { readonly json: boolean }): RunOutput 
     everyMs: LOOK_EVERY_MS,
     progress: (progress) => (display ?? lines)?.update(progress),
     note,
-    agentOutput: (text) => note(text.trimEnd()),
+    agentOutput: (text) => note(plainLines(text.trimEnd())),
     async end(progress, pops, elapsedMs) {
       (display ?? lines)?.update(progress);
       close();

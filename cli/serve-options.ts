@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import type { NamedKey } from '../api/api-keys.ts';
@@ -9,6 +8,7 @@ import type { RouteInput } from '../core/keep-warm/validate-route.ts';
 import { DEFAULT_KEY_NAME, parseApiKeys } from './api-key-options.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { readKeepWarmFile } from './keep-warm-file.ts';
+import { isLoopback } from './loopback.ts';
 import { maxPerDayFlag } from './keep-warm-options.ts';
 import { endpointFlag, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 
@@ -51,11 +51,6 @@ const FLAGS = {
   keepWarmMaxPerDay: maxPerDayFlag,
   json: yesFlag,
 } as const;
-
-function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
-}
 
 /** Keys from the flags, or from the environment where there is no flag. */
 function readKeys(flags: readonly string[] | undefined, env: NodeJS.ProcessEnv, faults: InputFault[]): readonly NamedKey[] {

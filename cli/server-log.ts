@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino';
+import { plainJsonText, plainLines, plainText } from '../core/plain-text.ts';
 
 /** What is not written yet beyond this is dropped, bytes: a log that nobody reads must not stop the service. */
 const MAX_UNWRITTEN = 4 * 1024 * 1024;
@@ -9,9 +10,11 @@ const LEVELS: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 
 export function formatLogLine(line: string): string {
   const { time, level, msg, err, ...fields } = JSON.parse(line) as Readonly<Record<string, unknown>>;
   const at = new Date(Number(time)).toISOString().slice(11, 23);
-  const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : '';
-  return `${at} ${(LEVELS[Number(level)] ?? '').padEnd(5)} ${String(msg)}${pairs.join('')}${stack}\n`;
+  // An agent's output and what edges send are among the fields: they must neither look like a line of the log nor steer a terminal.
+  const told = (value: unknown) => plainText(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+  const pairs = Object.entries(fields).map(([name, value]) => ` ${told(name)}=${told(value)}`);
+  const stack = typeof err === 'object' && err !== null && 'stack' in err ? plainLines(`\n${String(err.stack)}`).replaceAll('\n', '\n    ') : '';
+  return `${at} ${(LEVELS[Number(level)] ?? '').padEnd(5)} ${plainText(String(msg))}${pairs.join('')}${stack}\n`;
 }
 
 export interface ServerLog {
@@ -24,6 +27,6 @@ export interface ServerLog {
 export function createServerLog(options: { readonly isTTY: boolean; readonly debug: boolean }): ServerLog {
   const destination = pino.destination({ fd: STDERR, sync: false, maxLength: MAX_UNWRITTEN });
   const settings = { base: null, level: options.debug ? 'debug' : 'info' };
-  const pretty = { write: (line: string) => destination.write(formatLogLine(line)) };
-  return { log: options.isTTY ? pino(settings, pretty) : pino(settings, destination), flush: () => destination.flushSync() };
+  const format = options.isTTY ? formatLogLine : plainJsonText;
+  return { log: pino(settings, { write: (line) => destination.write(format(line)) }), flush: () => destination.flushSync() };
 }

@@ -3,6 +3,7 @@ import { CsvError, parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { plainText } from '../core/plain-text.ts';
 import { type PartSummary, summariseTiming, type TimingGain, type TimingSummary } from '../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../core/timing/timing-sample.ts';
 
@@ -65,9 +66,12 @@ export function viewGain({ pop, firstByteBefore, firstByteAfter, waitBefore, wai
 type Column = keyof ReturnType<typeof viewSample>;
 const NEEDED: readonly Column[] = ['pop', 'error', 'status', 'dns_ms', 'tcp_ms', 'tls_ms', 'wait_ms', 'first_byte_ms', 'total_ms'];
 
-/** The head is written with the first row. */
+/** The head is written with the first row. A text of the edge that a spreadsheet would take for a formula gets a leading apostrophe. */
 export function formatCsvRow(sample: TimingSample, isFirst: boolean): string {
-  return stringify([viewSample(sample)], { header: isFirst });
+  const view = Object.fromEntries(
+    Object.entries(viewSample(sample)).map(([name, value]) => [name, typeof value === 'string' ? plainText(value) : value]),
+  );
+  return stringify([view], { header: isFirst, escape_formulas: true });
 }
 
 type Row = Readonly<Record<string, string>>;

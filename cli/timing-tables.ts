@@ -1,3 +1,4 @@
+import { plainText } from '../core/plain-text.ts';
 import type { PartSummary, TimingGain, TimingSummary } from '../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../core/timing/timing-sample.ts';
 import { formatTable } from './pop-table.ts';
@@ -18,8 +19,8 @@ export function formatTimingLine(sample: TimingSample): string {
     ['x-amz-cf-pop', sample.servedBy],
     ['x-amz-cf-id', sample.requestId],
     ['x-connection', sample.xConnection],
-  ].flatMap(([name, value]) => (value === '' ? [] : [`${name}: ${value}`]));
-  if (sample.error !== null) return [`error: ${sample.error}: ${sample.detail}`, `total: ${seconds(totalMs)}`, ...told].join(' | ');
+  ].flatMap(([name, value]) => (value === '' ? [] : [`${name}: ${plainText(value ?? '')}`]));
+  if (sample.error !== null) return [`error: ${sample.error}: ${plainText(sample.detail)}`, `total: ${seconds(totalMs)}`, ...told].join(' | ');
   const dns = Math.max(0, dnsMs);
   const connected = dns + Math.max(0, tcpMs);
   const steps = [

@@ -5,6 +5,7 @@ import { type EdgeAddress, formatAddress } from '../core/address.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { compareTiming, isGood, summariseTiming } from '../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../core/timing/timing-sample.ts';
+import { plainJsonText } from '../core/plain-text.ts';
 import { createResolver } from './edge-access.ts';
 import type { EdgeOptions } from './edge-options.ts';
 import type { RawOptions } from './flags.ts';
@@ -149,7 +150,7 @@ export async function timing(url: string, raw: RawOptions): Promise<number> {
   const tell = (sample: TimingSample) => {
     samples.push(sample);
     if (options.format === 'lines') process.stdout.write(`${formatTimingLine(sample)}\n`);
-    else if (options.format === 'json') process.stdout.write(`${JSON.stringify(viewSample(sample))}\n`);
+    else if (options.format === 'json') process.stdout.write(`${plainJsonText(JSON.stringify(viewSample(sample)))}\n`);
     else process.stdout.write(formatCsvRow(sample, samples.length === 1));
   };
   try {

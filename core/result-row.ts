@@ -1,4 +1,5 @@
 import { formatTimestamp } from './clock.ts';
+import { plainText } from './plain-text.ts';
 import type { Outcome, Reason } from './outcome.ts';
 
 /** Columns of a report, in order; scripts rely on them. */
@@ -59,6 +60,9 @@ export function csvField(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
+/** What an edge sent: it may hold bytes that steer a terminal which shows the report. */
+const headerField = (text: string): string => csvField(/[\u007f-\u009f]/.test(text) ? plainText(text) : text);
+
 const FAILED_ROW = /^(?:"([^"]*)"|([^",]*)),[^,]*,(?:"(?:[^"]|"")*"|[^",]*),failed,/;
 
 /** The URL of a formatted row (or its line) if its outcome is `failed`; null for others. A row is one line: nothing in it holds a line end. */
@@ -70,5 +74,5 @@ export function readFailedUrl(line: string): string | null {
 const known = (value: number) => (value < 0 ? '' : Math.round(value * 1000) / 1000);
 
 export function formatResultRow(row: ResultRow): string {
-  return `${csvField(row.url)},${row.pop},${csvField(row.variant)},${row.outcome},${row.reason},${row.status > 0 ? row.status : ''},${csvField(row.xCacheFirst)},${csvField(row.xCacheLast)},${csvField(row.servedBy)},${row.address},${row.bytes < 0 ? '' : row.bytes},${row.attempts},${known(row.ttfbMs)},${known(row.totalMs)},${formatTimestamp(row.finishedAt)},${row.notes}\n`;
+  return `${csvField(row.url)},${row.pop},${csvField(row.variant)},${row.outcome},${row.reason},${row.status > 0 ? row.status : ''},${headerField(row.xCacheFirst)},${headerField(row.xCacheLast)},${headerField(row.servedBy)},${row.address},${row.bytes < 0 ? '' : row.bytes},${row.attempts},${known(row.ttfbMs)},${known(row.totalMs)},${formatTimestamp(row.finishedAt)},${row.notes}\n`;
 }
