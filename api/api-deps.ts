@@ -10,10 +10,15 @@ import type { RequestStore } from '../core/ports/request-store.ts';
 
 /** Links to reports that need no key and end by themselves. */
 export interface ReportLinks {
-  /** `origin` is the address the client reached the API at: `https://host`. */
+  /** Whether the API gives reports itself. Where they lie in a bucket, it only links to them. */
+  readonly servesReports: boolean;
+  /** `origin` is the address that clients reach the API at: `https://host`, without a final slash. */
   linkTo(requestId: string, origin: string): Promise<string>;
-  /** What is wrong with a link's token; null: nothing. */
-  check(requestId: string, expires: string, token: string): 'wrong' | 'expired' | null;
+  /** What is wrong with a link's token; null: nothing. An `outcome` of '' is the whole report. */
+  check(
+    requestId: string,
+    link: { readonly expires: string; readonly token: string; readonly outcome: string },
+  ): 'wrong' | 'expired' | null;
 }
 
 /** One thing worth telling an operator. Never a key, a header's value or a body. */
@@ -39,6 +44,8 @@ export interface ApiDeps {
    */
   readonly keyNameOf: (request: Request, platform: unknown) => string | null;
   readonly reportLinks: ReportLinks;
+  /** Where clients reach the API, for its links; absent: where the client that asks has reached it. */
+  readonly publicUrl?: string;
   /** What failed of an ended request, where that has been worked out already; null: not yet. Absent: nothing is kept. */
   readonly keptSummary?: (requestId: string) => Promise<FailureSummary | null>;
   /** Why nothing of this distribution can be invalidated here, and what to write instead; null: it can be. */

@@ -45,6 +45,20 @@ function routeOf(path: string): string {
   return Object.hasOwn(METHODS, path) ? path : 'other';
 }
 
+/** What every answer says beside itself: caches and browsers are to keep nothing of it, guess no type, and tell nobody a link that needs no key. */
+export const ANSWER_HEADERS: Readonly<Record<string, string>> = {
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+};
+
+function addAnswerHeaders(): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    for (const [name, value] of Object.entries(ANSWER_HEADERS)) c.header(name, value);
+    await next();
+  };
+}
+
 function observe({ log }: ApiDeps, metrics: Metrics): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const start = performance.now();
@@ -67,7 +81,7 @@ function observe({ log }: ApiDeps, metrics: Metrics): MiddlewareHandler<ApiEnv> 
 export function createApiApp(deps: ApiDeps): ApiApp {
   const app = createOpenApiApp();
   const metrics = createMetrics(deps);
-  app.use(observe(deps, metrics), requireKey(deps));
+  app.use(addAnswerHeaders(), observe(deps, metrics), requireKey(deps));
   addWarmRoutes(app, deps, createReadProgress(deps));
   addInstanceRoutes(app, deps);
   addListRoutes(app, deps);

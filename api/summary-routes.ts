@@ -1,10 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import { formatTimestamp } from '../core/clock.ts';
-import { PrewarmError } from '../core/errors.ts';
+import { InvalidInput, PrewarmError } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
 import { summariseFailures } from '../core/pipeline/summarise-failures.ts';
 import { isEnded } from '../core/request.ts';
 import type { ApiDeps } from './api-deps.ts';
-import type { ApiApp } from './api-env.ts';
+import type { ApiApp, ApiEnv } from './api-env.ts';
 import { messageSchema, summarySchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import { findRequest } from './find-request.ts';
@@ -26,27 +28,49 @@ const reportRoute = createRoute({
   method: 'get',
   path: '/reports/{req_id}',
   operationId: 'getReport',
-  summary: 'The report as CSV, by the link that /summary answers',
-  description: 'One row per target. Without outcome=failed the report has all rows, and not only the failed ones.',
+  summary: 'The report as CSV, by the link that /summary answers or with a key',
+  description:
+    'One row per target. A link shows the failed rows, and needs no key. With a key instead of expires and token there are all rows, or with outcome=failed the failed ones.',
   tags: ['reports'],
-  security: [],
+  security: [{}, { ApiKey: [] }],
   request: {
     params: z.object({ req_id: z.string() }),
     query: queryOf({
-      expires: z.string('is missing; take the link from /summary as it is').openapi({ description: 'Seconds since the epoch' }),
-      token: z.string('is missing; take the link from /summary as it is'),
+      expires: z.string().optional().openapi({ description: 'Seconds since the epoch' }),
+      token: z.string().optional(),
       outcome: z.enum(['failed'], 'takes only the value failed; leave it out for all rows').optional(),
     }),
   },
   responses: {
     200: { description: 'The report', content: { 'text/csv': { schema: z.string() } } },
-    403: { description: 'The link is wrong, or has ended', content: { 'application/json': { schema: messageSchema } } },
+    403: { description: 'The link or the key is wrong, or the link has ended', content: { 'application/json': { schema: messageSchema } } },
     ...failures(400, 404, 409),
     503: keyed[503],
   },
 });
 
 const EXPIRED = 'This link has ended; GET /summary answers a new one';
+
+interface PresentedLink {
+  readonly id: string;
+  readonly expires: string | undefined;
+  readonly token: string | undefined;
+  readonly outcome: string | undefined;
+}
+
+const LINK_REMEDY = 'is missing; take the link from /summary as it is';
+
+/** Why a report is not given; null: it is, since the link is right or, where there is none, the key is. Throws InvalidInput for half a link. */
+function linkFault(
+  { reportLinks, keyNameOf }: ApiDeps,
+  { req, env }: Context<ApiEnv>,
+  { id, expires, token, outcome = '' }: PresentedLink,
+): 'wrong' | 'expired' | null {
+  if (expires === undefined && token === undefined) return keyNameOf(req.raw, env) === null ? 'wrong' : null;
+  if (expires === undefined || token === undefined)
+    throw new InvalidInput([inputFault(expires === undefined ? 'expires' : 'token', '', LINK_REMEDY)]);
+  return reportLinks.check(id, { expires, token, outcome });
+}
 
 export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
   const summaryOf = createRecent(deps.clock, async (row) => (await deps.keptSummary?.(row.id)) ?? summariseFailures(deps, row));
@@ -65,7 +89,7 @@ export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
         request_id: row.id,
         failure_pops: [...failed.pops],
         failure_urls: [...failed.urls],
-        failure_pop_urls_report: await deps.reportLinks.linkTo(row.id, new URL(c.req.url).origin),
+        failure_pop_urls_report: await deps.reportLinks.linkTo(row.id, deps.publicUrl ?? new URL(c.req.url).origin),
         timestamp: formatTimestamp(deps.clock.now()),
         created_at: formatTimestamp(row.createdAt),
         last_update_time: formatTimestamp(row.updatedAt),
@@ -78,9 +102,11 @@ export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
   app.openapi(reportRoute, async (c) => {
     const { req_id: id } = c.req.valid('param');
     const { expires, token, outcome } = c.req.valid('query');
-    const fault = deps.reportLinks.check(id, expires, token);
+    const fault = linkFault(deps, c, { id, expires, token, outcome });
     if (fault !== null) return c.json({ message: fault === 'expired' ? EXPIRED : 'Forbidden' }, 403);
     const row = await findRequest(deps, id, 'req_id');
+    if (!deps.reportLinks.servesReports)
+      throw new PrewarmError('not_found', `req_id: the report of ${row.id} is not given here; take the link that GET /summary answers`);
     if (!isEnded(row.status)) throw new PrewarmError('conflict', `request ${row.id} has not ended yet`);
     const report = deps.pipeline.report(row.id, outcome);
     return c.body(toByteStream(outcome === 'failed' ? failedRowsOnly(report) : report), 200, {

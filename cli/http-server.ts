@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import type { ApiApp } from '../api/app.ts';
+import { ANSWER_HEADERS, type ApiApp } from '../api/app.ts';
 import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 
@@ -57,7 +57,13 @@ function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const [status, message] = MALFORMED[error.code ?? ''] ?? ['400 Bad Request', 'this is not a valid HTTP request'];
   const body = JSON.stringify({ status: 'Failed', error_message: message, error_urls: [] });
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+  const headers = Object.entries({
+    ...ANSWER_HEADERS,
+    'Content-Type': 'application/json',
+    'Content-Length': body.length,
+    Connection: 'close',
+  });
+  socket.end(`HTTP/1.1 ${status}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
 }
 
 async function closeServer(server: Server): Promise<void> {

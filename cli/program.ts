@@ -109,6 +109,11 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     )
     .option('--max-agents <N>', 'most agent processes at a time (default: one a core)')
     .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
+    .option(
+      '--public-url <URL>',
+      'where clients reach it, for its links to reports, as behind a TLS proxy (default: where each has reached it)',
+    )
+    .option('--allow-private-notify', 'notify_url may lead to private and loopback addresses')
     .option('--show-success-urls', 'GET /status lists the URLs that are done too')
     .option(
       '--keep-warm <FILE>',

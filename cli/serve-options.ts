@@ -27,6 +27,10 @@ export interface ServeOptions {
   readonly concurrency: number | null;
   readonly invalidationEndpoint: string | null;
   readonly showSuccessUrls: boolean;
+  /** Where clients reach the server, without a final slash; null: where each of them has reached it. */
+  readonly publicUrl: string | null;
+  /** Lets `notify_url` lead to private and reserved addresses. */
+  readonly allowPrivateNotify: boolean;
   /** What is kept warm beside; empty: nothing. */
   readonly keepWarm: readonly RouteInput[];
   readonly json: boolean;
@@ -47,6 +51,8 @@ const FLAGS = {
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
   invalidationEndpoint: endpointFlag,
   showSuccessUrls: yesFlag,
+  publicUrl: endpointFlag,
+  allowPrivateNotify: yesFlag,
   keepWarm: textFlag('the path of a JSON file'),
   keepWarmMaxPerDay: maxPerDayFlag,
   json: yesFlag,
@@ -96,6 +102,8 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
     concurrency: flags.concurrency ?? null,
     invalidationEndpoint: flags.invalidationEndpoint ?? null,
     showSuccessUrls: flags.showSuccessUrls ?? false,
+    publicUrl: flags.publicUrl?.replace(/[/?#]*$/, '') ?? null,
+    allowPrivateNotify: flags.allowPrivateNotify ?? false,
     keepWarm,
     json: flags.json ?? false,
     edge,

@@ -98,8 +98,8 @@ async function serveUntilStopped(context: ServeContext): Promise<void> {
   }
 }
 
-function notifierOptions({ edge }: ServeOptions) {
-  return { allowPrivateAddresses: edge.allowPrivateAddresses, ...(edge.ca === null ? {} : { ca: edge.ca.pem }) };
+function notifierOptions({ edge, allowPrivateNotify }: ServeOptions) {
+  return { allowPrivateAddresses: allowPrivateNotify, ...(edge.ca === null ? {} : { ca: edge.ca.pem }) };
 }
 
 async function openSystem({ options, dataDir, log, stopped }: ServeContext, events: EndNotices): Promise<EmbeddedSystem> {
@@ -141,6 +141,7 @@ function createApp(
     clock: systemClock,
     log,
     newId: randomUUID,
+    ...(options.publicUrl === null ? {} : { publicUrl: options.publicUrl }),
     invalidationFault: createInvalidationCheck(options.invalidationEndpoint),
     groupName: GROUP_NAME,
     showSuccessUrls: options.showSuccessUrls,

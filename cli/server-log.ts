@@ -13,7 +13,8 @@ export function formatLogLine(line: string): string {
   // An agent's output and what edges send are among the fields: they must neither look like a line of the log nor steer a terminal.
   const told = (value: unknown) => plainText(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
   const pairs = Object.entries(fields).map(([name, value]) => ` ${told(name)}=${told(value)}`);
-  const stack = typeof err === 'object' && err !== null && 'stack' in err ? plainLines(`\n${String(err.stack)}`).replaceAll('\n', '\n    ') : '';
+  const stack =
+    typeof err === 'object' && err !== null && 'stack' in err ? plainLines(`\n${String(err.stack)}`).replaceAll('\n', '\n    ') : '';
   return `${at} ${(LEVELS[Number(level)] ?? '').padEnd(5)} ${plainText(String(msg))}${pairs.join('')}${stack}\n`;
 }
 

@@ -20,7 +20,8 @@ export function formatTimingLine(sample: TimingSample): string {
     ['x-amz-cf-id', sample.requestId],
     ['x-connection', sample.xConnection],
   ].flatMap(([name, value]) => (value === '' ? [] : [`${name}: ${plainText(value ?? '')}`]));
-  if (sample.error !== null) return [`error: ${sample.error}: ${plainText(sample.detail)}`, `total: ${seconds(totalMs)}`, ...told].join(' | ');
+  if (sample.error !== null)
+    return [`error: ${sample.error}: ${plainText(sample.detail)}`, `total: ${seconds(totalMs)}`, ...told].join(' | ');
   const dns = Math.max(0, dnsMs);
   const connected = dns + Math.max(0, tcpMs);
   const steps = [

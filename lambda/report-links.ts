@@ -20,6 +20,7 @@ async function within<T>(work: Promise<T>, ms: number, late: () => Error): Promi
 /** Links to reports in the bucket; one that is not there yet is written on the spot. None of them leads back to the API. */
 export function createBucketReportLinks(deps: EndReportDeps & { readonly links: S3Links }): ReportLinks {
   return {
+    servesReports: false,
     async linkTo(requestId) {
       const row = await deps.store.get(requestId);
       if (row === null) throw new PrewarmError('not_found', `there is no request ${requestId}`);

@@ -31,6 +31,13 @@ const KEY_LIMITS = { rateLimit: 50, burstLimit: 100, perDay: 500_000 };
 /** Of all callers together; it bounds what those without a key can cost. */
 const STAGE_LIMITS = { rateLimit: 200, burstLimit: 400 };
 
+/** What the app says beside each of its answers; the gateway wants the values quoted. */
+const ERROR_HEADERS = {
+  'Cache-Control': "'no-store'",
+  'X-Content-Type-Options': "'nosniff'",
+  'Referrer-Policy': "'no-referrer'",
+};
+
 /** One line of JSON per request: who (by key), what, how it went, and where the time was spent. */
 const ACCESS_LOG = AccessLogFormat.custom(
   JSON.stringify({
@@ -112,12 +119,14 @@ export class RequestApi extends Construct {
   /** What API Gateway itself answers looks like what the app answers. */
   private addErrors(): void {
     const message = { 'application/json': '{"message":$context.error.messageString}' };
-    this.api.addGatewayResponse('ClientError', { type: ResponseType.DEFAULT_4XX, templates: message });
-    this.api.addGatewayResponse('ServerError', { type: ResponseType.DEFAULT_5XX, templates: message });
+    const responseHeaders = ERROR_HEADERS;
+    this.api.addGatewayResponse('ClientError', { type: ResponseType.DEFAULT_4XX, templates: message, responseHeaders });
+    this.api.addGatewayResponse('ServerError', { type: ResponseType.DEFAULT_5XX, templates: message, responseHeaders });
     // Not telling a path that does not exist from one whose key is missing is the key's whole point.
     this.api.addGatewayResponse('Forbidden', {
       type: ResponseType.MISSING_AUTHENTICATION_TOKEN,
       statusCode: '403',
+      responseHeaders,
       templates: { 'application/json': '{"message":"Forbidden"}' },
     });
   }

@@ -12,7 +12,17 @@ async function openBoth(answers?: readonly (number | null)[]) {
   const dir = temporaryDir();
   writeFileSync(join(dir, 'listener.pem'), listener.caPem);
   writeFileSync(join(dir, 'map.json'), JSON.stringify(edge.httpEdgeMap));
-  return { listener, flags: ['--edge-map', join(dir, 'map.json'), '--ca-file', join(dir, 'listener.pem'), '--allow-private-addresses'] };
+  return {
+    listener,
+    flags: [
+      '--edge-map',
+      join(dir, 'map.json'),
+      '--ca-file',
+      join(dir, 'listener.pem'),
+      '--allow-private-addresses',
+      '--allow-private-notify',
+    ],
+  };
 }
 
 test("a request's end is told to its notify_url once, with its figures, and across a kill", async () => {

@@ -86,8 +86,13 @@ async function checkSummary(
   expect(failed.map(({ url, outcome, reason }) => ({ url, outcome, reason }))).toEqual(
     Array.from({ length: 2 }, () => ({ url: bad[0], outcome: 'failed', reason: 'status_404' })),
   );
-  expect(parse(await (await fetch(link.replace('&outcome=failed', ''))).text(), { columns: true })).toHaveLength(8);
-  for (const forged of [link.replace(/expires=\d+/, 'expires=4000000000'), link.replace(/token=..../, 'token=AAAA')]) {
+  const path = new URL(link).pathname;
+  expect(parse((await ask<string>(served, path)).body, { columns: true })).toHaveLength(8);
+  expect(parse((await ask<string>(served, `${path}?outcome=failed`)).body, { columns: true })).toHaveLength(2);
+  expect((await ask(served, path, { key: 'wrong' })).status).toBe(403);
+  const edited = [link.replace(/expires=\d+/, 'expires=4000000000'), link.replace(/token=..../, 'token=AAAA')];
+  // A link shows what it was made for and nothing else.
+  for (const forged of [...edited, link.replace('&outcome=failed', '')]) {
     const answer = await fetch(forged);
     expect({ status: answer.status, body: await answer.text() }).toEqual({ status: 403, body: '{"message":"Forbidden"}' });
   }

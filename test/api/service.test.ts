@@ -22,7 +22,7 @@ async function expectExact(served: Served, id: string, total: number): Promise<P
   expect(progress.total_count).toBe(total);
   expect(progress.download_count + progress.failed_count).toBe(total);
   const { body } = await ask<{ failure_pop_urls_report: string }>(served, `/summary?req_id=${id}`);
-  const csv = await (await fetch(body.failure_pop_urls_report.replace('&outcome=failed', ''))).text();
+  const csv = (await ask<string>(served, new URL(body.failure_pop_urls_report).pathname)).body;
   const rows = parse<Record<string, string>>(csv, { columns: true });
   expect(new Set(rows.map(({ url, pop }) => `${url} ${pop}`)).size).toBe(total);
   expect(rows.filter(({ outcome }) => outcome === 'failed')).toHaveLength(progress.failed_count);

@@ -59,12 +59,17 @@ test.each([
   expect(json.stdout).toContain(JSON.stringify(SHOWN).slice(1, 20));
 });
 
-test.each(['x; rm -rf ~ #', '$(id)', '--help', 'a\nb', ID.repeat(3)])('a request id that is %j is refused and never printed', async (id) => {
-  const api = await standIn(() => ({ status: 200, body: { request_id: id, timeout_at: null } }));
-  const ended = await ask(api.url, ['submit', '--url', 'https://www.example.com/a']);
-  expect(ended).toMatchObject({ code: 2, stdout: '' });
-  expect(ended.stderr).toMatch(/^prewarm: http\S+ answered POST \/prewarm with something else than the API would; is --endpoint right\?\n$/);
-});
+test.each(['x; rm -rf ~ #', '$(id)', '--help', 'a\nb', ID.repeat(3)])(
+  'a request id that is %j is refused and never printed',
+  async (id) => {
+    const api = await standIn(() => ({ status: 200, body: { request_id: id, timeout_at: null } }));
+    const ended = await ask(api.url, ['submit', '--url', 'https://www.example.com/a']);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toMatch(
+      /^prewarm: http\S+ answered POST \/prewarm with something else than the API would; is --endpoint right\?\n$/,
+    );
+  },
+);
 
 test('an error that a server words is shown plain too', async () => {
   const api = await standIn(() => ({ status: 400, body: { status: 'Failed', error_message: HOSTILE, error_urls: [] } }));
@@ -106,12 +111,20 @@ test.each(['', '--csv', '--json'])('what an edge sends reaches no terminal raw b
   expect(ended.stdout, ended.stderr).toContain('HYPERLINK');
   expectPlain(ended);
   if (format === '--csv') expect(ended.stdout).toContain(String.raw`"'=HYPERLINK(""http://x"")\x9b2J"`);
-  if (format === '--json') expect(JSON.parse(ended.stdout.split('\n')[0] ?? '')).toMatchObject({ x_cache: '=HYPERLINK("http://x")\u009b2J' });
+  if (format === '--json')
+    expect(JSON.parse(ended.stdout.split('\n')[0] ?? '')).toMatchObject({ x_cache: '=HYPERLINK("http://x")\u009b2J' });
 });
 
 test('no field of the log for people forges a line or steers a terminal', () => {
   const line = formatLogLine(
-    JSON.stringify({ time: 0, level: 40, msg: HOSTILE, text: HOSTILE, list: [HOSTILE], err: { stack: 'Error: x\n00:00:00.000 info  forged' } }),
+    JSON.stringify({
+      time: 0,
+      level: 40,
+      msg: HOSTILE,
+      text: HOSTILE,
+      list: [HOSTILE],
+      err: { stack: 'Error: x\n00:00:00.000 info  forged' },
+    }),
   );
   expect(line.replaceAll('\n', '')).not.toMatch(RAW);
   expect(line).toContain(`text=${SHOWN}`);

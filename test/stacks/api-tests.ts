@@ -49,6 +49,13 @@ export function testApi(stacks: () => Synthesized): void {
         'MISSING_AUTHENTICATION_TOKEN',
       ]);
       for (const answer of answers) expect(JSON.stringify(answer?.['ResponseTemplates'])).toContain('message');
+      for (const answer of answers) {
+        expect(answer?.['ResponseParameters']).toEqual({
+          'gatewayresponse.header.Cache-Control': "'no-store'",
+          'gatewayresponse.header.X-Content-Type-Options': "'nosniff'",
+          'gatewayresponse.header.Referrer-Policy': "'no-referrer'",
+        });
+      }
     }
   });
 
