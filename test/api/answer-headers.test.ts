@@ -5,9 +5,7 @@ import { ask, hasEnded, KEY, objectUrls, openEdge, serve, submit, until } from '
 
 const WANTED = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' };
 
-function expectHeaders(headers: Headers, what: string): void {
-  expect(Object.fromEntries(Object.keys(WANTED).map((name) => [name, headers.get(name)])), what).toEqual(WANTED);
-}
+const wantedOf = (headers: Headers) => Object.fromEntries(Object.keys(WANTED).map((name) => [name, headers.get(name)]));
 
 test('every answer tells caches to keep nothing, browsers to guess no type, and pages to tell no link', async () => {
   const { flags } = await openEdge();
@@ -29,8 +27,7 @@ test('every answer tells caches to keep nothing, browsers to guess no type, and 
   ];
   for (const { path, status, ...options } of asked) {
     const answer = await ask(served, path, options);
-    expect(answer.status, path).toBe(status);
-    expectHeaders(answer.headers, `${path} ${status}`);
+    expect({ path, status: answer.status, ...wantedOf(answer.headers) }).toEqual({ path, status, ...WANTED });
   }
   const { hostname, port } = new URL(served.url);
   const socket = connect(Number(port), hostname);

@@ -103,15 +103,16 @@ async function openHostileEdge(value: string): Promise<string> {
   return file;
 }
 
-test.each(['', '--csv', '--json'])('what an edge sends reaches no terminal raw by timing %s, and starts no formula', async (format) => {
+test.each([
+  { format: [], shows: String.raw`x-cache: =HYPERLINK("http://x")\x9b2J` },
+  { format: ['--csv'], shows: String.raw`"'=HYPERLINK(""http://x"")\x9b2J"` },
+  { format: ['--json'], shows: String.raw`"x_cache":"=HYPERLINK(\"http://x\")\u009b2J"` },
+])('what an edge sends reaches no terminal raw by timing $format, and starts no formula', async ({ format, shows }) => {
   const map = await openHostileEdge('=HYPERLINK("http://x")\u009b2J');
   const args = ['timing', 'http://www.example.com/', '--edge-map', map, '--pops', 'SIN2-P1', '--allow-private-addresses', '--count', '1'];
-  const ended = await prewarm([...args, ...(format === '' ? [] : [format])]);
-  expect(ended.stdout, ended.stderr).toContain('HYPERLINK');
+  const ended = await prewarm([...args, ...format]);
+  expect(ended.stdout).toContain(shows);
   expectPlain(ended);
-  if (format === '--csv') expect(ended.stdout).toContain(String.raw`"'=HYPERLINK(""http://x"")\x9b2J"`);
-  if (format === '--json')
-    expect(JSON.parse(ended.stdout.split('\n')[0] ?? '')).toMatchObject({ x_cache: '=HYPERLINK("http://x")\u009b2J' });
 });
 
 test('no field of the log for people forges a line or steers a terminal', () => {
