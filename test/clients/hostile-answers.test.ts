@@ -15,7 +15,7 @@ const ID = '3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f';
 /** Sets a window's title, clears the screen in two ways, turns the reading direction, hides, and begins a line of its own. */
 const HOSTILE = 'a\u001b]0;owned\u0007\u001b[2J\u009b2Jb\u202ec\u200bd\u2028e\r\nprewarm: all is well';
 const SHOWN = String.raw`a\x1b]0;owned\x07\x1b[2J\x9b2Jb\u{202e}c\u{200b}d\u{2028}e\r\nprewarm: all is well`;
-const RAW = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b\u2028\u202e]/;
+const RAW = /(?!\n)\p{Cc}|[\u200b\u2028\u202e]/u;
 
 const ask = (url: string, args: readonly string[]) => prewarm([...args], { PREWARM_ENDPOINT: url, PREWARM_API_KEY: 'key' });
 
