@@ -46,7 +46,8 @@ export class AgentFleet extends Construct {
         instancesDistribution: {
           onDemandBaseCapacity: 0,
           onDemandPercentageAboveBaseCapacity: 0,
-          spotAllocationStrategy: 'price-capacity-optimized',
+          // The only one that looks at the order of the types, as far as there is capacity.
+          spotAllocationStrategy: 'capacity-optimized-prioritized',
         },
         launchTemplate: {
           launchTemplateSpecification: { launchTemplateId: template.ref, version: template.attrLatestVersionNumber },
@@ -60,6 +61,8 @@ export class AgentFleet extends Construct {
     group.node.addDependency(props.role.node.findChild('DefaultPolicy'));
     // Nor would one without a way out; and that cannot be removed while instances have public addresses.
     group.node.addDependency(...(props.placement.wayOut ?? []));
+    // A reference makes it wait for what may not be there: a dependency by name may not lead to that.
+    if (props.placement.conditionalWayOut !== undefined) group.addMetadata('WayOut', props.placement.conditionalWayOut);
     NagSuppressions.addResourceSuppressions(group, [
       {
         id: 'AwsSolutions-AS3',

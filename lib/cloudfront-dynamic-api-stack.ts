@@ -14,6 +14,7 @@ import { NagSuppressions } from 'cdk-nag';
 import { SECRET_ARN } from './keep-warm-parameters.ts';
 import { originFacingPrefixList } from './origin-facing-prefix-list.ts';
 import { TimeService } from './time-service.ts';
+import { createZones } from './zones.ts';
 
 /** The longest that CloudFront grants without being asked. */
 const KEEP_ALIVE = Duration.seconds(60);
@@ -32,7 +33,9 @@ export class CloudfrontDynamicAPIStack extends Stack {
   constructor(app: App, id: string) {
     super(app, id, { description: 'A dynamic API behind CloudFront, for trials of keep-warm' });
     const { originDomainName, certificateSecret, prefixList, hasCertificate } = this.createParameters();
+    const zones = createZones(this, 'The availability zone of the service, which must have t4g.nano; empty: the first of the region');
     const service = new TimeService(this, 'Service', {
+      zone: zones.at(1),
       prefixListId: originFacingPrefixList(this, prefixList),
       certificateSecret,
       hasCertificate,

@@ -40,14 +40,14 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
     tables: new Tables(stack, 'Tables', { retainData }),
     bucket: new ListBucket(stack, 'Lists', { retainData }).bucket,
     queues: new TaskQueues(stack, 'Queues', { envName, shareTimeout: SHARE_TIMEOUT }),
-    notifications: new Notifications(stack, 'Notifications', { envName }),
+    notifications: new Notifications(stack, 'Notifications', { envName, alarmEmail: parameters.alarmEmail }),
     schedules: new Schedules(stack, 'Schedules', { envName }),
   };
   const fleet = addFleet(stack, resources, { placement, instanceType, maxInstances, threadNumber });
 
   const functions = new Functions(stack, 'Functions', { resources, maxInstances, showSuccessUrls, shareTimeout: SHARE_TIMEOUT });
   new FleetRelease(stack, 'FleetRelease', { fleet, releaser: functions.shutdown.handler });
-  new Triggers(stack, 'Triggers', { functions, resources });
+  new Triggers(stack, 'Triggers', { functions, resources, sharesAtOnce: parameters.sharesAtOnce });
   const requestApi = new RequestApi(stack, 'RequestApi', {
     envName,
     handler: functions.api.handler,
@@ -56,8 +56,13 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
 
   const watched = { envName, queues: resources.queues, functions: functions.all };
   const alarms = new Alarms(stack, 'Alarms', { ...watched, notifications: resources.notifications });
-  new MonitoringDashboard(stack, 'Monitoring', { ...watched, groupName: resources.groupName, api: requestApi.api, alarms });
-  addOutputs(stack, requestApi);
+  const { url: dashboardUrl } = new MonitoringDashboard(stack, 'Monitoring', {
+    ...watched,
+    groupName: resources.groupName,
+    api: requestApi.api,
+    alarms,
+  });
+  addOutputs(stack, requestApi, dashboardUrl);
 }
 
 type FleetParameters = Pick<SystemProps, 'placement'> & Pick<StackParameters, 'instanceType' | 'maxInstances' | 'threadNumber'>;
@@ -91,8 +96,13 @@ function addFleet(stack: Stack, resources: SystemResources, parameters: FleetPar
 }
 
 /** The names are fixed: users' scripts read them. */
-function addOutputs(stack: Stack, { key, url }: RequestApi): void {
+function addOutputs(stack: Stack, { key, url }: RequestApi, dashboardUrl: string): void {
   new CfnOutput(stack, 'prewarmapikeyoutput', { value: key.keyArn, description: "The ARN of the API's key" });
   new CfnOutput(stack, 'prewarmapiEndpoint', { value: url, description: "The API's base URL: append prewarm to it" });
   new CfnOutput(stack, 'PrewarmStatusApiEndpoint', { value: url, description: 'The same, where older clients look for it: append status' });
+  new CfnOutput(stack, 'DashboardUrl', { value: dashboardUrl, description: 'The dashboard of requests, queue, instances and functions' });
+  new CfnOutput(stack, 'ReadKeyCommand', {
+    value: `aws apigateway get-api-key --region ${stack.region} --api-key ${key.keyId} --include-value --query value --output text`,
+    description: "Prints the API's key",
+  });
 }

@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import {
   AlarmStatusWidget,
   Dashboard,
@@ -32,6 +32,9 @@ const THIRD = 8;
 
 /** One page that answers: is it working, how fast, and what is it made of just now? */
 export class MonitoringDashboard extends Construct {
+  /** In the console. */
+  readonly url: string;
+
   constructor(scope: Construct, id: string, props: MonitoringDashboardProps) {
     super(scope, id);
     new Dashboard(this, 'Dashboard', {
@@ -39,6 +42,8 @@ export class MonitoringDashboard extends Construct {
       defaultInterval: Duration.hours(3),
       widgets: [showRequests(props), showTargets(props), showFleet(props), showFunctions(props)],
     });
+    const { region } = Stack.of(this);
+    this.url = `https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#dashboards/dashboard/prewarm_${props.envName}`;
   }
 }
 

@@ -52,7 +52,8 @@ const ACCESS_LOG = AccessLogFormat.custom(
     responseLength: '$context.responseLength',
     responseMs: '$context.responseLatency',
     functionMs: '$context.integrationLatency',
-    error: '$context.error.message',
+    // The type, not the message: that may hold a quote, which would end the line's text early.
+    error: '$context.error.responseType',
   }),
 );
 

@@ -7,6 +7,10 @@ export interface StackParameters {
   readonly instanceType: string;
   readonly threadNumber: string;
   readonly maxInstances: string;
+  /** A number, as a token. */
+  readonly sharesAtOnce: number;
+  /** Empty: nobody is told by mail. */
+  readonly alarmEmail: string;
 }
 
 /**
@@ -36,7 +40,8 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
     instanceType: text('InstanceType', {
       type: 'String',
       default: 'm6g.large',
-      description: "The agents' preferred instance type (Graviton: the image is arm64); others of its size stand in where Spot has none",
+      description:
+        "The agents' preferred instance type (Graviton: the image is arm64); others of its size stand in where Spot is short of it",
       allowedPattern: GRAVITON,
       constraintDescription: 'must be a Graviton type of a usual size, such as m6g.large, c7gn.2xlarge or t4g.small',
     }),
@@ -53,6 +58,21 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
       minValue: 1,
       maxValue: 1000,
       description: 'The most instances that all requests together may start',
+    }),
+    sharesAtOnce: new CfnParameter(stack, 'SharesAtOnce', {
+      type: 'Number',
+      default: 2,
+      minValue: 2,
+      maxValue: 10,
+      description:
+        "How many requests are sized, and how many planned, at once; more takes more of the concurrency of the account's functions",
+    }).valueAsNumber,
+    alarmEmail: text('alarmEmail', {
+      type: 'String',
+      default: '',
+      description: 'An address that is told of alarms, once it has confirmed so; empty: none',
+      allowedPattern: '([^@\\s]+@[^@\\s]+)?',
+      constraintDescription: 'must be one mail address, or empty',
     }),
   };
 }

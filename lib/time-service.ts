@@ -7,6 +7,7 @@ import {
   CfnEIPAssociation,
   CfnInstance,
   CfnSecurityGroup,
+  type CfnSubnet,
   IpAddresses,
   MachineImage,
   SubnetType,
@@ -19,6 +20,8 @@ import { Construct } from 'constructs';
 import { createTimeServiceUserData } from './time-service-user-data.ts';
 
 export interface TimeServiceProps {
+  /** The availability zone of the instance. */
+  readonly zone: string;
   /** Of CloudFront's origin-facing servers. */
   readonly prefixListId: string;
   /** ARN of the secret with chain and key; may be the empty string. */
@@ -39,7 +42,7 @@ export class TimeService extends Construct {
 
   constructor(scope: Construct, id: string, props: TimeServiceProps) {
     super(scope, id);
-    const vpc = this.createVpc();
+    const vpc = this.createVpc(props.zone);
     const group = this.createGroup(vpc, props);
     const instance = this.createInstance(vpc, group, props);
     const address = new CfnEIP(this, 'Address', { domain: 'vpc' });
@@ -51,7 +54,7 @@ export class TimeService extends Construct {
     this.hostName = this.publicName(address.ref);
   }
 
-  private createVpc(): Vpc {
+  private createVpc(zone: string): Vpc {
     const vpc = new Vpc(this, 'Vpc', {
       ipAddresses: IpAddresses.cidr('10.84.0.0/24'),
       natGateways: 0,
@@ -60,6 +63,7 @@ export class TimeService extends Construct {
       // Emptying it takes a function and a role that may change security groups. Nothing is ever put into it.
       restrictDefaultSecurityGroup: false,
     });
+    for (const subnet of vpc.publicSubnets) (subnet.node.defaultChild as CfnSubnet).addPropertyOverride('AvailabilityZone', zone);
     NagSuppressions.addResourceSuppressions(vpc, [
       { id: 'AwsSolutions-VPC7', reason: 'One instance for trials, which answers the time to CloudFront and to nobody else.' },
     ]);

@@ -14,6 +14,11 @@ import type { SystemResources } from './permissions.ts';
 export interface TriggersProps {
   readonly functions: Functions;
   readonly resources: SystemResources;
+  /**
+   * So many requests of a stream's shard, and so many messages of a queue, are sized or planned at once: a new account has ten
+   * concurrent executions for all of its functions. A parameter.
+   */
+  readonly sharesAtOnce: number;
 }
 
 interface Stream {
@@ -26,14 +31,10 @@ interface Stream {
   readonly parallel: number;
 }
 
-/** Rows of different requests are different items: so many requests of a shard are worked on at once. */
-const PARALLEL_REQUESTS = 10;
 const STREAM_RETRIES = 10;
 const COUNTING_WINDOW = Duration.seconds(5);
 const FLEET_CHECK = Duration.minutes(5);
 const EVENT_AGE = Duration.hours(6);
-/** Sizing and planning at once, of different requests; more would take concurrency from the account's other functions. */
-const SHARES_AT_ONCE = 10;
 /** The least that Lambda takes. */
 const DEAD_LETTERS_AT_ONCE = 2;
 
@@ -50,13 +51,13 @@ export class Triggers extends Construct {
   }
 
   private addStreams(): void {
-    const { functions, resources } = this.props;
+    const { functions, resources, sharesAtOnce } = this.props;
     const { requests, tasks } = resources.tables;
     this.readStream(functions.getSize, {
       table: requests,
       filter: { eventName: FilterRule.isEqual('INSERT') },
       batchSize: 1,
-      parallel: PARALLEL_REQUESTS,
+      parallel: sharesAtOnce,
     });
     this.readStream(functions.task, {
       table: requests,
@@ -68,7 +69,7 @@ export class Triggers extends Construct {
         },
       },
       batchSize: 1,
-      parallel: PARALLEL_REQUESTS,
+      parallel: sharesAtOnce,
     });
     this.readStream(functions.aggregate, {
       table: tasks,
@@ -99,10 +100,10 @@ export class Triggers extends Construct {
   }
 
   private addQueues(): void {
-    const { functions, resources } = this.props;
+    const { functions, resources, sharesAtOnce } = this.props;
     const { sizes, plans, deadTasks } = resources.queues;
-    this.readQueue(functions.getSize, sizes, 1, SHARES_AT_ONCE);
-    this.readQueue(functions.task, plans, 1, SHARES_AT_ONCE);
+    this.readQueue(functions.getSize, sizes, 1, sharesAtOnce);
+    this.readQueue(functions.task, plans, 1, sharesAtOnce);
     this.readQueue(functions.deadLetter, deadTasks, 10, DEAD_LETTERS_AT_ONCE);
   }
 

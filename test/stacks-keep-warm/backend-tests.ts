@@ -41,6 +41,13 @@ export function testBackend(stacks: () => Synthesized): void {
     });
   });
 
+  test('stands in the zone that is named, or else in the first of the region', () => {
+    const zone = (given: Readonly<Record<string, string>>) => onlyOne(stacks().backend.body, 'AWS::EC2::Subnet', given)['AvailabilityZone'];
+    expect(zone({})).toBe('<first zone>');
+    expect(zone({ Zones: 'us-east-1b' })).toBe('us-east-1b');
+    expect(zone({ Zones: 'us-east-1d,us-east-1b' })).toBe('us-east-1d');
+  });
+
   test('admits the prefix list of CloudFront at one port and nothing else', () => {
     const admitted = (given: Readonly<Record<string, string>>) =>
       group({ originFacingPrefixList: 'pl-1', ...given })['SecurityGroupIngress'];

@@ -62,8 +62,14 @@ export function testAlarms(stacks: () => Synthesized): void {
         ]);
       }
       expect(resourcesOf(body, 'AWS::AutoScaling::ScalingPolicy')).toEqual([]);
-      const subscriptions = resourcesOf(body, 'AWS::SNS::Subscription').map(([, { Properties }]) => evaluate(body, Properties, {}));
-      expect(subscriptions).toMatchObject([{ Protocol: 'lambda', TopicArn: expect.stringMatching(/^<NotificationsBacklog/) }]);
+      const subscriptions = (alarmEmail: string) =>
+        resourcesOf(body, 'AWS::SNS::Subscription')
+          .filter(([, { Condition }]) => Condition === undefined || evaluate(body, { Condition }, { alarmEmail }) === true)
+          .map(([, { Properties }]) => evaluate(body, Properties, { alarmEmail }) as { Protocol: string });
+      const backlog = { Protocol: 'lambda', TopicArn: expect.stringMatching(/^<NotificationsBacklog/) };
+      expect(subscriptions('')).toMatchObject([backlog]);
+      const mail = { Protocol: 'email', Endpoint: 'a@example.com', TopicArn: expect.stringMatching(/^<NotificationsAlarms/) };
+      expect(subscriptions('a@example.com').toSorted((a, b) => a.Protocol.localeCompare(b.Protocol))).toMatchObject([mail, backlog]);
     }
   });
 

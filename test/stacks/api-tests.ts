@@ -34,7 +34,10 @@ export function testApi(stacks: () => Synthesized): void {
       });
       template.hasResourceProperties('AWS::ApiGateway::Stage', {
         StageName: 'v1',
-        AccessLogSetting: { DestinationArn: Match.anyValue(), Format: Match.stringLikeRegexp('context.requestId') },
+        AccessLogSetting: {
+          DestinationArn: Match.anyValue(),
+          Format: Match.stringLikeRegexp('context.requestId.*context.error.responseType'),
+        },
       });
       template.hasResourceProperties('AWS::ApiGateway::RestApi', { MinimumCompressionSize: 1024, BinaryMediaTypes: Match.absent() });
     }

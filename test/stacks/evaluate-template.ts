@@ -13,7 +13,11 @@ export function evaluate(body: TemplateBody, value: unknown, given: Parameters):
 
 function createEvaluation(body: TemplateBody, parameters: Parameters): (value: unknown) => unknown {
   const functions: Readonly<Record<string, (args: never) => unknown>> = {
-    Ref: (name: string) => (name === 'AWS::NoValue' ? NOTHING : (parameters[name] ?? `<${name}>`)),
+    Ref: (name: string) => {
+      if (name === 'AWS::NoValue') return NOTHING;
+      const value = parameters[name] ?? `<${name}>`;
+      return body.Parameters[name]?.['Type'] === 'CommaDelimitedList' ? [value].flat().join(',').split(',') : value;
+    },
     'Fn::GetAtt': (path: readonly string[]) => `<${path.join('.')}>`,
     'Fn::If': ([name, then, otherwise]: [string, unknown, unknown]) => go(go({ Condition: name }) === true ? then : otherwise),
     'Fn::Equals': ([left, right]: [unknown, unknown]) => go(left) === go(right),
@@ -22,6 +26,7 @@ function createEvaluation(body: TemplateBody, parameters: Parameters): (value: u
     'Fn::Join': ([separator, parts]: [string, readonly unknown[]]) => (go(parts) as string[]).join(separator),
     'Fn::Split': ([separator, text]: [string, unknown]) => String(go(text)).split(separator),
     'Fn::Select': ([index, list]: [number | string, unknown]) => (go(list) as unknown[])[Number(index)],
+    'Fn::GetAZs': () => ['<first zone>', '<second zone>'],
     'Fn::Base64': (text: unknown) => go(text),
     Condition: (name: string) => go(body.Conditions?.[name]),
   };

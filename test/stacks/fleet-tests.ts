@@ -52,7 +52,7 @@ export function testFleet(stacks: () => Synthesized): void {
     }
   });
 
-  test('is all Spot, by price and capacity, rebalances, and is empty at rest without a capacity that a deploy would reset', () => {
+  test('is all Spot, the chosen type first where there is capacity, rebalances, and is empty at rest without a capacity that a deploy would reset', () => {
     for (const { template } of both()) {
       template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
         MinSize: '0',
@@ -63,7 +63,7 @@ export function testFleet(stacks: () => Synthesized): void {
           InstancesDistribution: {
             OnDemandBaseCapacity: 0,
             OnDemandPercentageAboveBaseCapacity: 0,
-            SpotAllocationStrategy: 'price-capacity-optimized',
+            SpotAllocationStrategy: 'capacity-optimized-prioritized',
           },
         },
       });
@@ -107,6 +107,46 @@ export function testFleet(stacks: () => Synthesized): void {
       expect.stringContaining('.dynamodb'),
       expect.stringContaining('.s3'),
     ]);
+  });
+
+  test.each([
+    ['', ['<first zone>', '<second zone>']],
+    ['eu-west-1c', ['eu-west-1c']],
+    ['eu-west-1c,eu-west-1a', ['eu-west-1c', 'eu-west-1a']],
+    ['a,b,c', ['a', 'b', 'c']],
+    ['a,b,c,d,e,f', ['a', 'b', 'c', 'd', 'e', 'f']],
+  ])('with the zones "%s" the group spans a subnet with a way out in each of %j', (Zones, wanted) => {
+    const { body } = stacks().own;
+    const there = (type: string) =>
+      resourcesOf(body, type)
+        .filter(([, { Condition }]) => Condition === undefined || evaluate(body, { Condition }, { Zones }) === true)
+        .map(([id, { Properties }]) => [`<${id}>`, evaluate(body, Properties, { Zones }) as Record<string, string>] as const);
+    const subnets = new Map<string, Record<string, string>>(there('AWS::EC2::Subnet'));
+    const zonesOf = (ids: readonly string[]) => ids.map((id) => subnets.get(id)?.['AvailabilityZone']);
+    const [[, group] = []] = resourcesOf(body, 'AWS::AutoScaling::AutoScalingGroup');
+    const { VPCZoneIdentifier } = evaluate(body, group?.Properties, { Zones }) as { VPCZoneIdentifier: string[] };
+    expect(zonesOf(VPCZoneIdentifier)).toEqual(wanted);
+    expect(subnets.size).toBe(wanted.length);
+    const routed = there('AWS::EC2::SubnetRouteTableAssociation').map(([, { SubnetId }]) => SubnetId ?? '');
+    expect(routed.toSorted()).toEqual(VPCZoneIdentifier.toSorted());
+    // The group waits for all of them.
+    const awaited = evaluate(body, group?.Metadata?.['WayOut'], { Zones }) as string[];
+    expect(awaited.toSorted()).toEqual(
+      there('AWS::EC2::SubnetRouteTableAssociation')
+        .map(([id]) => id)
+        .toSorted(),
+    );
+  });
+
+  test('no two subnets share an address, and none that was there before has another', () => {
+    const blocks = resourcesOf(stacks().own.body, 'AWS::EC2::Subnet').map(([, { Properties }]) => String(Properties?.['CidrBlock']));
+    expect(blocks.slice(0, 2)).toEqual(['10.83.0.0/18', '10.83.64.0/18']);
+    const ranges = blocks.map((block) => {
+      const [, third, bits] = /^10\.83\.(\d+)\.0\/(\d+)$/.exec(block) ?? [];
+      return [Number(third), Number(third) + 2 ** (24 - Number(bits))] as const;
+    });
+    const sorted = ranges.toSorted(([a], [b]) => a - b);
+    for (const [at, [, end]] of sorted.entries()) expect(end).toBeLessThanOrEqual(sorted[at + 1]?.[0] ?? 256);
   });
 
   test('in an existing VPC, subnets, security group and key come straight from the parameters, and no network is made', () => {

@@ -24,7 +24,7 @@ export function testTriggers(stacks: () => Synthesized): void {
           MaximumRetryAttempts: 10,
           MaximumRecordAgeInSeconds: 6 * 60 * 60,
           // Tasks are counted into the rows of their request: two batches of one request would race for them.
-          ParallelizationFactor: functionOf(mapping) === 'Aggregate' ? 1 : 10,
+          ParallelizationFactor: functionOf(mapping) === 'Aggregate' ? 1 : { Ref: 'SharesAtOnce' },
           StartingPosition: 'TRIM_HORIZON',
           DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': [expect.stringMatching(/^QueuesFailed/), 'Arn'] } } },
         });
@@ -58,7 +58,7 @@ export function testTriggers(stacks: () => Synthesized): void {
       for (const mapping of mappings) {
         expect(mapping).toMatchObject({
           FunctionResponseTypes: ['ReportBatchItemFailures'],
-          ScalingConfig: { MaximumConcurrency: expect.any(Number) },
+          ScalingConfig: { MaximumConcurrency: functionOf(mapping) === 'DeadLetter' ? 2 : { Ref: 'SharesAtOnce' } },
         });
       }
     }

@@ -8,12 +8,12 @@ const LOCAL_NAMES: ReadonlySet<string> = new Set(['StageName', 'PolicyName', 'Me
 export function testUserInterface(stacks: () => Synthesized): void {
   const bodies = () => [stacks().own.body, stacks().existing.body];
 
-  test('both stacks have the same five parameters with their defaults', () => {
+  test('both stacks have the same parameters with their defaults', () => {
     for (const { Parameters } of bodies()) {
-      const defaults = ['envName', 'ShowSuccessUrls', 'InstanceType', 'ThreadNumber', 'MaxInstances'].map(
+      const defaults = ['envName', 'ShowSuccessUrls', 'InstanceType', 'ThreadNumber', 'MaxInstances', 'SharesAtOnce', 'alarmEmail'].map(
         (name) => Parameters[name]?.['Default'],
       );
-      expect(defaults).toEqual(['prod', 'false', 'm6g.large', 6, 100]);
+      expect(defaults).toEqual(['prod', 'false', 'm6g.large', 6, 100, 2, '']);
     }
   });
 
@@ -62,11 +62,22 @@ export function testUserInterface(stacks: () => Synthesized): void {
 
   test("both endpoint outputs are the stage's base URL with its final slash, and the key's output is its ARN", () => {
     for (const body of bodies()) {
-      expect(Object.keys(body.Outputs).toSorted()).toEqual(['PrewarmStatusApiEndpoint', 'prewarmapiEndpoint', 'prewarmapikeyoutput']);
+      expect(Object.keys(body.Outputs).toSorted()).toEqual([
+        'DashboardUrl',
+        'PrewarmStatusApiEndpoint',
+        'ReadKeyCommand',
+        'prewarmapiEndpoint',
+        'prewarmapikeyoutput',
+      ]);
       const value = (name: string) => String(evaluate(body, body.Outputs[name]?.Value, {}));
       expect(value('prewarmapiEndpoint')).toMatch(/^https:\/\/<\w+>\.execute-api\.<AWS::Region>\.<AWS::URLSuffix>\/<\w+>\/$/);
       expect(value('PrewarmStatusApiEndpoint')).toBe(value('prewarmapiEndpoint'));
       expect(value('prewarmapikeyoutput')).toMatch(/^arn:<AWS::Partition>:apigateway:<AWS::Region>::\/apikeys\/<\w+>$/);
+      const [, keyId] = /apikeys\/(<\w+>)$/.exec(value('prewarmapikeyoutput')) ?? [];
+      expect(value('ReadKeyCommand')).toBe(
+        `aws apigateway get-api-key --region <AWS::Region> --api-key ${keyId} --include-value --query value --output text`,
+      );
+      expect(value('DashboardUrl')).toMatch(/^https:\/\/<AWS::Region>\.console\.aws\.amazon\.com\/cloudwatch\/.*dashboard\/prewarm_prod$/);
     }
   });
 
