@@ -14,7 +14,7 @@ const FAILURES = {
 
 /** Answers that every keyed route may give. */
 export const keyed = {
-  403: json(messageSchema, 'The key is missing or wrong'),
+  403: json(messageSchema, 'The key is missing or wrong, or may only ask'),
   503: json(failureSchema, 'The storage does not work; nothing was lost, try again later'),
 };
 

@@ -1,3 +1,4 @@
+import type { KeyHolder } from './api-keys.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
 import type { FailureSummary } from '../core/pipeline/summarise-failures.ts';
@@ -28,6 +29,17 @@ interface ApiLog {
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
+/** A request that came without a right key, and is answered with 4xx. */
+export interface RefusedRequest {
+  readonly method: string;
+  readonly route: string;
+  readonly status: number;
+  readonly ms: number;
+  readonly request: Request;
+  /** What delivered it. */
+  readonly platform: unknown;
+}
+
 /** All that the HTTP API runs on; the same for a server on one machine and for a function in AWS. */
 export interface ApiDeps {
   readonly store: RequestStore;
@@ -39,10 +51,14 @@ export interface ApiDeps {
   readonly domains: Pick<PopResolver, 'findDistribution'> | null;
   readonly catalogue: PopCatalogue;
   /**
-   * Name of the key that a request came with; null: it is none. `platform` is what delivered the request, told beside it: nothing
+   * Whose key a request came with; null: it came with none. `platform` is what delivered the request, told beside it: nothing
    * that a client sends reaches it.
    */
-  readonly keyNameOf: (request: Request, platform: unknown) => string | null;
+  readonly keyOf: (request: Request, platform: unknown) => KeyHolder | null;
+  /** Told of each refusal of a request without a right key, which is answered when it resolves. Absent: they are logged as all others. */
+  readonly onRefused?: (refused: RefusedRequest) => Promise<void>;
+  /** Whether a key sees and ends its own requests only. */
+  readonly privateRequests?: boolean;
   readonly reportLinks: ReportLinks;
   /** Where clients reach the API, for its links; absent: where the client that asks has reached it. */
   readonly publicUrl?: string;

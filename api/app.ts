@@ -27,13 +27,16 @@ const KNOWN_METHODS = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POS
 
 const needsNoKey = (path: string) => path === '/healthz' || path === '/openapi.json' || path.startsWith('/reports/');
 
-function requireKey({ keyNameOf }: ApiDeps): MiddlewareHandler<ApiEnv> {
+const READ_ONLY = 'Forbidden: this key may only ask (its role is read); use a key with the role full';
+
+function requireKey({ keyOf }: ApiDeps): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     if (!needsNoKey(c.req.path)) {
-      const name = keyNameOf(c.req.raw, c.env);
+      const holder = keyOf(c.req.raw, c.env);
       // The gateway's own answer, the same for a missing and a wrong key.
-      if (name === null) return c.json({ message: 'Forbidden' }, 403);
-      c.set('keyName', name);
+      if (holder === null) return c.json({ message: 'Forbidden' }, 403);
+      c.set('keyName', holder.name);
+      if (holder.role === 'read' && c.req.method !== 'GET' && c.req.method !== 'HEAD') return c.json({ message: READ_ONLY }, 403);
     }
     return next();
   };
@@ -59,7 +62,7 @@ function addAnswerHeaders(): MiddlewareHandler<ApiEnv> {
   };
 }
 
-function observe({ log }: ApiDeps, metrics: Metrics): MiddlewareHandler<ApiEnv> {
+function observe({ log, onRefused }: ApiDeps, metrics: Metrics): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const start = performance.now();
     await next();
@@ -67,6 +70,10 @@ function observe({ log }: ApiDeps, metrics: Metrics): MiddlewareHandler<ApiEnv> 
     const route = routeOf(c.req.path);
     const method = KNOWN_METHODS.has(c.req.method) ? c.req.method : 'other';
     metrics.observe(route, method, c.res.status, ms / 1000);
+    if (onRefused !== undefined && c.get('keyName') === undefined && c.res.status >= 400 && c.res.status < 500) {
+      const told = { method, route, status: c.res.status, ms: Math.round(ms * 10) / 10 };
+      return onRefused({ ...told, request: c.req.raw, platform: c.env });
+    }
     const fields = { method, route, status: c.res.status, ms: Math.round(ms * 10) / 10, key: c.get('keyName') };
     // Polling would drown everything else.
     if (method === 'GET' && c.res.status < 400) log.debug(fields, 'answered');

@@ -72,7 +72,7 @@ function parseBody(body: unknown): InstancesBody {
 }
 
 async function changeRequest(deps: ApiDeps, id: string, { DesiredCapacity: agents, force_stop: stop }: InstancesBody, by: string) {
-  const row = await findRequest(deps, id, 'req_id');
+  const row = await findRequest(deps, id, 'req_id', by);
   if (stop === true) {
     await deps.pipeline.end(row.id, 'STOPPED', `stopped by ${by}`);
     return;

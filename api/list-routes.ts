@@ -10,7 +10,7 @@ import type { ApiDeps } from './api-deps.ts';
 import type { ApiApp } from './api-env.ts';
 import { requestListSchema, urlStatusSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
-import { findRequest } from './find-request.ts';
+import { findRequest, mayKnow } from './find-request.ts';
 import { queryOf } from './query.ts';
 import { createRecent } from './recent.ts';
 
@@ -90,19 +90,29 @@ async function readPage({ store }: Pick<ApiDeps, 'store'>, limit: number, after:
   }
 }
 
+/** The next page that holds a request which the key may know of; clients take an empty page for the end. */
+async function readOwnPage(deps: ApiDeps, limit: number, after: string | undefined, keyName: string): Promise<RequestPage> {
+  let page = await readPage(deps, limit, after);
+  for (;;) {
+    const requests = page.requests.filter((row) => mayKnow(deps, row, keyName));
+    if (requests.length > 0 || page.next === null) return { ...page, requests };
+    page = await readPage(deps, limit, page.next);
+  }
+}
+
 export function addListRoutes(app: ApiApp, deps: ApiDeps): void {
   const urlStatus = createRecent(deps.clock, (row) => viewUrlStatus(deps, row));
 
   app.openapi(listRoute, async (c) => {
     const { limit = PAGE, after } = c.req.valid('query');
-    const page = await readPage(deps, limit, after);
+    const page = await readOwnPage(deps, limit, after, c.get('keyName'));
     const now = deps.clock.now();
     const requests = page.requests.map((row) => summarise(row, now));
     return c.json({ requests, next: page.next, timestamp: formatTimestamp(now) }, 200);
   });
 
   app.openapi(statusRoute, async (c) => {
-    const row = await findRequest(deps, c.req.valid('query').requestID, 'requestID');
+    const row = await findRequest(deps, c.req.valid('query').requestID, 'requestID', c.get('keyName'));
     const view = await urlStatus(row);
     return c.json(
       {

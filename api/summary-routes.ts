@@ -1,12 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 import { formatTimestamp } from '../core/clock.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { summariseFailures } from '../core/pipeline/summarise-failures.ts';
 import { isEnded } from '../core/request.ts';
 import type { ApiDeps } from './api-deps.ts';
-import type { ApiApp, ApiEnv } from './api-env.ts';
+import type { ApiApp } from './api-env.ts';
 import { messageSchema, summarySchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import { findRequest } from './find-request.ts';
@@ -52,7 +51,6 @@ const reportRoute = createRoute({
 const EXPIRED = 'This link has ended; GET /summary answers a new one';
 
 interface PresentedLink {
-  readonly id: string;
   readonly expires: string | undefined;
   readonly token: string | undefined;
   readonly outcome: string | undefined;
@@ -60,13 +58,8 @@ interface PresentedLink {
 
 const LINK_REMEDY = 'is missing; take the link from /summary as it is';
 
-/** Why a report is not given; null: it is, since the link is right or, where there is none, the key is. Throws InvalidInput for half a link. */
-function linkFault(
-  { reportLinks, keyNameOf }: ApiDeps,
-  { req, env }: Context<ApiEnv>,
-  { id, expires, token, outcome = '' }: PresentedLink,
-): 'wrong' | 'expired' | null {
-  if (expires === undefined && token === undefined) return keyNameOf(req.raw, env) === null ? 'wrong' : null;
+/** What is wrong with a link's token; null: nothing. Throws InvalidInput for half a link. */
+function linkFault({ reportLinks }: ApiDeps, id: string, { expires, token, outcome = '' }: PresentedLink): 'wrong' | 'expired' | null {
   if (expires === undefined || token === undefined)
     throw new InvalidInput([inputFault(expires === undefined ? 'expires' : 'token', '', LINK_REMEDY)]);
   return reportLinks.check(id, { expires, token, outcome });
@@ -76,7 +69,7 @@ export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
   const summaryOf = createRecent(deps.clock, async (row) => (await deps.keptSummary?.(row.id)) ?? summariseFailures(deps, row));
 
   app.openapi(summaryRoute, async (c) => {
-    const row = await findRequest(deps, c.req.valid('query').req_id, 'req_id');
+    const row = await findRequest(deps, c.req.valid('query').req_id, 'req_id', c.get('keyName'));
     if (!isEnded(row.status)) {
       throw new PrewarmError(
         'conflict',
@@ -101,10 +94,12 @@ export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
 
   app.openapi(reportRoute, async (c) => {
     const { req_id: id } = c.req.valid('param');
-    const { expires, token, outcome } = c.req.valid('query');
-    const fault = linkFault(deps, c, { id, expires, token, outcome });
+    const { outcome, ...link } = c.req.valid('query');
+    const hasLink = link.expires !== undefined || link.token !== undefined;
+    const holder = hasLink ? null : deps.keyOf(c.req.raw, c.env);
+    const fault = hasLink ? linkFault(deps, id, { expires: link.expires, token: link.token, outcome }) : holder === null ? 'wrong' : null;
     if (fault !== null) return c.json({ message: fault === 'expired' ? EXPIRED : 'Forbidden' }, 403);
-    const row = await findRequest(deps, id, 'req_id');
+    const row = await findRequest(deps, id, 'req_id', holder?.name ?? null);
     if (!deps.reportLinks.servesReports)
       throw new PrewarmError('not_found', `req_id: the report of ${row.id} is not given here; take the link that GET /summary answers`);
     if (!isEnded(row.status)) throw new PrewarmError('conflict', `request ${row.id} has not ended yet`);

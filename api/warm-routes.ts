@@ -136,11 +136,11 @@ export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readProgress: ReadProg
 
   app.openapi(progressRoute, async (c) => {
     const { req_id: id, detail } = c.req.valid('query');
-    return c.json(await readProgress(await findRequest(deps, id, 'req_id'), detail === 'pops'), 200);
+    return c.json(await readProgress(await findRequest(deps, id, 'req_id', c.get('keyName')), detail === 'pops'), 200);
   });
 
   app.openapi(cancelRoute, async (c) => {
-    const row = await findRequest(deps, c.req.valid('query').req_id, 'req_id');
+    const row = await findRequest(deps, c.req.valid('query').req_id, 'req_id', c.get('keyName'));
     const ended = await deps.pipeline.end(row.id, 'STOPPED', `cancelled by ${c.get('keyName')}`);
     return c.json(await readProgress(ended ?? row, false), 200);
   });

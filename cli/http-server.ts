@@ -10,6 +10,8 @@ import { inputFault } from '../core/input-fault.ts';
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Longer than pollers pause, so that they keep their connection. */
 const KEEP_ALIVE_MS = 65_000;
+/** Beyond them a connection is closed at once: those who poll keep theirs, and nobody without a key takes all the memory. */
+const MAX_CONNECTIONS = 1000;
 /** What is being answered when the server stops may take this long. */
 const DRAIN_MS = 5000;
 
@@ -38,6 +40,7 @@ export async function openHttpServer(app: ApiApp, options: { readonly host: stri
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     void listener(request, response);
   });
+  server.maxConnections = MAX_CONNECTIONS;
   server.on('clientError', answerMalformed);
   server.listen(options.port, options.host);
   try {

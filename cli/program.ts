@@ -45,7 +45,7 @@ Examples:
   $ prewarm serve --data-dir warm.d                      makes an API key and shows it once
   $ prewarm serve --port 0 --json                        any free port; the first line tells it: {"url":"http://127.0.0.1:PORT"}
   $ prewarm serve --keep-warm routes.json                [{"host": "api.example.com", "path": "/time", "pops": ["HKG62-C1"], "per_minute": 60}]
-  $ prewarm serve --host 0.0.0.0 --api-key ci=KEY1 --api-key launch=KEY2 --data-dir /var/lib/prewarm`;
+  $ prewarm serve --host 0.0.0.0 --api-key-file /etc/prewarm/keys --data-dir /var/lib/prewarm`;
 
 const COMPLETION_EXAMPLES = `
 Examples:
@@ -99,14 +99,23 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     .command('serve')
     .summary('serve the HTTP API from this machine')
     .description('Serves the HTTP API, and warms what it is asked for from this machine, until it is ended by SIGTERM or Ctrl-C.')
-    .option('--host <ADDRESS>', 'address to listen at; one that other machines reach needs an --api-key (default: 127.0.0.1)')
+    .option(
+      '--host <ADDRESS>',
+      'address to listen at; one that other machines reach needs keys of 20 characters or more (default: 127.0.0.1)',
+    )
     .option('--port <N>', 'port to listen at, 0 for any that is free (default: 8787)')
     .option('--data-dir <DIR>', 'keep the state there (default: a temporary one)')
     .option(
       '--api-key <[NAME=]KEY>',
-      'key that clients send as x-api-key (repeatable; default: PREWARM_API_KEY, or made and shown once)',
+      'key that clients send as x-api-key (repeatable; other users of the machine see the command line; default: PREWARM_API_KEYS, PREWARM_API_KEY, or made and shown once)',
       collectOption,
     )
+    .option(
+      '--api-key-file <FILE>',
+      'keys in a file that only this user may read: lines name=KEY, or name:read=KEY for one that may only ask',
+    )
+    .option('--private-requests', 'a key sees and ends the requests that it made, and no others')
+    .option('--trust-proxy', 'the log takes who asks from the last X-Forwarded-For, which the proxy before the server sets')
     .option('--max-agents <N>', 'most agent processes at a time (default: one a core)')
     .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
     .option(

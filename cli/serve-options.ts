@@ -1,32 +1,31 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import type { NamedKey } from '../api/api-keys.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
 import { dailyBudgetFaults } from '../core/keep-warm/budget.ts';
 import type { RouteInput } from '../core/keep-warm/validate-route.ts';
-import { DEFAULT_KEY_NAME, parseApiKeys } from './api-key-options.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { readKeepWarmFile } from './keep-warm-file.ts';
-import { isLoopback } from './loopback.ts';
 import { maxPerDayFlag } from './keep-warm-options.ts';
 import { endpointFlag, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
+import { readServeKeys, type ServeKeys } from './serve-keys.ts';
 
 /** What `prewarm serve` is to do. Everything in it is valid. */
-export interface ServeOptions {
+export interface ServeOptions extends ServeKeys {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
   /** Null: a temporary directory. */
   readonly dataDir: string | null;
-  /** Empty: one is made. */
-  readonly keys: readonly NamedKey[];
   /** Most agent processes at a time. */
   readonly maximumAgents: number;
   /** Downloads in flight per agent; null: each finds its own number. */
   readonly concurrency: number | null;
   readonly invalidationEndpoint: string | null;
   readonly showSuccessUrls: boolean;
+  /** A key sees and ends its own requests only. */
+  readonly privateRequests: boolean;
+  /** The proxy before the server says who asks. */
+  readonly trustProxy: boolean;
   /** Where clients reach the server, without a final slash; null: where each of them has reached it. */
   readonly publicUrl: string | null;
   /** Lets `notify_url` lead to private and reserved addresses. */
@@ -47,6 +46,9 @@ const FLAGS = {
   port: wholeNumber(0, 65_535),
   dataDir: textFlag('the path of a directory'),
   apiKey: z.array(z.string()),
+  apiKeyFile: textFlag('the path of a file'),
+  privateRequests: yesFlag,
+  trustProxy: yesFlag,
   maxAgents: wholeNumber(1, MAX_AGENTS),
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
   invalidationEndpoint: endpointFlag,
@@ -57,14 +59,6 @@ const FLAGS = {
   keepWarmMaxPerDay: maxPerDayFlag,
   json: yesFlag,
 } as const;
-
-/** Keys from the flags, or from the environment where there is no flag. */
-function readKeys(flags: readonly string[] | undefined, env: NodeJS.ProcessEnv, faults: InputFault[]): readonly NamedKey[] {
-  if (flags !== undefined) return parseApiKeys('--api-key', flags, faults);
-  const key = env['PREWARM_API_KEY'] ?? '';
-  // The same variable gives clients the key they send, so it holds a key and no name.
-  return key === '' ? [] : parseApiKeys('PREWARM_API_KEY', [`${DEFAULT_KEY_NAME}=${key}`], faults);
-}
 
 function readKeepWarm(
   { keepWarm, keepWarmMaxPerDay }: { readonly keepWarm: string | undefined; readonly keepWarmMaxPerDay: number | undefined },
@@ -84,12 +78,7 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
   const faults: InputFault[] = [];
   const flags = parseFlags(FLAGS, raw, faults);
   const host = flags.host ?? DEFAULT_HOST;
-  const keys = readKeys(flags.apiKey, env, faults);
-  if (!isLoopback(host) && keys.length === 0 && faults.length === 0) {
-    faults.push(
-      inputFault('--host', host, 'can be reached from other machines; give a key of your own (--api-key KEY), or leave it at 127.0.0.1'),
-    );
-  }
+  const keys = readServeKeys({ host, apiKey: flags.apiKey, apiKeyFile: flags.apiKeyFile }, env, faults);
   const keepWarm = readKeepWarm(flags, faults);
   const edge = readEdgeOptions(raw, faults);
   if (faults.length > 0) throw new InvalidInput(faults);
@@ -97,11 +86,13 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
     host,
     port: flags.port ?? DEFAULT_PORT,
     dataDir: flags.dataDir ?? null,
-    keys,
+    ...keys,
     maximumAgents: flags.maxAgents ?? availableParallelism(),
     concurrency: flags.concurrency ?? null,
     invalidationEndpoint: flags.invalidationEndpoint ?? null,
     showSuccessUrls: flags.showSuccessUrls ?? false,
+    privateRequests: flags.privateRequests ?? false,
+    trustProxy: flags.trustProxy ?? false,
     publicUrl: flags.publicUrl?.replace(/[/?#]*$/, '') ?? null,
     allowPrivateNotify: flags.allowPrivateNotify ?? false,
     keepWarm,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { createApiKeys } from '../api/api-keys.ts';
+import { type ApiKeys, createApiKeys } from '../api/api-keys.ts';
 import { createApiApp } from '../api/app.ts';
 import { createReportLinks } from '../api/report-links.ts';
 import { type DataDir, openDataDir } from '../adapters/embedded/data-dir.ts';
@@ -11,12 +11,14 @@ import { createNotifier } from '../adapters/http/notifier.ts';
 import { systemClock } from '../core/clock.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import packageFile from '../package.json' with { type: 'json' };
+import { watchApiKeys } from './api-key-file.ts';
 import { DEFAULT_KEY_NAME } from './api-key-options.ts';
 import { createInvalidationCheck, createLazyInvalidations, createResolver } from './edge-access.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
 import { createEndNotices, type EndNotices } from './end-notices.ts';
 import type { RawOptions } from './flags.ts';
 import { openHttpServer } from './http-server.ts';
+import { createRefusals, type Refusals } from './refusals.ts';
 import { openServedKeepWarm, type ServedKeepWarm } from './serve-keep-warm.ts';
 import { keepSecret } from './secret-file.ts';
 import { type ServeOptions, parseServeOptions } from './serve-options.ts';
@@ -76,7 +78,8 @@ async function serveUntilStopped(context: ServeContext): Promise<void> {
   const system = await openSystem(context, notices);
   try {
     const keptWarm = await openKeptWarm(context, system);
-    const server = await openHttpServer(createApp(context, system, keptWarm), options).catch(async (error: unknown) => {
+    const refusals = createRefusals(context.log, options);
+    const server = await openHttpServer(createApp(context, { system, keptWarm, refusals }), options).catch(async (error: unknown) => {
       await keptWarm.close();
       throw error;
     });
@@ -91,6 +94,7 @@ async function serveUntilStopped(context: ServeContext): Promise<void> {
       clearInterval(reconciling);
       await keptWarm.close();
       await server.close();
+      refusals.close();
     }
   } finally {
     await notices.close();
@@ -124,19 +128,26 @@ function openKeptWarm({ options, log, stopped }: ServeContext, { resolver }: Emb
   return openServedKeepWarm({ inputs: options.keepWarm, edge: options.edge, resolver, log, onFatal: stopped.reject });
 }
 
+interface AppParts {
+  readonly system: EmbeddedSystem;
+  readonly keptWarm: ServedKeepWarm;
+  readonly refusals: Refusals;
+}
+
 function createApp(
   { options, dataDir, log }: ServeContext,
-  { stores, pipeline, fleet, resolver }: EmbeddedSystem,
-  keptWarm: ServedKeepWarm,
+  { system: { stores, pipeline, fleet, resolver }, keptWarm, refusals }: AppParts,
 ) {
-  const keys = createApiKeys(options.keys.length > 0 ? options.keys : [makeKey(dataDir)]);
+  const keys = openKeys(options, dataDir, log);
   return createApiApp({
     ...stores,
     pipeline,
     fleet,
     domains: options.edge.edgeMap === null ? resolver : null,
     catalogue: popCatalogue(),
-    keyNameOf: (request) => keys.nameOf(request.headers.get('x-api-key') ?? ''),
+    keyOf: (request) => keys.holderOf(request.headers.get('x-api-key') ?? ''),
+    onRefused: (refused) => refusals.refused(refused),
+    privateRequests: options.privateRequests,
     reportLinks: createReportLinks(Buffer.from(keepSecret(join(dataDir.path, 'report-secret')).secret), systemClock),
     clock: systemClock,
     log,
@@ -151,6 +162,11 @@ function createApp(
   });
 }
 
+function openKeys({ keys, watched }: ServeOptions, dataDir: DataDir, log: ServerLog['log']): ApiKeys {
+  if (watched !== null) return watchApiKeys(watched, log);
+  return createApiKeys(keys.length > 0 ? keys : [makeKey(dataDir)]);
+}
+
 /** Shown when it is made, and never again. */
 function makeKey(dataDir: DataDir) {
   const path = join(dataDir.path, 'api-key');
@@ -158,7 +174,7 @@ function makeKey(dataDir: DataDir) {
   process.stderr.write(
     isNew ? `prewarm: the API key, made now and shown this once: ${secret}\n` : `prewarm: the API key is the one in ${path}\n`,
   );
-  return { name: DEFAULT_KEY_NAME, key: secret };
+  return { name: DEFAULT_KEY_NAME, role: 'full' as const, key: secret };
 }
 
 function announce({ options, dataDir, log }: ServeContext, url: string): void {

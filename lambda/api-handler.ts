@@ -1,6 +1,7 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyResult, Context } from 'aws-lambda';
 import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
 import type { ApiDeps } from '../api/api-deps.ts';
+import type { KeyHolder } from '../api/api-keys.ts';
 import { createApiApp } from '../api/app.ts';
 
 /** Where the gateway does not say which key it was. */
@@ -13,8 +14,8 @@ interface Platform {
 }
 
 /** The gateway has checked the key already, and says which one it was; a header would be the client's own word. */
-function keyNameOf(_request: Request, platform: unknown): string {
-  return (platform as Platform).requestContext?.identity?.apiKeyId || UNNAMED_KEY;
+function keyOf(_request: Request, platform: unknown): KeyHolder {
+  return { name: (platform as Platform).requestContext?.identity?.apiKeyId || UNNAMED_KEY, role: 'full' };
 }
 
 /** The route below the stage and whatever base path a domain of one's own has. */
@@ -35,8 +36,8 @@ function restoreBody({ body, isBase64Encoded }: APIGatewayProxyEvent): Pick<APIG
 }
 
 /** The HTTP API behind API Gateway's REST proxy. */
-export function createApiHandler(deps: Omit<ApiDeps, 'keyNameOf'>) {
-  const answer = handle(createApiApp({ ...deps, keyNameOf }));
+export function createApiHandler(deps: Omit<ApiDeps, 'keyOf'>) {
+  const answer = handle(createApiApp({ ...deps, keyOf }));
   return async (event: APIGatewayProxyEvent, context: Context): Promise<APIGatewayProxyResult> => {
     const request = { ...event, ...restoreBody(event), path: routePath(event) };
     return (await answer(request as unknown as LambdaEvent, context as unknown as LambdaContext)) as APIGatewayProxyResult;

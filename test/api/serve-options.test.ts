@@ -31,20 +31,25 @@ test('the API is served to this machine only, unless a key of its own is given',
   for (const host of ['0.0.0.0', '::', '192.168.1.4', 'example.com', '127.example.com'])
     expect(faultsOf({ host })).toEqual([`--host ${host}`]);
   for (const host of ['127.0.0.1', '127.3.2.1', 'localhost', '::1']) expect(faultsOf({ host })).toEqual([]);
-  expect(faultsOf({ host: '0.0.0.0', apiKey: ['k'] })).toEqual([]);
-  expect(faultsOf({ host: '0.0.0.0' }, { PREWARM_API_KEY: 'k' })).toEqual([]);
+  const long = 'k'.repeat(20);
+  expect(faultsOf({ host: '0.0.0.0', apiKey: [long] })).toEqual([]);
+  expect(faultsOf({ host: '0.0.0.0' }, { PREWARM_API_KEY: long })).toEqual([]);
+  expect(faultsOf({ host: '127.0.0.1', apiKey: ['k'] })).toEqual([]);
+  expect(faultsOf({ host: '0.0.0.0', apiKey: ['k'.repeat(19), `ci=${'k'.repeat(19)}`] })).toEqual(['--api-key default', '--api-key ci']);
+  expect(faultsOf({ host: '0.0.0.0' }, { PREWARM_API_KEY: 'k' })).toEqual(['PREWARM_API_KEY default']);
+  expect(faultsOf({ host: '0.0.0.0' }, { PREWARM_API_KEYS: `a=${long},b=k` })).toEqual(['PREWARM_API_KEYS b']);
   expect(faultsOf({ host: '0.0.0.0' }, { PREWARM_API_KEY: '' })).toEqual(['--host 0.0.0.0']);
 });
 
 test('keys have names, and no fault shows a key', () => {
   const keysOf = (...apiKey: string[]) => parseServeOptions({ apiKey }, {}).keys;
-  expect(keysOf('secret')).toEqual([{ name: 'default', key: 'secret' }]);
+  expect(keysOf('secret')).toEqual([{ name: 'default', role: 'full', key: 'secret' }]);
   expect(keysOf('ci=one', 'launch.2=two=2')).toEqual([
-    { name: 'ci', key: 'one' },
-    { name: 'launch.2', key: 'two=2' },
+    { name: 'ci', role: 'full', key: 'one' },
+    { name: 'launch.2', role: 'full', key: 'two=2' },
   ]);
-  expect(keysOf('c2VjcmV0==')).toEqual([{ name: 'default', key: 'c2VjcmV0==' }]);
-  expect(parseServeOptions({}, { PREWARM_API_KEY: 'ci=one' }).keys).toEqual([{ name: 'default', key: 'ci=one' }]);
+  expect(keysOf('c2VjcmV0==')).toEqual([{ name: 'default', role: 'full', key: 'c2VjcmV0==' }]);
+  expect(parseServeOptions({}, { PREWARM_API_KEY: 'ci=one' }).keys).toEqual([{ name: 'default', role: 'full', key: 'ci=one' }]);
   expect(faultsOf({ apiKey: ['ci=one', 'ci=two'] })).toEqual(['--api-key ci']);
   expect(faultsOf({ apiKey: ['ci=with blank', ''] })).toEqual(['--api-key ', '--api-key ']);
   expect(faultsOf({ port: '65536', maxAgents: '0', concurrency: 'x', dataDir: ' ' })).toHaveLength(4);
@@ -52,10 +57,17 @@ test('keys have names, and no fault shows a key', () => {
 
 test('the key that is presented decides the name, and anything else is none', () => {
   const keys = createApiKeys([
-    { name: 'a', key: 'one' },
-    { name: 'b', key: 'two' },
+    { name: 'a', role: 'full', key: 'one' },
+    { name: 'b', role: 'read', key: 'two' },
   ]);
-  expect(['one', 'two', 'on', 'onee', '', 'ONE'].map((key) => keys.nameOf(key))).toEqual(['a', 'b', null, null, null, null]);
+  expect(['one', 'two', 'on', 'onee', '', 'ONE'].map((key) => keys.holderOf(key)?.name ?? null)).toEqual([
+    'a',
+    'b',
+    null,
+    null,
+    null,
+    null,
+  ]);
 });
 
 test('JSON is read as it is, with names in strings and escapes among them', () => {
