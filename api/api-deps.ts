@@ -64,6 +64,8 @@ export interface ApiDeps {
   readonly publicUrl?: string;
   /** What failed of an ended request, where that has been worked out already; null: not yet. Absent: nothing is kept. */
   readonly keptSummary?: (requestId: string) => Promise<FailureSummary | null>;
+  /** Names of the distributions that may be warmed, or aliases of theirs; absent or empty: any. */
+  readonly allowedDomains?: readonly string[];
   /** Why nothing of this distribution can be invalidated here, and what to write instead; null: it can be. */
   readonly invalidationFault: (domain: string | null) => Promise<string | null>;
   /** The group's name in the answers that existing users' scripts read. */

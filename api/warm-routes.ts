@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { formatTimestamp } from '../core/clock.ts';
+import { type AskedDomain, domainFault } from '../core/allowed-domains.ts';
 import { domainQuestion } from '../core/domain-question.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { findDomain } from '../core/find-domain.ts';
@@ -104,6 +105,20 @@ async function domainOf({ domains }: ApiDeps, input: RequestInput): Promise<stri
   }
 }
 
+async function refuseForeignDomain({ allowedDomains = [], domains }: ApiDeps, asked: AskedDomain): Promise<void> {
+  const find = async (host: string) => {
+    try {
+      return (await domains?.findDistribution(host)) ?? null;
+    } catch (cause) {
+      // A name that cannot be looked up belongs to nothing that is allowed.
+      if (cause instanceof PrewarmError && cause.code === 'dns') return null;
+      throw cause;
+    }
+  };
+  const fault = await domainFault(allowedDomains, asked, find);
+  if (fault !== null) throw new InvalidInput([inputFault('cf_domain', fault.name, fault.message)]);
+}
+
 async function refuseInvalidation({ invalidationFault }: ApiDeps, domain: string | null): Promise<void> {
   const fault = await invalidationFault(domain);
   if (fault !== null) throw new InvalidInput([inputFault('need_invalidate', true, fault)]);
@@ -117,6 +132,7 @@ export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readProgress: ReadProg
     const body = await readJsonBody(c.req.raw);
     const input = parseRequestBody(body, deps.catalogue);
     const spec = settleDomain(input, await domainOf(deps, input), deps.catalogue);
+    await refuseForeignDomain(deps, { domain: spec.domain, hosts: input.hosts });
     if (spec.invalidate) await refuseInvalidation(deps, spec.domain);
     const madeBy = c.get('keyName');
     const id = await requestIdFor(deps, { name: madeBy, idempotencyKey: c.req.header(IDEMPOTENCY_HEADER) ?? null }, body);

@@ -40,10 +40,16 @@ export function createLazyInvalidations(endpoint: string | null): Invalidations 
   };
 }
 
-/** Why nothing can be invalidated, in words for the API's clients; null: it can be. */
-export function createInvalidationCheck(endpoint: string | null): () => Promise<string | null> {
+/**
+ * Why nothing can be invalidated, in words for the API's clients; null: it can be. The distributions of an account are invalidated
+ * only where the operator has said which (`isAllowed`); a simulated edge is named for that very purpose.
+ */
+export function createInvalidationCheck(endpoint: string | null, isAllowed: boolean): () => Promise<string | null> {
   return async () => {
     if (endpoint !== null) return null;
+    if (!isAllowed) {
+      return 'invalidating is off here; leave it out, or have the server started with --allow-domain and the name of the distribution (* for every one)';
+    }
     const { hasAwsCredentials } = await import('../adapters/aws/cloudfront-invalidations.ts');
     if (await hasAwsCredentials()) return null;
     return 'nothing can be invalidated here, since the server has no AWS credentials; leave it out, or start the server with some (AWS_PROFILE, AWS_ACCESS_KEY_ID)';

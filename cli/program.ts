@@ -114,6 +114,11 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
       '--api-key-file <FILE>',
       'keys in a file that only this user may read: lines name=KEY, or name:read=KEY for one that may only ask',
     )
+    .option(
+      '--allow-domain <NAME>',
+      'distribution that requests may warm and, with need_invalidate, invalidate (repeatable; * for every one; default: warm any, invalidate none)',
+      collectOption,
+    )
     .option('--private-requests', 'a key sees and ends the requests that it made, and no others')
     .option('--trust-proxy', 'the log takes who asks from the last X-Forwarded-For, which the proxy before the server sets')
     .option('--max-agents <N>', 'most agent processes at a time (default: one a core)')

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import { parseAllowedDomains } from '../core/allowed-domains.ts';
 import { dailyBudgetFaults } from '../core/keep-warm/budget.ts';
 import type { RouteInput } from '../core/keep-warm/validate-route.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
@@ -21,6 +23,8 @@ export interface ServeOptions extends ServeKeys {
   /** Downloads in flight per agent; null: each finds its own number. */
   readonly concurrency: number | null;
   readonly invalidationEndpoint: string | null;
+  /** Distributions that may be warmed and invalidated; empty: any may be warmed, and none of an account invalidated. */
+  readonly allowedDomains: readonly string[];
   readonly showSuccessUrls: boolean;
   /** A key sees and ends its own requests only. */
   readonly privateRequests: boolean;
@@ -52,6 +56,7 @@ const FLAGS = {
   maxAgents: wholeNumber(1, MAX_AGENTS),
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
   invalidationEndpoint: endpointFlag,
+  allowDomain: z.array(z.string()),
   showSuccessUrls: yesFlag,
   publicUrl: endpointFlag,
   allowPrivateNotify: yesFlag,
@@ -79,6 +84,9 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
   const flags = parseFlags(FLAGS, raw, faults);
   const host = flags.host ?? DEFAULT_HOST;
   const keys = readServeKeys({ host, apiKey: flags.apiKey, apiKeyFile: flags.apiKeyFile }, env, faults);
+  const allowedDomains = parseAllowedDomains(flags.allowDomain ?? [], '--allow-domain', faults);
+  if (flags.allowDomain !== undefined && allowedDomains.length === 0 && faults.length === 0)
+    faults.push(inputFault('--allow-domain', '', 'is empty; write the name of a distribution, or * for every one'));
   const keepWarm = readKeepWarm(flags, faults);
   const edge = readEdgeOptions(raw, faults);
   if (faults.length > 0) throw new InvalidInput(faults);
@@ -90,6 +98,7 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
     maximumAgents: flags.maxAgents ?? availableParallelism(),
     concurrency: flags.concurrency ?? null,
     invalidationEndpoint: flags.invalidationEndpoint ?? null,
+    allowedDomains,
     showSuccessUrls: flags.showSuccessUrls ?? false,
     privateRequests: flags.privateRequests ?? false,
     trustProxy: flags.trustProxy ?? false,

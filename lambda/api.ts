@@ -15,7 +15,7 @@ import { lazyDistributions, lazyEndingPorts, lazyLinks, lazyListStore, lazyQueue
 import { openRequestStore } from './ports/request-store.ts';
 import { createBucketReportLinks } from './report-links.ts';
 
-const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'taskQueueUrl', 'showSuccessUrls', 'edge']);
+const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'taskQueueUrl', 'showSuccessUrls', 'allowedDomains', 'edge']);
 const instruments = createInstruments('api', config);
 const store = openRequestStore(config);
 const lists = lazyListStore(config);
@@ -35,7 +35,8 @@ export const handler = instrument(
     catalogue: popCatalogue(),
     reportLinks: createBucketReportLinks({ store, lists, pipeline, links: lazyLinks(config) }),
     keptSummary: (requestId) => readEndSummary(lists, requestId),
-    invalidationFault: createInvalidationCheck(distributions),
+    invalidationFault: createInvalidationCheck(distributions, config.allowedDomains.length > 0),
+    allowedDomains: config.allowedDomains,
     groupName: config.group.groupName,
     clock: systemClock,
     log: instruments.log,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parseAllowedDomains } from '../core/allowed-domains.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 
@@ -65,6 +66,11 @@ const file =
     }
   };
 
+const domains =
+  (name: string): Read<readonly string[]> =>
+  (env, faults) =>
+    parseAllowedDomains((env[name] ?? '').split(','), name, faults);
+
 /** Several variables as one setting. */
 const group =
   <Shape extends Readonly<Record<string, Read<unknown>>>>(
@@ -91,6 +97,7 @@ const SETTINGS = {
   eventBus: text('PREWARM_EVENT_BUS'),
   topicArn: text('PREWARM_TOPIC_ARN'),
   showSuccessUrls: yes('PREWARM_SHOW_SUCCESS_URLS'),
+  allowedDomains: domains('PREWARM_ALLOWED_DOMAINS'),
   edge: group({
     dnsServer: optional('PREWARM_DNS_SERVER'),
     edgePort: whole('PREWARM_EDGE_PORT', MAX_PORT, 443),

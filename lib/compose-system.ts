@@ -33,7 +33,7 @@ const SHARE_TIMEOUT = Duration.minutes(5);
 
 /** Puts the whole system but its network into a stack. */
 export function composeSystem(stack: Stack, { parameters, placement, vpcEndpointId, retainData }: SystemProps): void {
-  const { envName, instanceType, maxInstances, threadNumber, showSuccessUrls } = parameters;
+  const { envName, instanceType, maxInstances, threadNumber, showSuccessUrls, allowedDomains } = parameters;
   const resources: SystemResources = {
     envName,
     groupName: `prewarm_asg_${envName}`,
@@ -45,7 +45,13 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
   };
   const fleet = addFleet(stack, resources, { placement, instanceType, maxInstances, threadNumber });
 
-  const functions = new Functions(stack, 'Functions', { resources, maxInstances, showSuccessUrls, shareTimeout: SHARE_TIMEOUT });
+  const functions = new Functions(stack, 'Functions', {
+    resources,
+    maxInstances,
+    showSuccessUrls,
+    allowedDomains,
+    shareTimeout: SHARE_TIMEOUT,
+  });
   new FleetRelease(stack, 'FleetRelease', { fleet, releaser: functions.shutdown.handler });
   new Triggers(stack, 'Triggers', { functions, resources, sharesAtOnce: parameters.sharesAtOnce });
   const requestApi = new RequestApi(stack, 'RequestApi', {

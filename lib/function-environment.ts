@@ -16,17 +16,19 @@ export type Variable =
   | 'PREWARM_SCHEDULE_ROLE_ARN'
   | 'PREWARM_EVENT_BUS'
   | 'PREWARM_TOPIC_ARN'
-  | 'PREWARM_SHOW_SUCCESS_URLS';
+  | 'PREWARM_SHOW_SUCCESS_URLS'
+  | 'PREWARM_ALLOWED_DOMAINS';
 
 export interface EnvironmentSource {
   readonly resources: SystemResources;
   readonly maxInstances: string;
   readonly showSuccessUrls: string;
+  readonly allowedDomains: string;
 }
 
 /** The wanted ones, and the environment's name, which every function puts beside its metrics. */
 export function createEnvironment(
-  { resources, maxInstances, showSuccessUrls }: EnvironmentSource,
+  { resources, maxInstances, showSuccessUrls, allowedDomains }: EnvironmentSource,
   wanted: readonly Variable[],
 ): Readonly<Record<string, string>> {
   const { tables, queues, schedules, notifications } = resources;
@@ -46,6 +48,7 @@ export function createEnvironment(
     PREWARM_EVENT_BUS: notifications.bus.eventBusName,
     PREWARM_TOPIC_ARN: notifications.requests.topicArn,
     PREWARM_SHOW_SUCCESS_URLS: showSuccessUrls,
+    PREWARM_ALLOWED_DOMAINS: allowedDomains,
   };
   return { PREWARM_ENV_NAME: resources.envName, ...Object.fromEntries(wanted.map((name) => [name, values[name]])) };
 }

@@ -108,7 +108,7 @@ export class Functions extends Construct {
       // API Gateway waits 29 s.
       timeout: Duration.seconds(29),
       memorySize: 1024,
-      variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_SHOW_SUCCESS_URLS'],
+      variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_SHOW_SUCCESS_URLS', 'PREWARM_ALLOWED_DOMAINS'],
       statements: [
         ...endRequests(this, resources),
         ...setTimers(resources),

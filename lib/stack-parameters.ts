@@ -4,6 +4,7 @@ import { CfnParameter, type Stack } from 'aws-cdk-lib';
 export interface StackParameters {
   readonly envName: string;
   readonly showSuccessUrls: string;
+  readonly allowedDomains: string;
   readonly instanceType: string;
   readonly threadNumber: string;
   readonly maxInstances: string;
@@ -36,6 +37,13 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
       default: 'false',
       allowedValues: ['true', 'false'],
       description: 'Whether GET /status lists the URLs that succeeded, too',
+    }),
+    allowedDomains: text('AllowedDomains', {
+      type: 'String',
+      default: '',
+      description: 'Distributions (names or aliases, with commas, or *) to warm and invalidate; empty: warm any, invalidate none',
+      allowedPattern: '(\\*|[A-Za-z0-9.-]+(, *[A-Za-z0-9.-]+)*)?',
+      constraintDescription: 'must be host names with commas between them, or *',
     }),
     instanceType: text('InstanceType', {
       type: 'String',

@@ -64,8 +64,12 @@ test('need_invalidate is refused where nothing can be invalidated, and nothing i
     AWS_SHARED_CREDENTIALS_FILE: nowhere,
     PREWARM_API_KEY: 'test-key-of-the-suite',
   };
-  const served = await serve(flags, env);
+  const off = await serve(flags, env);
   const body = { url_list: objectUrls(1), pops: ['SIN2-P1'], need_invalidate: true };
+  expect((await ask<{ error_message: string }>(off, '/prewarm', { body })).body.error_message).toMatch(
+    /^need_invalidate: .*--allow-domain/,
+  );
+  const served = await serve([...flags, '--allow-domain', '*'], env);
   const refused = await ask<{ error_message: string }>(served, '/prewarm', { body });
   expect(refused.status).toBe(400);
   expect(refused.body.error_message).toMatch(/^need_invalidate: .*AWS credentials; leave it out/);

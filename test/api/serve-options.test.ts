@@ -131,3 +131,28 @@ test('the log is JSON, tells neither keys nor bodies, and has a form for people'
     '08:00:00.000 info  answered status=200 route=/x\n',
   );
 });
+
+test('distributions that may be warmed are names or every one, and what is neither is refused', () => {
+  const allowedBy = (...allowDomain: string[]) => parseServeOptions({ allowDomain }, {}).allowedDomains;
+  expect(parseServeOptions({}, {}).allowedDomains).toEqual([]);
+  expect(allowedBy('D111111abcdef8.cloudfront.net', ' www.example.com')).toEqual(['d111111abcdef8.cloudfront.net', 'www.example.com']);
+  expect(allowedBy('*')).toEqual(['*']);
+  expect(faultsOf({ allowDomain: ['*.example.com', 'https://x.example/', ''] })).toEqual([
+    '--allow-domain *.example.com',
+    '--allow-domain https://x.example/',
+  ]);
+  expect(faultsOf({ allowDomain: [' '] })).toEqual(['--allow-domain ']);
+});
+
+test('a server warms the distributions it was told of, and no host beside them', async () => {
+  const { flags } = await openEdge();
+  const served = await serve([...flags, '--allow-domain', 'd111111abcdef8.cloudfront.net']);
+  const statusOf = async (url: string, cf_domain: string | null) =>
+    (await ask(served, '/prewarm', { body: { url_list: [url], pops: ['SIN2-P1'], ...(cf_domain === null ? {} : { cf_domain }) } })).status;
+  const own = 'd111111abcdef8.cloudfront.net';
+  expect(await statusOf(`https://${own}/a`, null)).toBe(200);
+  expect(await statusOf(`https://${own}/a`, own)).toBe(200);
+  expect(await statusOf('https://d222222abcdef8.cloudfront.net/a', null)).toBe(400);
+  expect(await statusOf('https://www.victim.example/a', own)).toBe(400);
+  expect(await statusOf('https://www.victim.example/a', null)).toBe(400);
+});

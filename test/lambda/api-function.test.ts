@@ -18,7 +18,7 @@ const TOO_LONG = '{"message":"Request Too Long"}';
 const URLS = ['https://www.example.com/a', 'https://www.example.com/b'];
 
 /** The function behind a gateway; its account has one distribution with one alias. */
-async function openApi(options: Partial<GatewayOptions> = {}) {
+async function openApi({ allowedDomains, ...options }: Partial<GatewayOptions> & { readonly allowedDomains?: readonly string[] } = {}) {
   const world = openFunctions();
   const { ports, functionPipeline } = world;
   const distributions = { findDistribution: async (host: string) => ([OWN, 'www.example.com'].includes(host) ? OWN : null) };
@@ -33,7 +33,8 @@ async function openApi(options: Partial<GatewayOptions> = {}) {
     domains: distributions,
     catalogue: popCatalogue(),
     reportLinks: createBucketReportLinks({ store: ports.store, lists, pipeline: world.pipeline, links }),
-    invalidationFault: createInvalidationCheck(distributions),
+    invalidationFault: createInvalidationCheck(distributions, allowedDomains === undefined || allowedDomains.length > 0),
+    ...(allowedDomains === undefined ? {} : { allowedDomains }),
     groupName: 'prewarm_asg_staging',
     clock: ports.clock,
     log: world.told.log,
@@ -138,6 +139,46 @@ test('what the account cannot invalidate is refused before anything is made', as
   expect(refused.body['error_message']).toMatch(/^need_invalidate: .*d222222abcdef8.* leave need_invalidate out/);
   expect((await ask('/requests')).body).toMatchObject({ requests: [] });
   expect((await asked(OWN)).status).toBe(200);
+});
+
+test('only distributions that are allowed are warmed, whoever names them and whatever hosts hide behind them', async () => {
+  for (const allowedDomains of [[OWN], ['www.example.com'], ['a.example', 'www.example.com']]) {
+    const { ask } = await openApi({ allowedDomains });
+    const asked = (json: object) => ask('/prewarm', { json: { url_list: URLS, pops: ['SIN2-P1'], ...json } });
+    for (const fine of [
+      {},
+      { cf_domain: OWN },
+      { cf_domain: OWN.toUpperCase() },
+      { cf_domain: 'www.example.com' },
+      { need_invalidate: true },
+    ])
+      expect(await asked(fine)).toMatchObject({ status: 200 });
+    const [listed = ''] = allowedDomains;
+    for (const strange of [
+      { cf_domain: 'd222222abcdef8.cloudfront.net' },
+      // An edge goes by the host, so an address of a distribution that is allowed would warm this one too.
+      { cf_domain: OWN, url_list: ['https://www.victim.example/a'] },
+      { cf_domain: OWN, url_list: [...URLS, 'https://www.victim.example/a'] },
+      { cf_domain: OWN, url_list: Array.from({ length: 30 }, (_, n) => `https://v${n}.example/a`) },
+    ]) {
+      const refused = await asked(strange);
+      expect(refused.status).toBe(400);
+      expect(refused.body['error_message']).toContain(`the operator allows ${listed}`);
+      expect(refused.body['error_message']).toMatch(/^cf_domain: /);
+    }
+  }
+  const all = await openApi({ allowedDomains: ['*'] });
+  const json = { url_list: ['https://www.victim.example/a'], cf_domain: OWN, pops: ['SIN2-P1'] };
+  expect((await all.ask('/prewarm', { json })).status).toBe(200);
+});
+
+test('nothing is invalidated until the operator allows it', async () => {
+  const { ask } = await openApi({ allowedDomains: [] });
+  const json = { url_list: URLS, cf_domain: OWN, pops: ['SIN2-P1'] };
+  const refused = await ask('/prewarm', { json: { ...json, need_invalidate: true } });
+  expect(refused).toMatchObject({ status: 400, body: { error_message: expect.stringMatching(/^need_invalidate: .*AllowedDomains/) } });
+  expect((await ask('/requests')).body).toMatchObject({ requests: [] });
+  expect((await ask('/prewarm', { json })).status).toBe(200);
 });
 
 test('a store that fails is a 503 that makes nothing twice when it is sent again', async () => {

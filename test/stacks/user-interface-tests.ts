@@ -10,10 +10,17 @@ export function testUserInterface(stacks: () => Synthesized): void {
 
   test('both stacks have the same parameters with their defaults', () => {
     for (const { Parameters } of bodies()) {
-      const defaults = ['envName', 'ShowSuccessUrls', 'InstanceType', 'ThreadNumber', 'MaxInstances', 'SharesAtOnce', 'alarmEmail'].map(
-        (name) => Parameters[name]?.['Default'],
-      );
-      expect(defaults).toEqual(['prod', 'false', 'm6g.large', 6, 100, 2, '']);
+      const defaults = [
+        'envName',
+        'ShowSuccessUrls',
+        'AllowedDomains',
+        'InstanceType',
+        'ThreadNumber',
+        'MaxInstances',
+        'SharesAtOnce',
+        'alarmEmail',
+      ].map((name) => Parameters[name]?.['Default']);
+      expect(defaults).toEqual(['prod', 'false', '', 'm6g.large', 6, 100, 2, '']);
     }
   });
 
