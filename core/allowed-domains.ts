@@ -4,7 +4,7 @@ import { inputFault } from './input-fault.ts';
 import { isDistributionName } from './url.ts';
 
 /** Allows every distribution. */
-export const ANY_DOMAIN = '*';
+const ANY_DOMAIN = '*';
 const MAX_DOMAINS = 100;
 const TOLD = 5;
 /** That one request may cost. */
