@@ -55,7 +55,7 @@ function createTables(database: Database, sqlite: DatabaseSync): void {
       if (version === SCHEMA_VERSION) return;
       throw new PrewarmError(
         'storage',
-        `${database.path}: was made by another version of this program (tables ${version}, here ${SCHEMA_VERSION}); choose another data directory`,
+        `${database.path}: was made by a newer version of this program (tables ${version}, this version knows tables up to ${SCHEMA_VERSION}); use that version, or choose another data directory`,
       );
     }
   });

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { openDatabase } from '../../adapters/embedded/database.ts';
+import { SCHEMA_VERSION } from '../../adapters/embedded/schema.ts';
 import { createSqliteRequestStore } from '../../adapters/embedded/sqlite-request-store.ts';
 import { systemClock } from '../../core/clock.ts';
 import { requestRow, T0 } from '../contracts/request-rows.ts';
@@ -24,4 +26,17 @@ test('tables of the first version are brought up to date, with the requests in t
   const claim = { key: 'k', fingerprint: 'f', requestId: 'r2', lapsesAt: T0 + 1 };
   expect(await store.claimIdempotencyKey(claim, T0)).toEqual(claim);
   db.close();
+});
+
+test('a directory of a newer version is refused by that name, with both remedies, and is left as it is', () => {
+  const path = join(temporaryDir(), 'prewarm.db');
+  openDatabase(path).close();
+  const newer = new DatabaseSync(path);
+  newer.exec('CREATE TABLE of_the_future (one); PRAGMA user_version = 1000');
+  newer.close();
+  const before = readFileSync(path);
+  expect(() => openDatabase(path)).toThrow(
+    `${path}: was made by a newer version of this program (tables 1000, this version knows tables up to ${SCHEMA_VERSION}); use that version, or choose another data directory`,
+  );
+  expect(readFileSync(path).equals(before)).toBe(true);
 });
