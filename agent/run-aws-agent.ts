@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setScaleInProtection } from '../adapters/aws/asg-fleet.ts';
+import { setScaleInProtection } from '../adapters/aws/asg-group.ts';
 import { createDynamoRequestStore } from '../adapters/aws/dynamo-request-store.ts';
 import { createS3ListStore } from '../adapters/aws/s3-list-store.ts';
 import { createSqsQueue } from '../adapters/aws/sqs-queue.ts';

@@ -42,7 +42,8 @@ export const progressSchema = z
     request_id: requestId,
     status,
     status_reason: z.string().nullable().openapi({
-      description: 'Why the status is what it is; while it runs, that it cannot be done before the timeout at the measured rate',
+      description:
+        'Why the status is what it is; while it runs, that it cannot be done before the timeout at the measured rate, or that no agent has taken a task',
     }),
     total_count: count.openapi({ description: 'Targets: URLs x POPs' }),
     percentage_complete: z

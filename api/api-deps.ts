@@ -45,7 +45,7 @@ export interface ApiDeps {
   readonly store: RequestStore;
   readonly lists: ListStore;
   readonly pipeline: Pick<Pipeline, 'accept' | 'end' | 'reconcileFleet' | 'report'>;
-  readonly fleet: Pick<Fleet, 'maximum' | 'getCapacity'>;
+  readonly fleet: Pick<Fleet, 'maximum' | 'getCapacity' | 'describe'>;
   readonly tasks: Pick<Queue<unknown>, 'counts'>;
   /** Finds the distribution behind a host; null where an edge map stands in for DNS, and no distribution is needed. */
   readonly domains: Pick<PopResolver, 'findDistribution'> | null;
@@ -70,6 +70,8 @@ export interface ApiDeps {
   readonly invalidationFault: (domain: string | null) => Promise<string | null>;
   /** The group's name in the answers that existing users' scripts read. */
   readonly groupName: string;
+  /** After how long without an agent a request says so. */
+  readonly nobodyAfterMs: number;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: ApiLog;
   /** A new UUID. */

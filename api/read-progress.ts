@@ -1,3 +1,5 @@
+import { describeFleet, describeWait } from '../core/nobody-came.ts';
+import type { FleetState } from '../core/ports/fleet.ts';
 import type { QueueCounts } from '../core/ports/queue.ts';
 import { type PopProgress, type Progress, viewPops, viewProgress } from '../core/progress.ts';
 import { isEnded, type RequestRow } from '../core/request.ts';
@@ -5,24 +7,66 @@ import type { ApiDeps } from './api-deps.ts';
 
 /** Counting a long queue takes milliseconds, and clients poll. */
 const QUEUE_COUNTS_LAST_MS = 500;
+/** Auto Scaling takes few calls a second of an account. */
+const FLEET_STATE_LASTS_MS = 60_000;
 const NOTHING_QUEUED: QueueCounts = { available: 0, leased: 0 };
+
+type ReadingDeps = Pick<ApiDeps, 'store' | 'tasks' | 'clock' | 'fleet' | 'log' | 'nobodyAfterMs'>;
 
 export type ReadProgress = (row: RequestRow, withPops: boolean) => Promise<Progress & { pops?: readonly PopProgress[] }>;
 
 /** Progress as `GET /prewarm` shows it, computed from rows at each call. */
-export function createReadProgress({ store, tasks, clock }: Pick<ApiDeps, 'store' | 'tasks' | 'clock'>): ReadProgress {
-  let counted: { readonly at: number; readonly counts: Promise<QueueCounts> } | null = null;
+export function createReadProgress(deps: ReadingDeps): ReadProgress {
+  const { store, tasks, clock, nobodyAfterMs } = deps;
+  const countQueue = remember(clock, QUEUE_COUNTS_LAST_MS, () => tasks.counts());
+  const readFleet = remember(clock, FLEET_STATE_LASTS_MS, () => readFleetState(deps));
 
-  function countQueue(): Promise<QueueCounts> {
-    const now = clock.now();
-    if (counted === null || Math.abs(now - counted.at) > QUEUE_COUNTS_LAST_MS) counted = { at: now, counts: tasks.counts() };
-    return counted.counts;
+  /** What keeps a running request from being done that its own figures do not tell; null: nothing is known to. */
+  async function explain(row: RequestRow, wait: string | null): Promise<string | null> {
+    // A younger request has no agents yet because they are on their way.
+    const isYoung = clock.now() - row.createdAt < nobodyAfterMs;
+    const state = isYoung ? null : await readFleet();
+    const why = state === null ? null : describeFleet(state, row.createdAt);
+    if (wait !== null) return why === null ? wait : `${wait}; ${why}`;
+    return state !== null && state.onDemand > 0 ? why : null;
   }
 
   return async (row, withPops) => {
     const ended = isEnded(row.status);
-    const provisional = ended ? [] : await store.listProvisional(row.id);
-    const progress = viewProgress(row, provisional, ended ? NOTHING_QUEUED : await countQueue(), clock.now());
+    const [provisional, queue] = ended ? [[], NOTHING_QUEUED] : await Promise.all([store.listProvisional(row.id), countQueue()]);
+    const now = clock.now();
+    let progress = viewProgress(row, provisional, queue, now);
+    if (!ended && progress.status_reason === null) {
+      const wait = describeWait(row, { provisional, queue }, nobodyAfterMs, now);
+      progress = { ...progress, status_reason: await explain(row, wait) };
+    }
     return withPops ? { ...progress, pops: viewPops(row, await store.listPops(row.id)) } : progress;
+  };
+}
+
+/** Null: the fleet cannot tell, or cannot be asked now. The progress is shown without it. */
+async function readFleetState({ fleet, log }: ReadingDeps): Promise<FleetState | null> {
+  if (fleet.describe === undefined) return null;
+  try {
+    return await fleet.describe();
+  } catch (error) {
+    log.error({ err: error }, 'what keeps instances from coming could not be read');
+    return null;
+  }
+}
+
+/** The same answer to whoever asks within `lastsMs`. */
+function remember<T>(clock: ApiDeps['clock'], lastsMs: number, ask: () => Promise<T>): () => Promise<T> {
+  let known: { readonly at: number; readonly answer: Promise<T> } | null = null;
+  return () => {
+    const now = clock.now();
+    if (known !== null && Math.abs(now - known.at) <= lastsMs) return known.answer;
+    const answer = ask();
+    known = { at: now, answer };
+    // A failure is the caller's own: the next one asks again.
+    answer.catch(() => {
+      if (known?.answer === answer) known = null;
+    });
+    return answer;
   };
 }

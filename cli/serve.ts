@@ -24,6 +24,7 @@ import { keepSecret } from './secret-file.ts';
 import { type ServeOptions, parseServeOptions } from './serve-options.ts';
 import { createServerLog, type ServerLog } from './server-log.ts';
 import { onInterrupt } from './signals.ts';
+import { NOBODY_AFTER_MS } from '../core/nobody-came.ts';
 
 /** The operator's claim lapses by itself; nobody calls then. */
 const RECONCILE_MS = 30_000;
@@ -156,6 +157,7 @@ function createApp(
     invalidationFault: createInvalidationCheck(options.invalidationEndpoint, options.allowedDomains.length > 0),
     allowedDomains: options.allowedDomains,
     groupName: GROUP_NAME,
+    nobodyAfterMs: NOBODY_AFTER_MS.processes,
     showSuccessUrls: options.showSuccessUrls,
     showMetrics: true,
     moreMetrics: () => keptWarm.renderMetrics(),

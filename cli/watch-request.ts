@@ -1,5 +1,6 @@
 import type { EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { PrewarmError } from '../core/errors.ts';
+import { describeWait, NOBODY_AFTER_MS } from '../core/nobody-came.ts';
 import { type Progress, viewProgress } from '../core/progress.ts';
 import { isEnded, type RequestRow } from '../core/request.ts';
 
@@ -10,7 +11,10 @@ export async function readProgress(stores: EmbeddedStores, id: string): Promise<
   const row = await stores.store.get(id);
   if (row === null) throw new PrewarmError('not_found', `request ${id} is not in this data directory`);
   const [provisional, queue] = await Promise.all([stores.store.listProvisional(id), stores.tasks.counts()]);
-  return { row, progress: viewProgress(row, provisional, queue, Date.now()) };
+  const now = Date.now();
+  const progress = viewProgress(row, provisional, queue, now);
+  const wait = describeWait(row, { provisional, queue }, NOBODY_AFTER_MS.processes, now);
+  return { row, progress: { ...progress, status_reason: progress.status_reason ?? wait } };
 }
 
 /** Tells `show` of the request's progress every `everyMs` until it has ended; resolves to the row as it is then. */

@@ -17,7 +17,8 @@ export function forecastTimeout(row: RequestRow, left: number, rate: number, now
   return `will not be done in time: ${left} targets at ${speed}/s take ${inWords(neededMs)}, and the timeout comes in ${inWords(leftMs)}; more agents, fewer URLs or POPs, or a longer timeout would help`;
 }
 
-function inWords(ms: number): string {
+/** Seconds below two minutes, else minutes or hours. */
+export function inWords(ms: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 120) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { withAccountDistributions } from '../adapters/aws/account-distributions.ts';
 import { systemClock } from '../core/clock.ts';
+import { NOBODY_AFTER_MS } from '../core/nobody-came.ts';
 import { createPipeline } from '../core/pipeline/create-pipeline.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import packageFile from '../package.json' with { type: 'json' };
@@ -38,6 +39,7 @@ export const handler = instrument(
     invalidationFault: createInvalidationCheck(distributions, config.allowedDomains.length > 0),
     allowedDomains: config.allowedDomains,
     groupName: config.group.groupName,
+    nobodyAfterMs: NOBODY_AFTER_MS.instances,
     clock: systemClock,
     log: instruments.log,
     newId: randomUUID,

@@ -4,6 +4,7 @@ import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
 import type { Leased, Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
 import { changedLately, operatorAgents } from '../core/operator-claim.ts';
+import { claimedSince } from '../core/pipeline/reconcile-fleet.ts';
 import { isActive } from '../core/request.ts';
 import type { Instruments } from './instrument.ts';
 import type { TimeLeft } from './time-budget.ts';
@@ -12,7 +13,7 @@ export interface FleetTimerDeps extends Instruments {
   readonly pipeline: Pick<Pipeline, 'fireTimer' | 'reconcileFleet'>;
   readonly store: Pick<RequestStore, 'listActive' | 'list' | 'get' | 'getOperatorClaim'>;
   readonly tasks: Pick<Queue<{ readonly requestId: string }>, 'receive' | 'delete' | 'extend'>;
-  readonly instances: Pick<AsgFleet, 'listInstances' | 'terminate' | 'release'>;
+  readonly instances: Pick<AsgFleet, 'maximum' | 'fallbackMinutes' | 'fallBack' | 'listInstances' | 'terminate' | 'release'>;
   readonly clock: Pick<Clock, 'now'>;
 }
 
@@ -46,6 +47,7 @@ export async function keepFleet(deps: FleetTimerDeps, context: TimeLeft): Promis
   await attempt(async () => {
     await deps.pipeline.reconcileFleet();
   });
+  await attempt(() => fallBack(deps));
   await attempt(() => terminateLeftOver(deps, attempt));
   await attempt(() => drainTasks(deps, context));
   if (failures.length > 0) throw failures[0];
@@ -61,6 +63,18 @@ async function endOverdue({ pipeline, store, clock, metrics, log }: FleetTimerDe
     log.error({ request_id: id }, 'the timer of a request was lost; it is ended now');
     await attempt(() => pipeline.fireTimer(id));
   }
+}
+
+/** What Spot has not delivered in time is asked for on demand. */
+async function fallBack({ store, instances, clock, pipeline, log }: FleetTimerDeps): Promise<void> {
+  const { fallbackMinutes } = instances;
+  if (fallbackMinutes === 0) return;
+  const overdue = await claimedSince({ store, fleet: instances, clock }, clock.now() - fallbackMinutes * 60_000);
+  const asked = await instances.fallBack(overdue);
+  if (asked === 0) return;
+  log.info({ agents: asked, overdue }, 'agents that Spot did not deliver are asked for on demand');
+  // Somebody may have changed the capacity in between.
+  await pipeline.reconcileFleet();
 }
 
 async function terminateLeftOver(deps: FleetTimerDeps, attempt: Attempt): Promise<void> {

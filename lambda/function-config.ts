@@ -45,6 +45,15 @@ const whole =
     return number;
   };
 
+/** 0, which is what a missing one is, stands for never. */
+const minutes =
+  (name: string): Read<number> =>
+  (env, faults) => {
+    const value = env[name] || '0';
+    if (!/^\d{1,4}$/.test(value)) faults.push(inputFault(name, value, 'write a whole number of minutes, or 0 for never'));
+    return Number(value);
+  };
+
 const yes =
   (name: string): Read<boolean> =>
   (env, faults) => {
@@ -88,7 +97,12 @@ const SETTINGS = {
   taskQueueUrl: text('PREWARM_TASK_QUEUE_URL'),
   sizeQueueUrl: text('PREWARM_SIZE_QUEUE_URL'),
   planQueueUrl: text('PREWARM_PLAN_QUEUE_URL'),
-  group: group({ groupName: text('PREWARM_GROUP_NAME'), maximum: whole('PREWARM_MAX_INSTANCES', MAX_INSTANCES) }),
+  group: group({
+    groupName: text('PREWARM_GROUP_NAME'),
+    maximum: whole('PREWARM_MAX_INSTANCES', MAX_INSTANCES),
+    onDemandGroupName: optional('PREWARM_ON_DEMAND_GROUP_NAME'),
+    onDemandFallback: minutes('PREWARM_ON_DEMAND_FALLBACK'),
+  }),
   timers: group({
     group: text('PREWARM_SCHEDULE_GROUP'),
     targetArn: text('PREWARM_SHUTDOWN_FUNCTION_ARN'),

@@ -48,13 +48,17 @@ export function lazyQueue<T>(url: string, fairKey?: (message: T) => string): Que
   };
 }
 
+/** What the fleet is by its configuration alone is known before its client is loaded. */
 function lazyFleet(config: FunctionConfig<'group'>): AsgFleet {
   const load = once(async () => (await import('./ports/fleet.ts')).openFleet(config));
   return {
     maximum: config.group.maximum,
+    fallbackMinutes: config.group.onDemandGroupName === null ? 0 : config.group.onDemandFallback,
     getCapacity: async () => (await load()).getCapacity(),
     setCapacity: async (agents) => (await load()).setCapacity(agents),
     listInstances: async () => (await load()).listInstances(),
+    describe: async () => (await load()).describe(),
+    fallBack: async (overdue) => (await load()).fallBack(overdue),
     terminate: async (instanceId) => (await load()).terminate(instanceId),
     release: async () => (await load()).release(),
   };

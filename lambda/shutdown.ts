@@ -12,14 +12,15 @@ const config = loadFunctionConfig(process.env, [...ENDING, 'taskQueueUrl']);
 const instruments = createInstruments('shutdown', config);
 const store = openRequestStore(config);
 const ending = lazyEndingPorts(config);
+const tasks = lazyQueue<TaskMessage>(config.taskQueueUrl);
 
 export const handler = instrument(
   instruments,
   createShutdownHandler({
     ...instruments,
     store,
-    pipeline: createPipeline({ ...ABSENT_PORTS, ...ending, store }),
-    tasks: lazyQueue<TaskMessage>(config.taskQueueUrl),
+    pipeline: createPipeline({ ...ABSENT_PORTS, ...ending, store, tasks }),
+    tasks,
     instances: ending.fleet,
     clock: systemClock,
   }),

@@ -1,14 +1,17 @@
 import { CfnCondition, Fn } from 'aws-cdk-lib';
 import { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
-import { AmazonLinuxCpuType, CfnLaunchTemplate, MachineImage } from 'aws-cdk-lib/aws-ec2';
+import { CfnLaunchTemplate } from 'aws-cdk-lib/aws-ec2';
 import { CfnInstanceProfile, type Role } from 'aws-cdk-lib/aws-iam';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
 import type { AgentPlacement } from './agent-network.ts';
+import { latestAmazonLinux } from './amazon-linux.ts';
 
 export interface AgentFleetProps {
-  /** `prewarm_asg_<envName>`. Users' scripts rely on the name. */
+  /** `prewarm_asg_<envName>`: the group of Spot instances. Users' scripts rely on the name. */
   readonly groupName: string;
+  /** The group that takes what Spot does not deliver. */
+  readonly onDemandGroupName: string;
   /** The preferred type, such as `m6g.large`. A parameter. */
   readonly instanceType: string;
   /** However much is claimed, no more instances than this. A parameter. */
@@ -16,8 +19,26 @@ export interface AgentFleetProps {
   readonly placement: AgentPlacement;
   /** What the agents may do. */
   readonly role: Role;
-  /** The script that turns a new instance into an agent. */
-  readonly userData: string;
+  /** The script that turns a new instance of the group into an agent. */
+  readonly userDataOf: (groupName: string) => string;
+}
+
+interface Launch extends AgentFleetProps {
+  readonly profileArn: string;
+  readonly imageId: string;
+}
+
+/** What both groups have in common. */
+function shared({ maxInstances, placement }: AgentFleetProps, groupName: string) {
+  return {
+    autoScalingGroupName: groupName,
+    minSize: '0',
+    maxSize: maxInstances,
+    // No desired capacity: a new group starts at its minimum, 0, and a later deploy must not reset one that is at work.
+    vpcZoneIdentifier: placement.subnetIds,
+    metricsCollection: [{ granularity: '1Minute', metrics: ['GroupDesiredCapacity', 'GroupInServiceInstances'] }],
+    tags: [{ key: 'Name', value: groupName, propagateAtLaunch: true }],
+  };
 }
 
 /**
@@ -28,19 +49,21 @@ const STAND_INS = ['m6g', 'c6g', 'r6g', 'm6gd', 'r7g'];
 const SIZES = ['medium', 'large', 'xlarge', '2xlarge', '4xlarge', '8xlarge', '12xlarge', '16xlarge'];
 
 /**
- * The agents' instances: Spot, and none at rest. How many there are is nobody's business here: `reconcileFleet` sets the
+ * The agents' instances: Spot, on demand what Spot does not deliver, and none at rest. How many there are is nobody's business here: `reconcileFleet` sets the
  * capacity from the claims of active requests, and agents protect themselves from scaling in while they work.
  */
 export class AgentFleet extends Construct {
   constructor(scope: Construct, id: string, props: AgentFleetProps) {
     super(scope, id);
-    const template = this.createLaunchTemplate(props);
+    const profile = new CfnInstanceProfile(this, 'Profile', { roles: [props.role.roleName] });
+    const launch = { ...props, profileArn: profile.attrArn, imageId: latestAmazonLinux(this) };
+    this.createSpotGroup(props, this.createLaunchTemplate('Template', props.groupName, launch));
+    this.createOnDemandGroup(props, this.createLaunchTemplate('OnDemandTemplate', props.onDemandGroupName, launch));
+  }
+
+  private createSpotGroup(props: AgentFleetProps, template: CfnLaunchTemplate): void {
     const group = new CfnAutoScalingGroup(this, 'Group', {
-      autoScalingGroupName: props.groupName,
-      minSize: '0',
-      maxSize: props.maxInstances,
-      // No desired capacity: a new group starts at its minimum, 0, and a later deploy must not reset one that is at work.
-      vpcZoneIdentifier: props.placement.subnetIds,
+      ...shared(props, props.groupName),
       capacityRebalance: true,
       mixedInstancesPolicy: {
         instancesDistribution: {
@@ -54,9 +77,27 @@ export class AgentFleet extends Construct {
           overrides: this.createOverrides(props.instanceType),
         },
       },
-      metricsCollection: [{ granularity: '1Minute', metrics: ['GroupDesiredCapacity', 'GroupInServiceInstances'] }],
-      tags: [{ key: 'Name', value: props.groupName, propagateAtLaunch: true }],
     });
+    this.settle(group, props);
+    NagSuppressions.addResourceSuppressions(group, [
+      {
+        id: 'CdkNagValidationFailure',
+        reason:
+          'AwsSolutions-EC26 cannot read overrides with conditions. The one disk of the launch template is encrypted, which a test asserts.',
+      },
+    ]);
+  }
+
+  /** A plain launch template: a group with a choice of types can have no warm pool. */
+  private createOnDemandGroup(props: AgentFleetProps, template: CfnLaunchTemplate): void {
+    const group = new CfnAutoScalingGroup(this, 'OnDemandGroup', {
+      ...shared(props, props.onDemandGroupName),
+      launchTemplate: { launchTemplateId: template.ref, version: template.attrLatestVersionNumber },
+    });
+    this.settle(group, props);
+  }
+
+  private settle(group: CfnAutoScalingGroup, props: AgentFleetProps): void {
     // An instance that booted before its role may do anything would fetch no program.
     group.node.addDependency(props.role.node.findChild('DefaultPolicy'));
     // Nor would one without a way out; and that cannot be removed while instances have public addresses.
@@ -68,21 +109,17 @@ export class AgentFleet extends Construct {
         id: 'AwsSolutions-AS3',
         reason: 'Instances come and go with every request, which is no news; those that stay too long raise an alarm.',
       },
-      {
-        id: 'CdkNagValidationFailure',
-        reason:
-          'AwsSolutions-EC26 cannot read overrides with conditions. The one disk of the launch template is encrypted, which a test asserts.',
-      },
     ]);
   }
 
-  private createLaunchTemplate({ placement, role, userData, groupName }: AgentFleetProps): CfnLaunchTemplate {
-    const profile = new CfnInstanceProfile(this, 'Profile', { roles: [role.roleName] });
-    const image = MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }).getImage(this);
-    return new CfnLaunchTemplate(this, 'Template', {
+  /** Of its own for each group: the instance's agents are told the name of the group that they are protected in. */
+  private createLaunchTemplate(id: string, groupName: string, { placement, profileArn, imageId, ...props }: Launch): CfnLaunchTemplate {
+    return new CfnLaunchTemplate(this, id, {
       launchTemplateData: {
-        imageId: image.imageId,
-        iamInstanceProfile: { arn: profile.attrArn },
+        imageId,
+        // The group of Spot instances has its own choice of types, which goes before this one.
+        instanceType: props.instanceType,
+        iamInstanceProfile: { arn: profileArn },
         securityGroupIds: placement.securityGroupIds,
         ...(placement.keyName === undefined ? {} : { keyName: placement.keyName }),
         // IMDSv2 only, and for the instance itself: a redirect or a container is one hop too far from the role's credentials.
@@ -91,7 +128,7 @@ export class AgentFleet extends Construct {
           { deviceName: '/dev/xvda', ebs: { volumeType: 'gp3', volumeSize: 8, encrypted: true, deleteOnTermination: true } },
         ],
         tagSpecifications: [{ resourceType: 'volume', tags: [{ key: 'Name', value: groupName }] }],
-        userData: Fn.base64(userData),
+        userData: Fn.base64(props.userDataOf(groupName)),
       },
     });
   }

@@ -2,7 +2,7 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
-import { onGroup, onQueue, onTable, readLists, type SystemResources, writeLists } from './permissions.ts';
+import { onGroups, onQueue, onTable, readLists, type SystemResources, writeLists } from './permissions.ts';
 import { explainWildcards } from './wildcard-reasons.ts';
 
 export interface AgentRoleProps {
@@ -15,7 +15,7 @@ export interface AgentRoleProps {
 
 /** The role of the agents' instances: what an agent does, its log, and Session Manager for people, who have no SSH. */
 export function createAgentRole(scope: Construct, id: string, { resources, bundle, logGroup }: AgentRoleProps): Role {
-  const { tables, bucket, queues, groupName, envName } = resources;
+  const { tables, bucket, queues, envName } = resources;
   const role = new Role(scope, id, {
     assumedBy: new ServicePrincipal('ec2.amazonaws.com'),
     description: `What the agents of the environment ${envName} may do`,
@@ -27,7 +27,7 @@ export function createAgentRole(scope: Construct, id: string, { resources, bundl
     ...readLists(bucket, 'requests'),
     writeLists(bucket, 'requests'),
     onQueue(queues.tasks, 'ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility', 'SendMessage', 'GetQueueAttributes'),
-    onGroup(scope, groupName, 'SetInstanceProtection'),
+    onGroups(scope, resources, 'SetInstanceProtection'),
     new PolicyStatement({ actions: ['s3:GetObject'], resources: [bundle.bucket.arnForObjects(bundle.s3ObjectKey)] }),
     new PolicyStatement({
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents', 'logs:DescribeLogStreams'],

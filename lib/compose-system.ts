@@ -37,6 +37,7 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
   const resources: SystemResources = {
     envName,
     groupName: `prewarm_asg_${envName}`,
+    onDemandGroupName: `prewarm_asg_${envName}_ondemand`,
     tables: new Tables(stack, 'Tables', { retainData }),
     bucket: new ListBucket(stack, 'Lists', { retainData }).bucket,
     queues: new TaskQueues(stack, 'Queues', { envName, shareTimeout: SHARE_TIMEOUT }),
@@ -48,6 +49,7 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
   const functions = new Functions(stack, 'Functions', {
     resources,
     maxInstances,
+    onDemandFallback: parameters.onDemandFallback,
     showSuccessUrls,
     allowedDomains,
     shareTimeout: SHARE_TIMEOUT,
@@ -64,7 +66,7 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
   const alarms = new Alarms(stack, 'Alarms', { ...watched, notifications: resources.notifications });
   const { url: dashboardUrl } = new MonitoringDashboard(stack, 'Monitoring', {
     ...watched,
-    groupName: resources.groupName,
+    groupNames: [resources.groupName, resources.onDemandGroupName],
     api: requestApi.api,
     alarms,
   });
@@ -75,7 +77,7 @@ type FleetParameters = Pick<SystemProps, 'placement'> & Pick<StackParameters, 'i
 
 function addFleet(stack: Stack, resources: SystemResources, parameters: FleetParameters): AgentFleet {
   const { placement, instanceType, maxInstances, threadNumber } = parameters;
-  const { envName, groupName, tables, bucket, queues } = resources;
+  const { envName, groupName, onDemandGroupName, tables, bucket, queues } = resources;
   const bundle = createAgentBundleAsset(stack, 'AgentBundle');
   const logGroup = new LogGroup(stack, 'AgentLog', {
     logGroupName: `/prewarm/${envName}/agents`,
@@ -83,22 +85,23 @@ function addFleet(stack: Stack, resources: SystemResources, parameters: FleetPar
     removalPolicy: RemovalPolicy.DESTROY,
   });
   const role = createAgentRole(stack, 'AgentRole', { resources, bundle, logGroup });
-  const userData = createAgentUserData({
-    region: stack.region,
-    bundleBucket: bundle.s3BucketName,
-    bundleKey: bundle.s3ObjectKey,
-    logGroupName: logGroup.logGroupName,
-    environment: {
-      PREWARM_REQUEST_TABLE: tables.requests.tableName,
-      PREWARM_POP_TABLE: tables.pops.tableName,
-      PREWARM_TASK_TABLE: tables.tasks.tableName,
-      PREWARM_BUCKET: bucket.bucketName,
-      PREWARM_TASK_QUEUE_URL: queues.tasks.queueUrl,
-      PREWARM_GROUP_NAME: groupName,
-      PREWARM_THREAD_NUMBER: threadNumber,
-    },
-  });
-  return new AgentFleet(stack, 'Fleet', { groupName, instanceType, maxInstances, placement, role, userData });
+  const userDataOf = (ownGroup: string) =>
+    createAgentUserData({
+      region: stack.region,
+      bundleBucket: bundle.s3BucketName,
+      bundleKey: bundle.s3ObjectKey,
+      logGroupName: logGroup.logGroupName,
+      environment: {
+        PREWARM_REQUEST_TABLE: tables.requests.tableName,
+        PREWARM_POP_TABLE: tables.pops.tableName,
+        PREWARM_TASK_TABLE: tables.tasks.tableName,
+        PREWARM_BUCKET: bucket.bucketName,
+        PREWARM_TASK_QUEUE_URL: queues.tasks.queueUrl,
+        PREWARM_GROUP_NAME: ownGroup,
+        PREWARM_THREAD_NUMBER: threadNumber,
+      },
+    });
+  return new AgentFleet(stack, 'Fleet', { groupName, onDemandGroupName, instanceType, maxInstances, placement, role, userDataOf });
 }
 
 /** The names are fixed: users' scripts read them. */

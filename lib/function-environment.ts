@@ -10,6 +10,8 @@ export type Variable =
   | 'PREWARM_SIZE_QUEUE_URL'
   | 'PREWARM_PLAN_QUEUE_URL'
   | 'PREWARM_GROUP_NAME'
+  | 'PREWARM_ON_DEMAND_GROUP_NAME'
+  | 'PREWARM_ON_DEMAND_FALLBACK'
   | 'PREWARM_MAX_INSTANCES'
   | 'PREWARM_SCHEDULE_GROUP'
   | 'PREWARM_SHUTDOWN_FUNCTION_ARN'
@@ -22,13 +24,14 @@ export type Variable =
 export interface EnvironmentSource {
   readonly resources: SystemResources;
   readonly maxInstances: string;
+  readonly onDemandFallback: string;
   readonly showSuccessUrls: string;
   readonly allowedDomains: string;
 }
 
 /** The wanted ones, and the environment's name, which every function puts beside its metrics. */
 export function createEnvironment(
-  { resources, maxInstances, showSuccessUrls, allowedDomains }: EnvironmentSource,
+  { resources, maxInstances, onDemandFallback, showSuccessUrls, allowedDomains }: EnvironmentSource,
   wanted: readonly Variable[],
 ): Readonly<Record<string, string>> {
   const { tables, queues, schedules, notifications } = resources;
@@ -41,6 +44,8 @@ export function createEnvironment(
     PREWARM_SIZE_QUEUE_URL: queues.sizes.queueUrl,
     PREWARM_PLAN_QUEUE_URL: queues.plans.queueUrl,
     PREWARM_GROUP_NAME: resources.groupName,
+    PREWARM_ON_DEMAND_GROUP_NAME: resources.onDemandGroupName,
+    PREWARM_ON_DEMAND_FALLBACK: onDemandFallback,
     PREWARM_MAX_INSTANCES: maxInstances,
     PREWARM_SCHEDULE_GROUP: schedules.groupName,
     PREWARM_SHUTDOWN_FUNCTION_ARN: schedules.shutdownFunctionArn,

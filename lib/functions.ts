@@ -6,11 +6,11 @@ import { BY_CREATION } from '../adapters/aws/dynamo-tables.ts';
 import { createEnvironment, type EnvironmentSource, type Variable } from './function-environment.ts';
 import { NodeFunction } from './node-function.ts';
 import {
-  describeLaunches,
+  describeActivities,
   endRequests,
   findDistributions,
   invalidate,
-  onGroup,
+  onGroups,
   onIndex,
   onQueue,
   onStream,
@@ -45,6 +45,8 @@ const TABLES: readonly Variable[] = ['PREWARM_REQUEST_TABLE', 'PREWARM_POP_TABLE
 /** What whoever may end a request has to know. */
 const ENDING: readonly Variable[] = [
   'PREWARM_GROUP_NAME',
+  'PREWARM_ON_DEMAND_GROUP_NAME',
+  'PREWARM_ON_DEMAND_FALLBACK',
   'PREWARM_MAX_INSTANCES',
   'PREWARM_SCHEDULE_GROUP',
   'PREWARM_SHUTDOWN_FUNCTION_ARN',
@@ -119,6 +121,7 @@ export class Functions extends Construct {
         ...readLists(bucket, LISTS, REPORTS),
         writeLists(bucket, LISTS, REPORTS),
         onQueue(queues.tasks, 'GetQueueAttributes'),
+        describeActivities(),
         findDistributions(),
       ],
     };
@@ -189,7 +192,7 @@ export class Functions extends Construct {
 
   private defineShutdown(): Definition {
     const { resources } = this.props;
-    const { tables, queues, groupName } = resources;
+    const { tables, queues } = resources;
     return {
       description: 'Ends requests at their time-out, and brings the fleet to what is claimed',
       timeout: Duration.minutes(2),
@@ -200,8 +203,8 @@ export class Functions extends Construct {
         ...setTimers(resources),
         onIndex(tables.requests, BY_CREATION),
         onQueue(queues.tasks, 'ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes'),
-        describeLaunches(),
-        onGroup(this, groupName, 'TerminateInstanceInAutoScalingGroup', 'SetInstanceProtection'),
+        describeActivities(),
+        onGroups(this, resources, 'TerminateInstanceInAutoScalingGroup', 'SetInstanceProtection'),
       ],
     };
   }

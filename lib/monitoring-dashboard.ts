@@ -18,7 +18,8 @@ import type { TaskQueues } from './task-queues.ts';
 
 export interface MonitoringDashboardProps {
   readonly envName: string;
-  readonly groupName: string;
+  /** Of Spot instances, and of those on demand. */
+  readonly groupNames: readonly [string, string];
   readonly api: RestApi;
   readonly queues: TaskQueues;
   readonly functions: readonly NodeFunction[];
@@ -82,8 +83,8 @@ function showTargets({ envName }: MonitoringDashboardProps): IWidget[] {
   return [graph('Targets per second', HALF, [perSecond], [bytes]), graph('Hits, warmed, failures', HALF, [warmed, alreadyWarm, failed])];
 }
 
-function showFleet({ envName, groupName, queues }: MonitoringDashboardProps): IWidget[] {
-  const ofGroup = (metricName: string, label: string) =>
+function showFleet({ envName, groupNames: [spot, onDemand], queues }: MonitoringDashboardProps): IWidget[] {
+  const ofGroup = (groupName: string, metricName: string, label: string) =>
     new Metric({
       namespace: 'AWS/AutoScaling',
       metricName,
@@ -104,8 +105,10 @@ function showFleet({ envName, groupName, queues }: MonitoringDashboardProps): IW
       [queues.tasks.metricApproximateAgeOfOldestMessage({ ...depth, label: 'age of the oldest (s)' })],
     ),
     graph('Instances', HALF, [
-      ofGroup('GroupDesiredCapacity', 'desired'),
-      ofGroup('GroupInServiceInstances', 'in service'),
+      ofGroup(spot, 'GroupDesiredCapacity', 'desired of Spot'),
+      ofGroup(spot, 'GroupInServiceInstances', 'in service, Spot'),
+      ofGroup(onDemand, 'GroupDesiredCapacity', 'desired on demand'),
+      ofGroup(onDemand, 'GroupInServiceInstances', 'in service, on demand'),
       ownMetric(envName, 'InstancesAfterLastRequest', Stats.MAXIMUM).with({ label: 'left over' }),
     ]),
   ];

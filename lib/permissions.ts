@@ -12,8 +12,10 @@ import type { TaskQueues } from './task-queues.ts';
 /** What functions and agents work on. */
 export interface SystemResources {
   readonly envName: string;
-  /** Of the Auto Scaling group. */
+  /** Of the Auto Scaling group of Spot instances. */
   readonly groupName: string;
+  /** Of the group that takes what Spot does not deliver. */
+  readonly onDemandGroupName: string;
   readonly tables: Tables;
   readonly bucket: Bucket;
   readonly queues: TaskQueues;
@@ -73,16 +75,18 @@ export function onQueue(
   );
 }
 
-/** Of the group alone, whose ARN has a part that AWS makes up: `*` stands for that part. */
-export function onGroup(scope: Construct, groupName: string, ...actions: string[]): PolicyStatement {
-  const arn = Stack.of(scope).formatArn({
-    service: 'autoscaling',
-    resource: 'autoScalingGroup:*:autoScalingGroupName',
-    resourceName: groupName,
-  });
+/** Of the two groups alone, whose ARNs have a part that AWS makes up: `*` stands for that part. */
+export function onGroups(
+  scope: Construct,
+  { groupName, onDemandGroupName }: Pick<SystemResources, 'groupName' | 'onDemandGroupName'>,
+  ...actions: string[]
+): PolicyStatement {
+  const arns = [groupName, onDemandGroupName].map((resourceName) =>
+    Stack.of(scope).formatArn({ service: 'autoscaling', resource: 'autoScalingGroup:*:autoScalingGroupName', resourceName }),
+  );
   return allow(
     actions.map((action) => `autoscaling:${action}`),
-    arn,
+    ...arns,
   );
 }
 
@@ -91,8 +95,8 @@ function describeGroups(): PolicyStatement {
   return allow(['autoscaling:DescribeAutoScalingGroups'], '*');
 }
 
-/** Tells since when instances are alive. There is no resource for it either. */
-export function describeLaunches(): PolicyStatement {
+/** Tells why instances do not come. There is no resource for it either. */
+export function describeActivities(): PolicyStatement {
   return allow(['autoscaling:DescribeScalingActivities'], '*');
 }
 
@@ -115,13 +119,13 @@ export function setTimers({ schedules }: SystemResources): readonly PolicyStatem
 /** What everybody needs who may end a request: the transition, its timer, the fleet's capacity, and the event. */
 export function endRequests(
   scope: Construct,
-  { tables, schedules, notifications, groupName }: SystemResources,
+  { tables, schedules, notifications, ...groups }: SystemResources,
 ): readonly PolicyStatement[] {
   return [
     onTable(tables.requests, ...READ, 'UpdateItem'),
     onTable(tables.pops, ...READ, 'DeleteItem'),
     allow(['scheduler:DeleteSchedule'], schedules.scheduleArn),
-    onGroup(scope, groupName, 'SetDesiredCapacity'),
+    onGroups(scope, groups, 'SetDesiredCapacity'),
     describeGroups(),
     allow(['events:PutEvents'], notifications.bus.eventBusArn),
   ];

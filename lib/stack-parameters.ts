@@ -8,6 +8,8 @@ export interface StackParameters {
   readonly instanceType: string;
   readonly threadNumber: string;
   readonly maxInstances: string;
+  /** Minutes. */
+  readonly onDemandFallback: string;
   /** A number, as a token. */
   readonly sharesAtOnce: number;
   /** Empty: nobody is told by mail. */
@@ -66,6 +68,13 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
       minValue: 1,
       maxValue: 1000,
       description: 'The most instances that all requests together may start',
+    }),
+    onDemandFallback: text('OnDemandFallback', {
+      type: 'Number',
+      default: 10,
+      minValue: 0,
+      maxValue: 1440,
+      description: 'Minutes after which instances that Spot has not delivered are asked for on demand; 0: never',
     }),
     sharesAtOnce: new CfnParameter(stack, 'SharesAtOnce', {
       type: 'Number',

@@ -2,14 +2,12 @@ import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { CfnCondition, Fn, Stack, Token } from 'aws-cdk-lib';
 import {
-  AmazonLinuxCpuType,
   CfnEIP,
   CfnEIPAssociation,
   CfnInstance,
   CfnSecurityGroup,
   type CfnSubnet,
   IpAddresses,
-  MachineImage,
   SubnetType,
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
@@ -17,6 +15,7 @@ import { CfnInstanceProfile, CfnPolicy, PolicyDocument, PolicyStatement, Role, S
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
+import { latestAmazonLinux } from './amazon-linux.ts';
 import { createTimeServiceUserData } from './time-service-user-data.ts';
 
 export interface TimeServiceProps {
@@ -113,7 +112,7 @@ export class TimeService extends Construct {
       .digest('hex')
       .slice(0, 8);
     const instance = new CfnInstance(this, `Instance${version}`, {
-      imageId: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }).getImage(this).imageId,
+      imageId: latestAmazonLinux(this),
       instanceType: 't4g.nano',
       subnetId: vpc.publicSubnets[0]?.subnetId ?? '',
       securityGroupIds: [group.attrGroupId],

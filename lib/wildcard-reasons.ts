@@ -29,7 +29,8 @@ export const WILDCARD_REASONS: readonly WildcardReason[] = [
   {
     actions: ['autoscaling:SetDesiredCapacity', 'autoscaling:TerminateInstanceInAutoScalingGroup', 'autoscaling:SetInstanceProtection'],
     resource: '.*:autoScalingGroup:\\*:autoScalingGroupName/[^*]*',
-    reason: "One group: the * stands for the part of its ARN that AWS makes up, which would tie the group's name to its users in a circle.",
+    reason:
+      "Two groups: the * stands for the part of its ARN that AWS makes up, which would tie the groups' names to their users in a circle.",
   },
   {
     actions: ['dynamodb:ListStreams'],

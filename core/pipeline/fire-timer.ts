@@ -1,4 +1,5 @@
-import { isEnded } from '../request.ts';
+import { describeFleet, wasEverTaken } from '../nobody-came.ts';
+import { isEnded, type RequestRow } from '../request.ts';
 import { endRequest } from './end-request.ts';
 import type { PipelineContext } from './pipeline-context.ts';
 
@@ -10,5 +11,23 @@ export async function fireTimer(context: PipelineContext, id: string): Promise<v
   if (isEnded(row.status)) await endRequest(context, id, row.status, row.statusReason);
   else if (row.timeoutAt === null) await timers.cancel(id);
   else if (row.timeoutAt > clock.now()) await timers.set(id, row.timeoutAt);
-  else await endRequest(context, id, 'TIMEOUT', `not done within ${row.spec.timeoutMinutes} minutes`);
+  else await endRequest(context, id, 'TIMEOUT', await reasonOf(context, row));
+}
+
+async function reasonOf({ ports }: PipelineContext, row: RequestRow): Promise<string> {
+  const reason = `not done within ${row.spec.timeoutMinutes} minutes`;
+  const [provisional, queue] = await Promise.all([ports.store.listProvisional(row.id), ports.tasks.counts()]);
+  if (wasEverTaken(row, { provisional, queue })) return reason;
+  const why = await findOutWhy(ports, row);
+  return `${reason}; no agent ever reported having taken a task of it${why === null ? '' : `; ${why}`}`;
+}
+
+async function findOutWhy({ fleet }: PipelineContext['ports'], row: RequestRow): Promise<string | null> {
+  if (fleet.describe === undefined) return null;
+  try {
+    return describeFleet(await fleet.describe(), row.createdAt);
+  } catch {
+    // The request has to end, whether or not the group answers why nobody came.
+    return null;
+  }
 }

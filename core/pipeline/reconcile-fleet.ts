@@ -1,8 +1,14 @@
-import { operatorAgents } from '../operator-claim.ts';
+import { OPERATOR_CLAIM_LASTS_MS, operatorAgents } from '../operator-claim.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 
 /** Claims that change more often than this within one call are corrected by whoever changed them last. */
 const MAX_ROUNDS = 10;
+
+interface ClaimReading {
+  readonly store: Pick<PipelinePorts['store'], 'listActive' | 'getOperatorClaim'>;
+  readonly fleet: Pick<PipelinePorts['fleet'], 'maximum'>;
+  readonly clock: Pick<PipelinePorts['clock'], 'now'>;
+}
 
 /**
  * Setting the capacity has no condition, so a stale call cannot be prevented, only corrected: read the claims again after
@@ -23,5 +29,14 @@ async function claimed({ store, fleet, clock }: Pick<PipelinePorts, 'store' | 'f
   const [active, operator] = await Promise.all([store.listActive(), store.getOperatorClaim()]);
   let agents = operatorAgents(operator, clock.now());
   for (const row of active) agents += row.spec.agents;
+  return Math.min(fleet.maximum, agents);
+}
+
+/** How many agents have been claimed since before `at`, at most the fleet's maximum. A claim that was changed counts from its beginning. */
+export async function claimedSince({ store, fleet, clock }: ClaimReading, at: number): Promise<number> {
+  const [active, operator] = await Promise.all([store.listActive(), store.getOperatorClaim()]);
+  const isOld = operator !== null && operator.lapsesAt - OPERATOR_CLAIM_LASTS_MS < at;
+  let agents = isOld ? operatorAgents(operator, clock.now()) : 0;
+  for (const row of active) if (row.createdAt < at) agents += row.spec.agents;
   return Math.min(fleet.maximum, agents);
 }

@@ -3,19 +3,18 @@ import {
   CreateAutoScalingGroupCommand,
   CreateLaunchConfigurationCommand,
   DescribeAutoScalingGroupsCommand,
+  SetDesiredCapacityCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { expect, test } from 'vitest';
-import { createAsgFleet, setScaleInProtection } from '../../adapters/aws/asg-fleet.ts';
+import { createAsgFleet } from '../../adapters/aws/asg-fleet.ts';
+import { setScaleInProtection } from '../../adapters/aws/asg-group.ts';
 import { describeFleet } from '../contracts/fleet.contract.ts';
 import { describeWithAccount } from './with-account.ts';
 
 describeWithAccount('Auto Scaling', (account) => {
   let made = 0;
 
-  async function create() {
-    const client = new AutoScalingClient(account().client);
-    made += 1;
-    const groupName = `prewarm_asg_${made}`;
+  async function createGroup(client: AutoScalingClient, groupName: string): Promise<void> {
     const launch = { LaunchConfigurationName: groupName, ImageId: 'ami-1', InstanceType: 'm6g.large' };
     await client.send(new CreateLaunchConfigurationCommand(launch));
     const zone = `${account().region}a`;
@@ -27,15 +26,68 @@ describeWithAccount('Auto Scaling', (account) => {
       MaxSize: 3,
     };
     await client.send(new CreateAutoScalingGroupCommand({ ...group, DesiredCapacity: 0 }));
-    const fleet = createAsgFleet(client, { groupName, maximum: 3 });
-    const agents = async () => {
-      const { AutoScalingGroups: groups } = await client.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [groupName] }));
-      return groups?.[0]?.Instances?.length ?? 0;
-    };
-    return { fleet, agents, client, groupName, dispose: () => client.destroy() };
   }
 
-  describeFleet('An Auto Scaling group', create);
+  async function create(afterMinutes = 10) {
+    const client = new AutoScalingClient(account().client);
+    made += 1;
+    const groupName = `prewarm_asg_${made}`;
+    const onDemand = `${groupName}_ondemand`;
+    await createGroup(client, groupName);
+    await createGroup(client, onDemand);
+    const fleet = createAsgFleet(client, { groupName, maximum: 3, onDemand: { groupName: onDemand, afterMinutes } });
+    const sizes = async () => {
+      const command = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [groupName, onDemand] });
+      const { AutoScalingGroups: groups = [] } = await client.send(command);
+      return [groupName, onDemand].map((name) => groups.find((group) => group.AutoScalingGroupName === name)?.Instances?.length ?? 0);
+    };
+    const agents = async () => (await sizes()).reduce((sum, size) => sum + size, 0);
+    const setDesired = (name: string, capacity: number) =>
+      client.send(new SetDesiredCapacityCommand({ AutoScalingGroupName: name, DesiredCapacity: capacity }));
+    return { fleet, agents, sizes, setDesired, client, groupName, onDemand, dispose: () => client.destroy() };
+  }
+
+  describeFleet('Two Auto Scaling groups', () => create());
+
+  test('capacity is of both groups: more is asked of Spot, and less is taken on demand first', async () => {
+    const { fleet, sizes, setDesired, groupName, onDemand, dispose } = await create();
+    await setDesired(groupName, 1);
+    await setDesired(onDemand, 1);
+    expect(await fleet.getCapacity()).toBe(2);
+    await fleet.setCapacity(3);
+    expect(await sizes()).toEqual([2, 1]);
+    await fleet.setCapacity(2);
+    expect(await sizes()).toEqual([2, 0]);
+    await setDesired(onDemand, 2);
+    await fleet.setCapacity(1);
+    expect(await sizes()).toEqual([1, 0]);
+    expect(await fleet.describe()).toMatchObject({ capacity: 1, onDemand: 0, fallbackMinutes: 10 });
+    dispose();
+  });
+
+  test('what Spot has delivered is not asked for on demand, however overdue', async () => {
+    const { fleet, sizes, dispose } = await create();
+    await fleet.setCapacity(2);
+    expect(await fleet.fallBack(3)).toBe(0);
+    expect(await sizes()).toEqual([2, 0]);
+    dispose();
+  });
+
+  test('an instance of either group is listed, can be ended, and is let go before the groups are deleted', async () => {
+    const { fleet, client, sizes, setDesired, groupName, onDemand, dispose } = await create();
+    await setDesired(groupName, 1);
+    await setDesired(onDemand, 2);
+    const [spot, first, second] = (await fleet.listInstances()).map(({ id }) => id);
+    if (spot === undefined || first === undefined || second === undefined) throw new Error('no instances');
+    for (const instanceId of [first, second]) await setScaleInProtection(client, { groupName: onDemand, instanceId }, true);
+    await fleet.terminate(first);
+    expect(await sizes()).toEqual([1, 1]);
+    expect(await fleet.getCapacity()).toBe(2);
+    await fleet.release();
+    expect((await fleet.listInstances()).filter(({ isProtected }) => isProtected)).toEqual([]);
+    expect(await fleet.getCapacity()).toBe(0);
+    dispose();
+  });
 
   test('an instance that is terminated is gone, and nothing takes its place', async () => {
     const { fleet, client, groupName, dispose } = await create();
@@ -43,7 +95,7 @@ describeWithAccount('Auto Scaling', (account) => {
     const [first, second] = (await fleet.listInstances()).map(({ id }) => id);
     if (first === undefined || second === undefined) throw new Error('no instances');
     expect(await setScaleInProtection(client, { groupName, instanceId: first }, true)).toBe(true);
-    expect((await fleet.listInstances()).find(({ id }) => id === first)).toEqual({ id: first, isProtected: true, launchedAt: null });
+    expect((await fleet.listInstances()).find(({ id }) => id === first)).toEqual({ id: first, isProtected: true });
     await fleet.terminate(first);
     await fleet.terminate(first);
     expect((await fleet.listInstances()).map(({ id }) => id)).not.toContain(first);

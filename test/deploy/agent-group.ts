@@ -13,16 +13,17 @@ const SHUTDOWN_MS = 10_000;
 
 interface Instance {
   readonly id: string;
+  readonly groupName: string;
   readonly child: ChildProcess;
   readonly metadata: MetadataStandIn;
   readonly ended: Promise<unknown>;
   readonly log: () => string;
 }
 
-/** Turns the rows that stand for instances in an emulated group into processes: one agent per unit of its capacity. */
+/** Turns the rows that stand for instances in emulated groups into processes: one agent per unit of their capacity. */
 export interface AgentGroup {
-  /** Ids of the instances whose agent runs. */
-  running(): readonly string[];
+  /** Ids of the instances whose agent runs; with a name, of that group's alone. */
+  running(groupName?: string): readonly string[];
   /** From now on nobody boots, until `release`. Those that run go on. */
   hold(): void;
   release(): void;
@@ -67,7 +68,7 @@ async function boot(world: World, image: InstanceImage, id: string): Promise<Ins
   });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => lines.push(text));
-  return { id, child, metadata, ended: once(child, 'exit'), log: () => lines.join('') };
+  return { id, groupName: image.groupName, child, metadata, ended: once(child, 'exit'), log: () => lines.join('') };
 }
 
 async function shutDown({ child, metadata, ended }: Instance): Promise<void> {
@@ -78,8 +79,8 @@ async function shutDown({ child, metadata, ended }: Instance): Promise<void> {
   await metadata.close();
 }
 
-/** Watches the group of that name until closed. */
-export function watchAgentGroup(world: World, groupName: string, image: InstanceImage): AgentGroup {
+/** Watches the groups of these images until closed. */
+export function watchAgentGroups(world: World, images: readonly InstanceImage[]): AgentGroup {
   const client = new AutoScalingClient(world.account.client);
   const booting = new Map<string, Promise<Instance>>();
   const up = new Map<string, Instance>();
@@ -93,14 +94,21 @@ export function watchAgentGroup(world: World, groupName: string, image: Instance
   };
   process.once('exit', killAll);
 
-  async function wanted(): Promise<ReadonlySet<string>> {
-    const { AutoScalingGroups } = await client.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [groupName] }));
-    return new Set((AutoScalingGroups?.[0]?.Instances ?? []).map(({ InstanceId }) => InstanceId ?? ''));
+  /** Instances with what each of them boots. */
+  async function wanted(): Promise<ReadonlyMap<string, InstanceImage>> {
+    const AutoScalingGroupNames = images.map(({ groupName }) => groupName);
+    const { AutoScalingGroups: groups = [] } = await client.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames }));
+    return new Map(
+      groups.flatMap(({ AutoScalingGroupName: name, Instances: instances = [] }) => {
+        const image = images.find(({ groupName }) => groupName === name);
+        return image === undefined ? [] : instances.map(({ InstanceId }) => [InstanceId ?? '', image] as const);
+      }),
+    );
   }
 
   async function look(): Promise<void> {
     const ids = await wanted();
-    for (const id of ids) {
+    for (const [id, image] of ids) {
       if (held || booting.has(id)) continue;
       const instance = boot(world, image, id);
       booting.set(id, instance);
@@ -125,7 +133,11 @@ export function watchAgentGroup(world: World, groupName: string, image: Instance
     failure = error;
   });
   return {
-    running: () => [...up.values()].filter(({ child }) => child.exitCode === null && child.signalCode === null).map(({ id }) => id),
+    running: (groupName) =>
+      [...up.values()]
+        .filter(({ child }) => child.exitCode === null && child.signalCode === null)
+        .filter((instance) => groupName === undefined || instance.groupName === groupName)
+        .map(({ id }) => id),
     hold() {
       held = true;
     },

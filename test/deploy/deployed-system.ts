@@ -1,13 +1,14 @@
 import { join } from 'node:path';
-import { type AgentGroup, watchAgentGroup } from './agent-group.ts';
+import { type AgentGroup, watchAgentGroups } from './agent-group.ts';
 import { type DeployedStack, deployStack, type StackToDeploy } from './deployed-stack.ts';
 import { functionLog } from './function-log.ts';
-import { type InstanceImage, readInstanceImage } from './instance-image.ts';
+import { type InstanceImage, readInstanceImages } from './instance-image.ts';
 import type { World } from './world.ts';
 
-/** A stack in the account, with the processes that its group's instances are. */
+/** A stack in the account, with the processes that its groups' instances are. */
 export interface DeployedSystem extends DeployedStack {
   readonly stack: StackToDeploy;
+  /** Of the group of Spot instances. */
   readonly image: InstanceImage;
   readonly group: AgentGroup;
   /** What agents wrote, and functions failed at: for whoever has to find out why something does not come. */
@@ -38,8 +39,10 @@ async function failuresOf({ account }: World, functionName: string): Promise<str
 
 export async function deploySystem(world: World, stack: StackToDeploy): Promise<DeployedSystem> {
   const deployed = await deployStack(world, stack);
-  const image = await readInstanceImage(world, deployed);
-  const group = watchAgentGroup(world, groupNameOf(stack.envName), image);
+  const images = await readInstanceImages(world, deployed);
+  const image = images.find(({ groupName }) => groupName === groupNameOf(stack.envName));
+  if (image === undefined) throw new Error(`no launch template is of the group ${groupNameOf(stack.envName)}`);
+  const group = watchAgentGroups(world, images);
   const story = async () => {
     const failures = await Promise.all(deployed.resources('AWS::Lambda::Function').map((name) => failuresOf(world, name)));
     const broken = group.failure() === null ? '' : `-- no instance is started any more: ${String(group.failure())}\n`;

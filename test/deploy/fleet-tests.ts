@@ -1,3 +1,4 @@
+import { AutoScalingClient, SetDesiredCapacityCommand } from '@aws-sdk/client-auto-scaling';
 import { expect, test } from 'vitest';
 import { ask, objectUrls } from '../api/served.ts';
 import { prewarm } from '../cli/prewarm-command.ts';
@@ -14,7 +15,7 @@ const TIMEOUT_MS = 90_000;
 const TIMER_MAY_BE_LATE_MS = 65_000;
 
 /** Instances by the API and by themselves, and who asks for them. */
-export function registerFleetTests({ prod }: Deployment): void {
+export function registerFleetTests({ world, prod }: Deployment): void {
   test('agents come and go with the capacity that POST /instances sets, and none is left at rest', async () => {
     const running = () => prod().group.running().length;
     await expect.poll(running, { timeout: TIMEOUT_MS }).toBe(0);
@@ -27,6 +28,25 @@ export function registerFleetTests({ prod }: Deployment): void {
     await ask(prod(), '/instances', { body: { DesiredCapacity: 0 } });
     await expect.poll(running, { timeout: TIMEOUT_MS }).toBe(0);
     expect(await ask(prod(), '/instances')).toMatchObject({ body: { desiredcapacity: 0 } });
+  });
+
+  test('capacity of the group on demand is capacity of the fleet: its agents do the work, and go with the request', async () => {
+    const onDemand = 'prewarm_asg_prod_ondemand';
+    const client = new AutoScalingClient(world().account.client);
+    const setDesired = (AutoScalingGroupName: string, DesiredCapacity: number) =>
+      client.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity }));
+    prod().group.hold();
+    const id = await makeRequest(prod(), { url_list: objectUrls(40, 'ondemand'), pops: [...POPS], ...domain });
+    // The emulator's Spot delivers at once, so that the fallback's two calls are made by hand.
+    await setDesired('prewarm_asg_prod', 0);
+    await setDesired(onDemand, 1);
+    expect(await ask(prod(), '/instances')).toMatchObject({ body: { desiredcapacity: 1 } });
+    prod().group.release();
+    await expect.poll(() => prod().group.running(onDemand).length, { timeout: TIMEOUT_MS }).toBe(1);
+    expect(await untilEnded(prod(), id)).toMatchObject({ status: 'FINISHED', total_count: 120, download_count: 120, failed_count: 0 });
+    await expect.poll(() => prod().group.running(), { timeout: TIMEOUT_MS }).toEqual([]);
+    expect(await ask(prod(), '/instances')).toMatchObject({ body: { desiredcapacity: 0 } });
+    client.destroy();
   });
 
   test('a request claims its instances, and an agent that is told of its end hands its work to the other', async () => {

@@ -6,10 +6,12 @@ import { callAccount } from '../emulator/emulated-account.ts';
 import type { DeployedStack } from './deployed-stack.ts';
 import type { World } from './world.ts';
 
-/** What an instance of the deployed group boots: read from its launch template, as an instance would. */
+/** What an instance of a deployed group boots: read from its launch template, as an instance would. */
 export interface InstanceImage {
   /** The bundled agent, fetched from where the user data fetches it. */
   readonly bundle: string;
+  /** The group that its agents protect it in. */
+  readonly groupName: string;
   /** The variables that the user data sets. */
   readonly variables: Readonly<Record<string, string>>;
   /** Node's own flags of the unit. */
@@ -61,9 +63,12 @@ async function readRole({ account }: World, profileArn: string): Promise<string>
   }
 }
 
-/** Reads the launch template of the deployed group, and fetches what it names. */
-export async function readInstanceImage(world: World, deployed: DeployedStack): Promise<InstanceImage> {
-  const LaunchTemplateId = deployed.resources('AWS::EC2::LaunchTemplate')[0];
+/** Reads the launch templates of the deployed groups, and fetches what they name. */
+export function readInstanceImages(world: World, deployed: DeployedStack): Promise<readonly InstanceImage[]> {
+  return Promise.all(deployed.resources('AWS::EC2::LaunchTemplate').map((id) => readInstanceImage(world, id)));
+}
+
+async function readInstanceImage(world: World, LaunchTemplateId: string): Promise<InstanceImage> {
   const found = await callAccount<LaunchTemplateVersions>(world.account, 'ec2', 'describe_launch_template_versions', {
     LaunchTemplateId,
     Versions: ['$Latest'],
@@ -72,9 +77,11 @@ export async function readInstanceImage(world: World, deployed: DeployedStack): 
   if (data === undefined) throw new Error(`there is no launch template ${LaunchTemplateId}`);
   const userData = Buffer.from(data.UserData, 'base64').toString();
   const [, flags = ''] = /^ExecStart=\S*\/node\S*(.*?)\s\S+\.mjs$/m.exec(userData) ?? [];
+  const variables = readVariables(userData);
   return {
     bundle: await fetchBundle(world, userData),
-    variables: readVariables(userData),
+    groupName: variables['PREWARM_GROUP_NAME'] ?? '',
+    variables,
     nodeArguments: flags.split(/\s+/).filter(Boolean),
     roleArn: await readRole(world, data.IamInstanceProfile.Arn),
     userData,

@@ -11,6 +11,7 @@ import { createBucketReportLinks } from '../../lambda/report-links.ts';
 import { BAD_INPUTS, judgeBadAnswer, sendBadInput } from '../api/bad-inputs.ts';
 import { openFunctions } from './function-world.ts';
 import { type GatewayOptions, openGateway } from './gateway-stand-in.ts';
+import { NOBODY_AFTER_MS } from '../../core/nobody-came.ts';
 
 const KEY = 'test-key-of-the-suite';
 const OWN = 'd111111abcdef8.cloudfront.net';
@@ -36,6 +37,7 @@ async function openApi({ allowedDomains, ...options }: Partial<GatewayOptions> &
     invalidationFault: createInvalidationCheck(distributions, allowedDomains === undefined || allowedDomains.length > 0),
     ...(allowedDomains === undefined ? {} : { allowedDomains }),
     groupName: 'prewarm_asg_staging',
+    nobodyAfterMs: NOBODY_AFTER_MS.instances,
     clock: ports.clock,
     log: world.told.log,
     newId: randomUUID,

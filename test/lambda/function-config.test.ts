@@ -32,7 +32,7 @@ test('a function reads what it needs and no more, and hears of every fault at on
   expect(loadFunctionConfig(ENDING_ENV, ENDING)).toEqual({
     envName: 'prod',
     tables: { requests: 'requests', pops: 'pops', tasks: 'tasks' },
-    group: { groupName: 'prewarm_asg_prod', maximum: 100 },
+    group: { groupName: 'prewarm_asg_prod', maximum: 100, onDemandGroupName: null, onDemandFallback: 0 },
     timers: {
       group: 'prewarm_prod',
       targetArn: ENDING_ENV.PREWARM_SHUTDOWN_FUNCTION_ARN,
@@ -71,4 +71,13 @@ test('the edge is CloudFront itself unless the environment says otherwise', () =
     allowPrivateAddresses: true,
   });
   expect(faultsOf(() => loadFunctionConfig({ ...env, PREWARM_CA_FILE: '/nowhere' }, ['edge']))).toEqual(['PREWARM_CA_FILE']);
+});
+
+test('the group on demand and its minutes are read where a stack has them, and minutes that are no number are refused', () => {
+  const env = { ...ENDING_ENV, PREWARM_ON_DEMAND_GROUP_NAME: 'prewarm_asg_prod_ondemand', PREWARM_ON_DEMAND_FALLBACK: '10' };
+  expect(loadFunctionConfig(env, ENDING).group).toMatchObject({ onDemandGroupName: 'prewarm_asg_prod_ondemand', onDemandFallback: 10 });
+  expect(loadFunctionConfig({ ...env, PREWARM_ON_DEMAND_FALLBACK: '0' }, ENDING).group).toMatchObject({ onDemandFallback: 0 });
+  expect(faultsOf(() => loadFunctionConfig({ ...env, PREWARM_ON_DEMAND_FALLBACK: 'soon' }, ENDING))).toEqual([
+    'PREWARM_ON_DEMAND_FALLBACK',
+  ]);
 });

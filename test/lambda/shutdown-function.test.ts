@@ -14,7 +14,8 @@ const OTHER = '0b9f2f0e-3f63-4f0e-8a30-000000000001';
 /** The function over embedded stores, and a group of which a test says what lives. */
 function openShutdown(alive: readonly string[] = []) {
   const world = openFunctions();
-  const instances = new Map(alive.map((id): [string, FleetInstance] => [id, { id, launchedAt: null, isProtected: id.startsWith('busy') }]));
+  const instances = new Map(alive.map((id): [string, FleetInstance] => [id, { id, isProtected: id.startsWith('busy') }]));
+  const asked: number[] = [];
   const clock = { ...world.ports.clock, offset: 0, now: () => Date.now() + clock.offset };
   const terminate = async (id: string) => {
     if (id === 'busy-stuck') throw new PrewarmError('storage', 'it cannot be terminated');
@@ -29,13 +30,23 @@ function openShutdown(alive: readonly string[] = []) {
     store: world.store,
     pipeline: world.functionPipeline,
     tasks: world.ports.tasks,
-    instances: { listInstances: async () => [...instances.values()], terminate, release },
+    instances: {
+      maximum: 100,
+      fallbackMinutes: 10,
+      fallBack: async (overdue) => {
+        asked.push(overdue);
+        return 0;
+      },
+      listInstances: async () => [...instances.values()],
+      terminate,
+      release,
+    },
     clock,
   });
   const figure = (name: string) => world.told.figures.findLast((each) => each.name === name)?.value;
   const accept = (id: string, timeoutMinutes: number | null = null) =>
     world.pipeline.accept({ id, spec: makeSpec(['SIN2-P1'], { timeoutMinutes }), urls: makeUrls(3) });
-  return { ...world, shutdown, figure, accept, clock, alive: () => [...instances.keys()] };
+  return { ...world, shutdown, asked, figure, accept, clock, alive: () => [...instances.keys()] };
 }
 
 const fleet = { kind: 'fleet' };
@@ -206,4 +217,20 @@ test('the group lets go of its instances before CloudFormation deletes it, and t
   expect(alive()).toEqual([]);
   await openShutdown(['busy-stuck']).shutdown(of('Delete'), LONG);
   expect(told()).toMatchObject({ Status: 'FAILED', Reason: 'it cannot be let go' });
+});
+
+test('what was claimed for longer than Spot is given is looked at on demand, requests and operator together', async () => {
+  const { shutdown, pipeline, ports, asked, clock } = openShutdown();
+  const accept = (id: string, agents: number) =>
+    pipeline.accept({ id, spec: { ...makeSpec(['SIN2-P1']), agents }, urls: makeUrls(3), madeBy: null });
+  await accept(ID, 3);
+  await ports.store.setOperatorClaim({ agents: 2, lapsesAt: Date.now() + 55 * MINUTE });
+  await shutdown(fleet, LONG);
+  clock.offset = 6 * MINUTE;
+  await shutdown(fleet, LONG);
+  clock.offset = 11 * MINUTE;
+  await shutdown(fleet, LONG);
+  await pipeline.end(ID, 'STOPPED', 'by the test');
+  await shutdown(fleet, LONG);
+  expect(asked).toEqual([0, 2, 5, 2]);
 });

@@ -182,7 +182,8 @@ test('a timer ends what is late, is set again when it is early, and finds nothin
   expect(stores.timers.takeDue(Number.MAX_SAFE_INTEGER, 10)).toHaveLength(1);
   await ports.store.setTimeoutAt(ID, ports.clock.now() - 1);
   await pipeline.fireTimer(ID);
-  expect(await getRow(ports)).toMatchObject({ status: 'TIMEOUT', statusReason: 'not done within 30 minutes', counters: { failed: 6 } });
+  const statusReason = 'not done within 30 minutes; no agent ever reported having taken a task of it';
+  expect(await getRow(ports)).toMatchObject({ status: 'TIMEOUT', statusReason, counters: { failed: 6 } });
 });
 
 test('the fleet follows the claims, up to its maximum, also when one changes meanwhile', async () => {

@@ -36,16 +36,20 @@ export function testFleet(stacks: () => Synthesized): void {
   });
 
   test('its instances are gone before their way out is removed', () => {
-    const [[, group] = []] = resourcesOf(stacks().own.body, 'AWS::AutoScaling::AutoScalingGroup');
-    const routes = (group as { DependsOn?: string[] }).DependsOn ?? [];
-    expect(routes.filter((id) => /^NetworkVpc.*DefaultRoute/.test(id))).toHaveLength(2);
+    const groups = resourcesOf(stacks().own.body, 'AWS::AutoScaling::AutoScalingGroup');
+    expect(groups).toHaveLength(2);
+    for (const [, group] of groups) {
+      const routes = (group as { DependsOn?: string[] }).DependsOn ?? [];
+      expect(routes.filter((id) => /^NetworkVpc.*DefaultRoute/.test(id))).toHaveLength(2);
+      expect(routes).toContainEqual(expect.stringMatching(/^AgentRoleDefaultPolicy/));
+    }
   });
 
   test('a function takes the protection of busy instances back before the group is deleted', () => {
     for (const { body } of both()) {
-      const [[group] = []] = resourcesOf(body, 'AWS::AutoScaling::AutoScalingGroup');
+      const groups = resourcesOf(body, 'AWS::AutoScaling::AutoScalingGroup').map(([id]) => id);
       const [[, release] = []] = resourcesOf(body, 'Custom::FleetRelease');
-      expect((release as { DependsOn?: string[] }).DependsOn).toContain(group);
+      expect((release as { DependsOn?: string[] }).DependsOn).toEqual(expect.arrayContaining(groups));
       expect(release?.Properties?.['ServiceToken']).toEqual({
         'Fn::GetAtt': [expect.stringMatching(/^FunctionsShutdownHandler/), 'Arn'],
       });
@@ -70,9 +74,26 @@ export function testFleet(stacks: () => Synthesized): void {
     }
   });
 
+  test('a second group takes on demand what Spot does not deliver: of the chosen type alone, in the same zones, and empty at rest', () => {
+    for (const { template, body } of both()) {
+      const [[, spot] = []] = resourcesOf(body, 'AWS::AutoScaling::AutoScalingGroup');
+      template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
+        AutoScalingGroupName: { 'Fn::Join': ['', ['prewarm_asg_', { Ref: 'envName' }, '_ondemand']] },
+        MinSize: '0',
+        MaxSize: { Ref: 'MaxInstances' },
+        DesiredCapacity: Match.absent(),
+        MixedInstancesPolicy: Match.absent(),
+        LaunchTemplate: { LaunchTemplateId: { Ref: Match.stringLikeRegexp('^FleetOnDemandTemplate') } },
+        VPCZoneIdentifier: spot?.Properties?.['VPCZoneIdentifier'],
+      });
+      template.allResourcesProperties('AWS::EC2::LaunchTemplate', { LaunchTemplateData: { InstanceType: { Ref: 'InstanceType' } } });
+    }
+  });
+
   test('instances have an encrypted disk, IMDSv2 alone with one hop, and the image of the public parameter', () => {
     for (const { template, body } of both()) {
-      template.hasResourceProperties('AWS::EC2::LaunchTemplate', {
+      template.resourceCountIs('AWS::EC2::LaunchTemplate', 2);
+      template.allResourcesProperties('AWS::EC2::LaunchTemplate', {
         LaunchTemplateData: {
           MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1, HttpEndpoint: 'enabled' },
           BlockDeviceMappings: [{ Ebs: { Encrypted: true, VolumeType: 'gp3', DeleteOnTermination: true } }],
@@ -80,9 +101,7 @@ export function testFleet(stacks: () => Synthesized): void {
         },
       });
       const images = Object.values(body.Parameters).filter(({ Type }) => Type === 'AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>');
-      expect(images.map(({ Default }) => Default)).toEqual([
-        expect.stringMatching(/^\/aws\/service\/ami-amazon-linux-latest\/al2023-.*-arm64$/),
-      ]);
+      expect(images.map(({ Default }) => Default)).toEqual(['/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64']);
     }
   });
 
@@ -161,12 +180,15 @@ export function testFleet(stacks: () => Synthesized): void {
 
   test('new instances are told where everything is, and how much to download at once', () => {
     for (const { body } of both()) {
-      const [template] = resourcesOf(body, 'AWS::EC2::LaunchTemplate');
-      const { LaunchTemplateData } = evaluate(body, template?.[1].Properties, { ThreadNumber: '9', envName: 'qa' }) as {
-        LaunchTemplateData: { UserData: string };
-      };
-      const told = LaunchTemplateData.UserData.matchAll(/^(PREWARM_\w+)=(.*)$/gm);
-      expect(Object.fromEntries([...told].map(([, name, value]) => [name, value]))).toEqual({
+      const told = resourcesOf(body, 'AWS::EC2::LaunchTemplate').map(([, { Properties }]) => {
+        const { LaunchTemplateData } = evaluate(body, Properties, { ThreadNumber: '9', envName: 'qa' }) as {
+          LaunchTemplateData: { UserData: string };
+        };
+        const lines = LaunchTemplateData.UserData.matchAll(/^(PREWARM_\w+)=(.*)$/gm);
+        return Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
+      });
+      expect(told.map(({ PREWARM_GROUP_NAME: name }) => name)).toEqual(['prewarm_asg_qa', 'prewarm_asg_qa_ondemand']);
+      expect(told[0]).toEqual({
         PREWARM_REQUEST_TABLE: expect.stringMatching(/^<TablesRequests\w{8}>$/),
         PREWARM_POP_TABLE: expect.stringMatching(/^<TablesRequestPops/),
         PREWARM_TASK_TABLE: expect.stringMatching(/^<TablesRequestTasks/),

@@ -73,6 +73,18 @@ export function testPermissions(stacks: () => Synthesized): void {
     }
   });
 
+  test('whoever may do something to one group may do it to the other, which holds agents of the same fleet', () => {
+    for (const { body } of both()) {
+      const onGroups = statementsOf(body).filter(({ resources }) => resources.some((resource) => resource.includes(':autoScalingGroup:')));
+      expect(onGroups.length).toBeGreaterThan(5);
+      for (const { resources } of onGroups)
+        expect(resources.map((resource) => resource.split('/').at(-1) ?? '').toSorted()).toEqual([
+          'prewarm_asg_prod',
+          'prewarm_asg_prod_ondemand',
+        ]);
+    }
+  });
+
   test('cdk-nag has nothing unsuppressed to say about either stack', async () => {
     const checked = await synthesizeStacks({}, (app) => Aspects.of(app).add(new AwsSolutionsChecks()));
     try {

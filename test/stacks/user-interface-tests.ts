@@ -17,10 +17,11 @@ export function testUserInterface(stacks: () => Synthesized): void {
         'InstanceType',
         'ThreadNumber',
         'MaxInstances',
+        'OnDemandFallback',
         'SharesAtOnce',
         'alarmEmail',
       ].map((name) => Parameters[name]?.['Default']);
-      expect(defaults).toEqual(['prod', 'false', '', 'm6g.large', 6, 100, 2, '']);
+      expect(defaults).toEqual(['prod', 'false', '', 'm6g.large', 6, 100, 10, 2, '']);
     }
   });
 
@@ -94,7 +95,10 @@ export function testUserInterface(stacks: () => Synthesized): void {
         resourcesOf(body, type).map(([, { Properties }]) => evaluate(body, Properties?.[property], { envName }));
       expect(names('AWS::SQS::Queue', 'QueueName', 'prod')).toContain('prewarm_task_prod');
       expect(names('AWS::SQS::Queue', 'QueueName', 'staging')).toContain('prewarm_task_staging');
-      expect(names('AWS::AutoScaling::AutoScalingGroup', 'AutoScalingGroupName', 'prod')).toEqual(['prewarm_asg_prod']);
+      expect(names('AWS::AutoScaling::AutoScalingGroup', 'AutoScalingGroupName', 'prod')).toEqual([
+        'prewarm_asg_prod',
+        'prewarm_asg_prod_ondemand',
+      ]);
       const functions = ['api', 'get-size', 'task', 'aggregate', 'shutdown', 'dead-letter', 'report'];
       expect(names('AWS::Lambda::Function', 'FunctionName', 'qa').filter((name) => name !== undefined)).toEqual(
         expect.arrayContaining(functions.map((name) => `prewarm_${name}_qa`)),
