@@ -19,24 +19,41 @@ name="$(basename "$0")"
 echo "$name $*" >> "$CALLS"
 [ "$name" = "\${FAIL:-}" ] && exit 1
 [ "$name" = nproc ] && echo 2
+[ "$name $1" = "\${FAIL_AT:-}" ] && exit 1
+[ "$name $1" = "systemctl show" ] && echo "\${RESTARTS:-0}"
 exit 0
 `;
-const COMMANDS = ['dnf', 'aws', 'systemctl', 'useradd', 'id', 'nproc', 'sleep', 'poweroff'];
+const COMMANDS = ['dnf', 'aws', 'systemctl', 'useradd', 'id', 'nproc', 'sleep', 'poweroff', 'journalctl', 'node-24'];
 
 /** Runs the script with a folder for the root of the file system, and nothing that it would install. */
-function boot(fail = '') {
+function boot(fail = '', more: Readonly<Record<string, string>> = {}) {
   const root = mkdtempSync(join(tmpdir(), 'prewarm-boot-'));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-  for (const dir of ['bin', 'etc/systemd/system', 'etc/logrotate.d', 'opt/prewarm', 'opt/aws/amazon-cloudwatch-agent/bin', 'var/log'])
+  for (const dir of [
+    'bin',
+    'etc/systemd/system',
+    'etc/logrotate.d',
+    'opt/prewarm',
+    'opt/aws/amazon-cloudwatch-agent/bin',
+    'var/log',
+    'var/lib/cloud/data',
+    'proc',
+  ])
     mkdirSync(join(root, dir), { recursive: true });
   const stubs = [...COMMANDS.map((name) => `bin/${name}`), 'opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl'];
   for (const stub of stubs) writeFileSync(join(root, stub), STUB, { mode: 0o755 });
   // What `aws s3 cp` would have brought.
   writeFileSync(join(root, 'opt/prewarm/agent.mjs'), '');
-  const script = SCRIPT.replaceAll(/(?<=[\s:])\/(etc|opt|var)\//g, `${root}/$1/`);
+  writeFileSync(join(root, 'var/lib/cloud/data/instance-id'), 'i-0abc\n');
+  writeFileSync(join(root, 'var/log/cloud-init-output.log'), 'a line with a "quote"\n');
+  writeFileSync(join(root, 'proc/meminfo'), `MemTotal:        ${more['MEMORY_KB'] ?? '8000000'} kB\nMemFree: 1 kB\n`);
+  const script = SCRIPT.replaceAll(/(?<=[\s:]|file:\/\/)\/(etc|opt|var|proc)\//g, `${root}/$1/`).replaceAll(
+    '/usr/bin/node-24 --check',
+    'node-24 --check',
+  );
   const calls = join(root, 'calls');
   writeFileSync(calls, '');
-  const env = { PATH: `${root}/bin:/usr/bin:/bin`, CALLS: calls, FAIL: fail };
+  const env = { PATH: `${root}/bin:/usr/bin:/bin`, CALLS: calls, FAIL: fail, ...more };
   const { status, stderr } = spawnSync('bash', ['--norc', '-c', script], { env, encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] });
   const read = (path: string) => readFileSync(join(root, path), 'utf8');
   return { root, status, stderr, read, calls: readFileSync(calls, 'utf8').replaceAll(root, '').split('\n').filter(Boolean) };
@@ -48,7 +65,8 @@ describe('the user data of an instance', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(calls).toContain('aws s3 cp --region eu-west-1 s3://assets/0a1b.mjs /opt/prewarm/agent.mjs');
     expect(calls).toContain('systemctl enable --now prewarm-log.service');
-    expect(calls.at(-1)).toBe('systemctl enable --now prewarm-agent@1.service prewarm-agent@2.service');
+    expect(calls).toContain('systemctl enable --now prewarm-agent@1.service prewarm-agent@2.service');
+    expect(calls).not.toContain('systemctl poweroff');
     expect(read('etc/prewarm/log.env')).toBe('UNITS=--unit=prewarm-agent@1.service --unit=prewarm-agent@2.service\n');
   });
 
@@ -74,12 +92,59 @@ describe('the user data of an instance', () => {
   test.each(['dnf', 'aws'])('powers the instance off where %s never works, after trying for a while', (name) => {
     const { status, calls } = boot(name);
     expect(status).not.toBe(0);
-    expect(calls.filter((call) => call.startsWith(`${name} `))).toHaveLength(5);
+    expect(calls.filter((call) => call.startsWith(`${name} `) && !call.startsWith('aws logs'))).toHaveLength(5);
     expect(calls.filter((call) => call.startsWith('systemctl'))).toEqual(['systemctl poweroff']);
+    expect(calls.at(-1)).toBe('systemctl poweroff');
+  });
+
+  test.each([
+    ['a program that Node.js cannot read', { FAIL_AT: 'node-24 --check' }],
+    ['an agent that is not up after a while', { FAIL_AT: 'systemctl is-active' }],
+    ['an agent that died again and again in that while', { RESTARTS: '2' }],
+  ])('powers the instance off for %s, and leaves a log that does not need the CloudWatch agent', (_what, fault) => {
+    const { status, calls, read } = boot('', fault);
+    expect(status).not.toBe(0);
+    const options = '--region eu-west-1 --cli-connect-timeout 10';
+    const stream = '--log-group-name /prewarm/prod/agents --log-stream-name i-0abc/failed-boot';
+    expect(calls.slice(-3)).toEqual([
+      `aws logs ${options} create-log-stream ${stream}`,
+      `aws logs ${options} put-log-events ${stream} --log-events file:///var/log/failed-boot.json`,
+      'systemctl poweroff',
+    ]);
+    const events = JSON.parse(read('var/log/failed-boot.json')) as { timestamp: number; message: string }[];
+    expect(events).toEqual([{ timestamp: expect.any(Number), message: expect.stringContaining('a line with a "quote"') }]);
+  });
+
+  test('goes on with an agent that was started again once, and looks at each of them', () => {
+    const { status, calls } = boot('', { RESTARTS: '1' });
+    expect(status).toBe(0);
+    expect(calls.filter((call) => call.startsWith('systemctl is-active'))).toEqual([
+      'systemctl is-active --quiet prewarm-agent@1.service',
+      'systemctl is-active --quiet prewarm-agent@2.service',
+    ]);
+  });
+
+  test.each([
+    ['8000000', 3556],
+    ['1900000', 577],
+    ['900000', 256],
+  ])('gives the two agents of an instance with %s kB their share of its memory: %i MB', (MEMORY_KB, limit) => {
+    const { read } = boot('', { MEMORY_KB });
+    expect(read('etc/systemd/system/prewarm-agent@.service.d/memory.conf')).toBe(`[Service]\nMemoryMax=${limit}M\n`);
+  });
+
+  test('rotates the log, and works where it cannot', () => {
+    expect(boot().calls).toContain('systemctl enable --now logrotate.timer');
+  });
+
+  test('is well below what EC2 takes', () => {
+    expect(Buffer.byteLength(SCRIPT)).toBeLessThan(12_000);
   });
 
   test('starts the agents where their log cannot leave the instance', () => {
-    expect(boot('amazon-cloudwatch-agent-ctl').calls.at(-1)).toMatch(/^systemctl enable --now prewarm-agent@1/);
+    const { status, calls } = boot('amazon-cloudwatch-agent-ctl');
+    expect(status).toBe(0);
+    expect(calls).toContain('systemctl enable --now prewarm-agent@1.service prewarm-agent@2.service');
   });
 
   test('holds units that systemd takes', ({ skip }) => {
@@ -87,7 +152,7 @@ describe('the user data of an instance', () => {
     const { root } = boot();
     const dir = join(root, 'etc/systemd/system');
     // Programs that are not here are beside the point.
-    for (const name of readdirSync(dir)) {
+    for (const name of readdirSync(dir).filter((file) => file.endsWith('.service'))) {
       const unit = readFileSync(join(dir, name), 'utf8').replace(/^ExecStart=\S+/m, 'ExecStart=/bin/true');
       writeFileSync(join(dir, name), unit.replaceAll(root, ''));
     }
