@@ -146,3 +146,42 @@ test('the lock names the optional packages of every platform, without which npm 
   );
   expect(missing, 'run: node .ci/complete-lock.js').toEqual([]);
 });
+
+test('every package of the lock has its hash, none names a registry, and none may run a script when it is installed', () => {
+  interface Entry {
+    readonly integrity?: string;
+    readonly resolved?: string;
+    readonly link?: boolean;
+    readonly inBundle?: boolean;
+    readonly hasInstallScript?: boolean;
+  }
+  const read = (path: string) => JSON.parse(readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8')) as unknown;
+  const { packages } = read('package-lock.json') as { packages: Readonly<Record<string, Entry>> };
+  const { allowScripts } = read('package.json') as { allowScripts: Readonly<Record<string, boolean>> };
+  const installed = Object.entries(packages).filter(([path, entry]) => path.includes('node_modules/') && entry.inBundle !== true);
+  const fetched = installed.filter(([, entry]) => entry.link !== true);
+  expect(fetched.filter(([, { integrity }]) => integrity?.startsWith('sha512-') !== true)).toEqual([]);
+  expect(JSON.stringify(packages)).not.toMatch(/"resolved":"[a-z+]+:/);
+  const scripted = installed.filter(([, entry]) => entry.hasInstallScript === true).map(([path]) => path.replace(/.*node_modules\//, ''));
+  expect(Object.fromEntries(scripted.map((name) => [name, allowScripts[name]]))).toEqual({ esbuild: false });
+  expect(Object.values(allowScripts)).not.toContain(true);
+  // The interpreter of everything is such a package too.
+  expect(fetched.map(([path]) => path).filter((path) => /^node_modules\/node-(linux|darwin|win)-/.test(path))).toHaveLength(4);
+});
+
+test('what tests install from PyPI is named with its hashes, and pip takes nothing else', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  for (const [file, user] of [
+    ['test/stacks/scripts/cfn-lint.txt', 'test/stacks/scripts/lint-templates.ts'],
+    ['test/emulator/ministack.txt', 'test/emulator/prepare.py'],
+    ['test/api/scripts/schemathesis.txt', 'test/api/scripts/fuzz.ts'],
+  ] as const) {
+    const named = readFileSync(join(root, file), 'utf8')
+      .replaceAll('\\\n', ' ')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    expect(named.filter((line) => !/^[a-z0-9.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}/.test(line))).toEqual([]);
+    expect(named.length).toBeGreaterThan(5);
+    expect(readFileSync(join(root, user), 'utf8')).toContain('--require-hashes');
+  }
+});

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 import { freePort } from '../free-port.ts';
 
 /** The one version that launch.py knows. */
-const VERSION = '1.5.33';
+const REQUIREMENTS = fileURLToPath(new URL('ministack.txt', import.meta.url));
+const VERSION = /^ministack==(\S+)/m.exec(readFileSync(REQUIREMENTS, 'utf8'))?.[1] ?? '';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const VENV = join(ROOT, '.venv-emulator', `ministack-${VERSION}`);
 const LAUNCHER = fileURLToPath(new URL('./launch.py', import.meta.url));
@@ -94,7 +95,7 @@ export function emulatorUnavailable(): string | null {
   const python = findPython();
   if (python === null) return 'no Python from 3.11 on with venv and pip: the emulated AWS account is left out';
   try {
-    execFileSync(python, [PREPARE, VENV, VERSION], { stdio: ['ignore', 'ignore', 'pipe'], timeout: PREPARE_DEADLINE_MS });
+    execFileSync(python, [PREPARE, VENV, REQUIREMENTS], { stdio: ['ignore', 'ignore', 'pipe'], timeout: PREPARE_DEADLINE_MS });
     return null;
   } catch (error) {
     const said = (error as { stderr?: Buffer }).stderr?.toString().trim().split('\n').at(-1) ?? String(error);

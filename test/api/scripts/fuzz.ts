@@ -12,9 +12,8 @@ const USAGE = `usage: node test/api/scripts/fuzz.ts [--requests 5000] [--seed N]
 Sends so many requests made from the OpenAPI document to a server of its own, and fails on any 5xx or undocumented answer.
 Installs Schemathesis from PyPI with python3, unless the path of an installed one is given.
 `;
-const SCHEMATHESIS = 'schemathesis';
 /** What is installed with it too is of a fixed version: what it asks must not change from one day to the next. */
-const VERSIONS = fileURLToPath(new URL('schemathesis.txt', import.meta.url));
+const REQUIREMENTS = fileURLToPath(new URL('schemathesis.txt', import.meta.url));
 const KEY = 'key-of-the-fuzzing';
 const OPERATIONS = 11;
 /** All but one: a list of URLs may fit the schema and yet be refused, as any text may that is no URL. */
@@ -40,7 +39,7 @@ async function install(dir: string): Promise<string> {
   const venv = join(dir, 'venv');
   for (const [command, ...args] of [
     ['python3', '-m', 'venv', venv],
-    [join(venv, 'bin', 'pip'), 'install', '--quiet', '--disable-pip-version-check', '--constraint', VERSIONS, SCHEMATHESIS],
+    [join(venv, 'bin', 'pip'), 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '--requirement', REQUIREMENTS],
   ] as const) {
     if ((await run(command, args)) !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
   }

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 // `npm run synth:check`: cfn-lint, which comes from PyPI into an environment of its own, on what `npm run synth` wrote.
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const VERSION = '1.58.0';
+const REQUIREMENTS = join(import.meta.dirname, 'cfn-lint.txt');
+const VERSION = /^cfn-lint==(\S+)/m.exec(readFileSync(REQUIREMENTS, 'utf8'))?.[1] ?? '';
 const VENV = join(ROOT, '.venv-cfn-lint');
 const CFN_LINT = join(VENV, 'bin', 'cfn-lint');
 
@@ -24,7 +25,7 @@ function install(): boolean {
   const pip = join(VENV, 'bin', 'pip');
   return (
     run('python3', ['-m', 'venv', VENV], true) &&
-    run(pip, ['install', '--quiet', '--disable-pip-version-check', `cfn-lint==${VERSION}`], true)
+    run(pip, ['install', '--quiet', '--disable-pip-version-check', '--require-hashes', '--requirement', REQUIREMENTS], true)
   );
 }
 
