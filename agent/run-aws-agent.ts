@@ -10,6 +10,7 @@ import type { AgentPorts } from '../core/ports/ports.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import { isTaskMessage, type TaskMessage } from '../core/task.ts';
 import { type Agent, type AgentObserver, createAgent } from '../core/work/agent.ts';
+import { popCatalogue } from '../data/catalogue.ts';
 import { type AgentClients, createAgentClients } from './agent-clients.ts';
 import { type AgentLog, createAgentLog } from './agent-log.ts';
 import { type AwsAgentConfig, loadAwsAgentConfig } from './aws-agent-config.ts';
@@ -76,6 +77,7 @@ function createPorts(config: AwsAgentConfig, clients: AgentClients, log: AgentLo
     tasks: onlyTasks(queue, log),
     downloader: createUndiciDownloader({ allowPrivateAddresses, ...(ca === null ? {} : { ca }) }),
     clock: systemClock,
+    sameCity: (a, b) => popCatalogue().sameCity(a, b),
   };
 }
 

@@ -5,6 +5,7 @@ import { systemClock } from '../core/clock.ts';
 import { PrewarmError } from '../core/errors.ts';
 import type { Downloader } from '../core/ports/downloader.ts';
 import { createAgent } from '../core/work/agent.ts';
+import { popCatalogue } from '../data/catalogue.ts';
 import { type AgentConfig, loadAgentConfig } from './agent-config.ts';
 import { createLoadMeter } from './load-meter.ts';
 
@@ -29,7 +30,7 @@ export async function runEmbeddedAgent(makeDownloader: (config: AgentConfig) => 
   const stores = openEmbeddedStores(config.dataDir, systemClock, { holder: agentId, leaseMs: config.leaseMs });
   const downloader = makeDownloader(config);
   const agent = createAgent(
-    { ...stores, downloader, clock: systemClock },
+    { ...stores, downloader, clock: systemClock, sameCity: (a, b) => popCatalogue().sameCity(a, b) },
     {
       agentId,
       leaseMs: config.leaseMs,

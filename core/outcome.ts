@@ -7,6 +7,8 @@ export type Reason =
   | 'not_cached'
   | 'no_cache_header'
   | 'generated'
+  | 'error_page'
+  | 'challenged'
   | 'truncated'
   | 'timeout'
   | 'connection'

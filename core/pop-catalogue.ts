@@ -41,7 +41,10 @@ export interface PopCatalogue {
   /** Names of all listed POPs, sorted. */
   readonly names: readonly string[];
   describe(pop: string): PopDescription;
-  /** Whether two POPs serve the same city: an answer from the other one counts, as `near`. */
+  /**
+   * Whether two POPs stand in the same city: an answer from the other one counts, as `near`. A city may have several airports
+   * (Beijing: BJS and PEK). POPs of an airport that is not listed stand in one city if they share its code. What is no name of a POP stands nowhere.
+   */
   sameCity(a: string, b: string): boolean;
   /** Listed POPs of a country (ISO 3166 alpha-2), sorted by name. */
   popsOfCountryCode(countryCode: string): readonly string[];
@@ -52,6 +55,8 @@ type Point = Readonly<Record<'latitude' | 'longitude', number>>;
 const EARTH_RADIUS_KM = 6371;
 const UNKNOWN = 'unknown';
 const UNKNOWN_PLACE = { city: UNKNOWN, country: UNKNOWN, countryCode: UNKNOWN, priceRegion: UNKNOWN, regionalEdgeCache: UNKNOWN };
+
+const POP_NAME = /^[a-z]{3}\d/i;
 
 const airportOf = (pop: string) => pop.slice(0, 3).toUpperCase();
 
@@ -102,6 +107,7 @@ export function createPopCatalogue(
   }
 
   function sameCity(a: string, b: string): boolean {
+    if (!POP_NAME.test(a) || !POP_NAME.test(b)) return false;
     if (airportOf(a) === airportOf(b)) return true;
     const [one, other] = [describe(a), describe(b)];
     return one.city !== UNKNOWN && one.city === other.city && one.countryCode === other.countryCode;

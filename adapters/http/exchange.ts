@@ -139,6 +139,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
 
   private answer(error: AskError | null): Answer {
     const headers = this.headers ?? {};
+    const wafAction = headers['x-amzn-waf-action'];
     const opened = this.onUsedConnection ? null : this.connection;
     const range = this.status === 206 ? CONTENT_RANGE.exec(text(headers['content-range'])) : null;
     return {
@@ -156,6 +157,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
       totalMs: performance.now() - this.askedAt,
       tcpMs: opened === null ? -1 : opened.tcpMs,
       tlsMs: opened === null ? -1 : opened.tlsMs,
+      wafAction: wafAction === undefined ? undefined : text(wafAction),
       xConnection: text(headers['x-connection']),
     };
   }

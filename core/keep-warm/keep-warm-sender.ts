@@ -3,6 +3,8 @@ import { CancellableScope } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import type { Answer, AskScope, Downloader } from '../ports/downloader.ts';
 import type { PopResolution, PopResolver } from '../ports/pop-resolver.ts';
+import { readServedBy, type SameCity } from '../served-by.ts';
+import { readXCache } from '../x-cache.ts';
 import { createOriginConnectionJudge, type OriginConnection, type OriginConnectionJudge } from './origin-connection.ts';
 import { type PlannedRequest, planRun } from './plan.ts';
 import { type KeepWarmRoute, type Lane, lanesOf } from './route.ts';
@@ -32,7 +34,7 @@ export interface KeepWarmPorts {
   readonly downloader: Pick<Downloader, 'ask'>;
   readonly clock: Clock;
   /** Whether an answer of one POP serves another one's city. */
-  readonly sameCity: (a: string, b: string) => boolean;
+  readonly sameCity: SameCity;
 }
 
 export interface KeepWarmLimits {
@@ -100,10 +102,13 @@ export function createKeepWarmSender(ports: KeepWarmPorts, limits: KeepWarmLimit
     return judge;
   }
 
-  function reasonOf({ error, status, servedBy }: Answer, pop: string): string | null {
+  function reasonOf({ error, status, servedBy, xCache, wafAction }: Answer, pop: string): string | null {
     if (error !== null) return error === 'cancelled' ? 'timeout' : error;
+    // Neither a challenge nor an error page comes from the origin, whose connections are to be kept.
+    if (wafAction !== undefined) return 'challenged';
     if (status >= 400) return `status_${status}`;
-    return servedBy !== '' && !sameCity(servedBy, pop) ? 'wrong_pop' : null;
+    if (readXCache(xCache) === 'error') return 'error_page';
+    return servedBy !== '' && readServedBy(servedBy, pop, sameCity) === 'other' ? 'wrong_pop' : null;
   }
 
   /** Asks once, within the time-out and the end of the run. Null: broken off before its own time was over. */

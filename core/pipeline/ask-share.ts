@@ -5,6 +5,7 @@ import { MAX_OBJECT_BYTES } from '../outcome.ts';
 import type { Answer } from '../ports/downloader.ts';
 import type { RequestRow } from '../request.ts';
 import { parseUrlLine, readLines } from '../sized-list.ts';
+import { readXCache } from '../x-cache.ts';
 import { type PipelineContext, stopOnEnd } from './pipeline-context.ts';
 import { firstResolved } from './resolve-pops.ts';
 import type { ShareFigures } from './share-figures.ts';
@@ -122,9 +123,11 @@ function createAsker(
   };
 }
 
-function verdictOf({ error, status, contentLength }: Answer): string {
+/** The length is the object's only where the edge answers with the object: not of a part, an error page or a challenge. */
+function verdictOf({ error, status, contentLength, xCache, wafAction }: Answer): string {
   if (error === 'address_refused') return error;
-  if (status < 200 || status > 299 || contentLength < 0) return '';
+  if (status < 200 || status > 299 || status === 206 || contentLength < 0) return '';
+  if (wafAction !== undefined || readXCache(xCache) === 'error') return '';
   return contentLength > MAX_OBJECT_BYTES ? 'too_large' : String(contentLength);
 }
 

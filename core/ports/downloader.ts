@@ -23,9 +23,9 @@ export interface Ask {
 export interface Answer {
   readonly error: AskError | null;
   readonly status: number;
-  /** `x-cache`, as received. */
+  /** `x-cache`, as received; several lines are joined by commas. */
   readonly xCache: string;
-  /** `x-amz-cf-pop`, as received. */
+  /** `x-amz-cf-pop`, as received; several lines are joined by commas. */
   readonly servedBy: string;
   readonly etag: string;
   readonly contentEncoding: string;
@@ -44,6 +44,8 @@ export interface Answer {
   readonly tcpMs?: number;
   /** For the TLS handshake after it, milliseconds; -1: used before, or there is none. Absent: not told. */
   readonly tlsMs?: number;
+  /** `x-amzn-waf-action`, as received: AWS WAF answered with a challenge or captcha. Absent: so was the header. */
+  readonly wafAction?: string | undefined;
   /** `x-connection`, as received: what an origin may tell of the connection it was asked on. Absent: not told. */
   readonly xConnection?: string;
 }

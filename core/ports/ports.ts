@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { SameCity } from '../served-by.ts';
 import type { TaskMessage } from '../task.ts';
 import type { Downloader } from './downloader.ts';
 import type { Events } from './events.ts';
@@ -32,4 +33,5 @@ export interface AgentPorts {
   readonly tasks: Queue<TaskMessage>;
   readonly downloader: Downloader;
   readonly clock: Clock;
+  readonly sameCity: SameCity;
 }

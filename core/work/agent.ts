@@ -135,7 +135,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     }
     const rows = await persist(() => slices.read(task));
     const run = createTaskRun(
-      { downloader: ports.downloader, clock, random: options.random, lanes },
+      { downloader: ports.downloader, clock, random: options.random, lanes, sameCity: ports.sameCity },
       task,
       row.spec,
       rows,

@@ -4,6 +4,7 @@ import type { Outcome, Reason } from '../outcome.ts';
 import type { Answer } from '../ports/downloader.ts';
 import type { Variant } from '../request.ts';
 import { bucketOf } from '../time-histogram.ts';
+import type { Verdict } from './judge.ts';
 
 /** How an address of the POP stands for one target. Bits, since a task holds hundreds of targets. */
 const WHOLE = 1;
@@ -37,6 +38,8 @@ export class Target {
   finishedAt = 0;
   /** A slot was taken for this target's next ask. */
   holdsSlot = false;
+  /** A part spoke of another length, encoding or ETag than the whole object has: parts prove nothing of this target. */
+  rangesDiffer = false;
   /** Every address of the POP has been gone through by itself. */
   wentEverywhere = false;
   readonly #standing: number[] = [];
@@ -74,6 +77,11 @@ export class Target {
   /** The last whole GET that brought the object; null: none did. */
   get whole(): Answer | null {
     return this.#brought?.answer ?? null;
+  }
+
+  noteVerdict({ near, revalidates }: Pick<Verdict, 'near' | 'revalidates'>): void {
+    if (near) this.near = true;
+    if (revalidates) this.revalidates = true;
   }
 
   noteByteHit(index: number, answer: Answer): void {

@@ -4,6 +4,7 @@ import type { Counters } from '../counters.ts';
 import type { Downloader } from '../ports/downloader.ts';
 import type { RequestSpec } from '../request.ts';
 import { formatResultRow } from '../result-row.ts';
+import { createServedByReader, type SameCity } from '../served-by.ts';
 import type { SizedRow } from '../sized-list.ts';
 import type { TaskMessage } from '../task.ts';
 import { unanswered } from '../unanswered.ts';
@@ -20,6 +21,7 @@ export interface TaskRunPorts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly lanes: Lanes;
+  readonly sameCity: SameCity;
 }
 
 /** What came of a task, ready to be recorded. */
@@ -110,7 +112,7 @@ export function createTaskRun(
   let begun = false;
 
   const context: WarmContext = {
-    pop: task.pop,
+    servedBy: createServedByReader(task.pop, ports.sameCity),
     acceptStatus: spec.acceptStatus,
     addresses: task.addresses,
     separate,

@@ -3,7 +3,7 @@ import { sleep, type Clock } from '../clock.ts';
 import type { Reason } from '../outcome.ts';
 import type { Answer, AskScope } from '../ports/downloader.ts';
 import type { SeparateCaches } from './separate-caches.ts';
-import { forbidsStoring, isSameObject, judge, type JudgeContext, type Verdict } from './judge.ts';
+import { forbidsStoring, judge, judgeByte, type JudgeContext, type Verdict } from './judge.ts';
 import type { Target } from './target.ts';
 
 /** Objects up to this size are checked by reading them whole, larger ones by one byte. */
@@ -45,8 +45,7 @@ function judgeWhole(context: WarmContext, target: Target, index: number, answer:
   const verdict = judge(answer, context);
   if (verdict.kind === 'hit' || verdict.kind === 'miss' || verdict.kind === 'accepted') {
     target.noteWhole(index, answer, verdict.kind === 'hit');
-    if (verdict.near) target.near = true;
-    if (verdict.revalidates) target.revalidates = true;
+    target.noteVerdict(verdict);
   } else if (answer.status > 0) {
     // Whatever a later try finds in the cache, this one may have brought it there.
     target.broughtIn = true;
@@ -54,24 +53,26 @@ function judgeWhole(context: WarmContext, target: Target, index: number, answer:
   return verdict;
 }
 
-/** One byte at a random offset; a 200 instead was read to its end and counts as a whole GET. */
-async function askByte(context: WarmContext, target: Target, index: number): Promise<Verdict> {
+/** One byte at a random offset of what was read `whole`; a 200 instead was read to its end and counts as a whole GET. */
+async function askByte(context: WarmContext, target: Target, index: number, whole: Answer): Promise<Verdict> {
   const address = addressAt(context, index);
-  const { whole } = target;
-  const answer = await context.ask(target, address, Math.floor(context.random() * target.bytes));
-  const isWhole = answer.error === null && answer.status !== 206;
+  const answer = await context.ask(target, address, Math.floor(context.random() * whole.bodyBytes));
+  const isWhole = answer.error === null && answer.status !== 206 && answer.status !== 416;
   target.noteAnswer(answer, address, isWhole);
   if (isWhole) return judgeWhole(context, target, index, answer);
-  // A 206 is what was asked for, whatever statuses the request accepts.
-  const verdict = judge(answer, { pop: context.pop, acceptStatus: null });
+  const verdict = judgeByte(answer, context, whole);
+  if (verdict.kind === 'undecided') target.rangesDiffer = true;
   if (verdict.kind !== 'hit') return verdict;
-  if (whole === null || !isSameObject(answer, whole, target.bytes)) return { ...verdict, kind: 'miss' };
   target.noteByteHit(index, answer);
+  target.noteVerdict(verdict);
   return verdict;
 }
 
-const check = (context: WarmContext, target: Target, index: number, wholeBytes: number): Promise<Verdict> =>
-  wholeBytes > WHOLE_CHECK_BYTES ? askByte(context, target, index) : askWhole(context, target, index);
+function check(context: WarmContext, target: Target, index: number): Promise<Verdict> {
+  const { whole } = target;
+  const byByte = whole !== null && whole.bodyBytes > WHOLE_CHECK_BYTES && !target.rangesDiffer;
+  return byByte ? askByte(context, target, index, whole) : askWhole(context, target, index);
+}
 
 /** The first whole GET, tried again after faults that another try may mend, `indexAt(n)` saying where the nth try goes. */
 async function askUntilAnswered(
@@ -94,7 +95,9 @@ async function askUntilAnswered(
 type Proof = { readonly kind: 'hit' | 'accepted' | 'cancelled' } | { readonly kind: 'failed'; readonly reason: Reason };
 
 /**
- * Checks after a miss until a hit: at most 4, pausing a little longer each time, fewer when the object forbids storing.
+ * Checks after a miss until a hit: at most 4, pausing a little longer each time, fewer when the object forbids storing. Where ranges
+ * speak of another object, one whole GET at that address decides. If it misses where the first whole GET had not been, a second
+ * one goes back there, since only that tells separate caches from an object that is not cached.
  * `missedAt` is told of every address that missed although a whole GET had ended elsewhere.
  */
 async function checkUntilHit(
@@ -103,19 +106,29 @@ async function checkUntilHit(
   indexAt: (check: number) => number,
   missedAt: (index: number) => void,
 ): Promise<Proof> {
-  const wholeBytes = target.bytes;
   let reason: Reason = 'not_cached';
-  for (let checks = 0; checks < MAX_CHECKS; checks++) {
+  const wholeMissesAt: number[] = [];
+  let turn = 0;
+  for (let checks = 0, last = MAX_CHECKS; checks < last; checks++) {
     const pause = CHECK_PAUSES_MS[checks] ?? 0;
     if (pause > 0) await sleep(context.clock, pause);
     if (context.scope.cancelled) return { kind: 'cancelled' };
-    const index = indexAt(checks);
-    const verdict = await check(context, target, index, wholeBytes);
+    const index = indexAt(turn);
+    const verdict = await check(context, target, index);
     if (verdict.kind === 'cancelled') return { kind: 'cancelled' };
     if (verdict.kind === 'hit' || verdict.kind === 'accepted') return { kind: verdict.kind };
     if (verdict.kind === 'failed' && !verdict.retry) return { kind: 'failed', reason: verdict.reason || 'not_cached' };
     reason = verdict.kind === 'failed' ? verdict.reason || 'not_cached' : 'not_cached';
     if (verdict.kind === 'miss') missedAt(index);
+    if (verdict.kind === 'undecided') {
+      last = Math.max(last, checks + 2);
+      continue;
+    }
+    turn++;
+    if (verdict.kind === 'miss' && target.rangesDiffer) {
+      wholeMissesAt.push(index);
+      if (wholeMissesAt.length > 1 || wholeMissesAt.includes(indexAt(turn))) break;
+    }
     if (verdict.kind !== 'failed' && forbidsStoring(target.last?.cacheControl ?? '')) break;
   }
   return { kind: 'failed', reason };

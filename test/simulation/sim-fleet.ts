@@ -1,6 +1,7 @@
 import type { Downloader } from '../../core/ports/downloader.ts';
 import type { Fleet } from '../../core/ports/fleet.ts';
 import { createAgent } from '../../core/work/agent.ts';
+import { popCatalogue } from '../../data/catalogue.ts';
 import type { Faults } from './faults.ts';
 import { faultyLists, faultyQueue, faultyStore } from './faulty-ports.ts';
 import { requestOf } from './model-edge.ts';
@@ -115,6 +116,7 @@ function createSimAgent(world: World, process: SimProcess): SimAgent {
       tasks: faultyQueue(process, world.faults, queue),
       downloader: watchDownloads(world, process),
       clock: process.clock,
+      sameCity: (a, b) => popCatalogue().sameCity(a, b),
     },
     { ...world.scenario.agent, agentId: process.name, random: () => process.random.next(), load: () => 0.5 },
   );

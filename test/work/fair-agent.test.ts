@@ -40,7 +40,7 @@ test('a request whose origin stalls keeps no other from its POP, nor the agent f
   }
   const downloader = stallingEdge();
   const agent = createAgent(
-    { ...ports, downloader },
+    { ...ports, downloader, sameCity: () => false },
     { agentId: 'a', leaseMs: 60_000, beatMs: 100, receiveWaitMs: 50, concurrency: null, random: () => 0.5, load: () => 0.1 },
   );
   const running = agent.run();

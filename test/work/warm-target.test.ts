@@ -4,9 +4,11 @@ import { CancellableScope } from '../../core/ask-scope.ts';
 import type { EdgeAddress } from '../../core/address.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Answer, Ask } from '../../core/ports/downloader.ts';
+import { createServedByReader } from '../../core/served-by.ts';
 import { SeparateCaches } from '../../core/work/separate-caches.ts';
 import { Target } from '../../core/work/target.ts';
 import { needsEveryAddress, warmTarget, type WarmContext } from '../../core/work/warm-target.ts';
+import { popCatalogue } from '../../data/catalogue.ts';
 import { createModelPop, modelAddresses, type ModelObject, type ModelPop } from './model-pop.ts';
 
 const URL_1 = 'https://d111111abcdef8.cloudfront.net/a';
@@ -55,7 +57,7 @@ function setUp(setup: Setup): { context: WarmContext; pop: ModelPop; warm: (url?
   if (!setup.probes) while (separate.takeProbe());
   const scope = new CancellableScope();
   const context: WarmContext = {
-    pop: 'SIN2-P1',
+    servedBy: createServedByReader('SIN2-P1', (a, b) => popCatalogue().sameCity(a, b)),
     acceptStatus: setup.acceptStatus ?? null,
     addresses,
     separate,
@@ -132,9 +134,62 @@ describe('warming one target where the addresses share a cache', () => {
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true });
   });
 
-  it('does not take a byte for proof when it is of another object', async () => {
-    const { warm } = setUp({ object: { bytes: LARGE }, fault: (ask) => (ask.byteAt === undefined ? null : { etag: '"2"' }) });
-    expect(await warm()).toMatchObject({ outcome: 'failed', reason: 'not_cached' });
+  it.each([
+    ['another length', { rangeTotal: LARGE + 1 }],
+    ['no length', { rangeTotal: -1 }],
+    ['another encoding', { contentEncoding: 'br' }],
+    ['another ETag', { etag: '"2"' }],
+    ['a weak ETag where the whole had a strong one', { etag: 'W/"1"' }],
+    ['no ETag where the whole had one', { etag: '' }],
+    ['a range outside the object', { status: 416, xCache: 'Error from cloudfront' }],
+    ['another length, although as a miss', { rangeTotal: 5, xCache: 'Miss from cloudfront' }],
+  ] as const)('takes a byte that speaks of %s for no proof, and one whole GET decides', async (_name, part) => {
+    const { pop, context, warm } = setUp({ object: { bytes: LARGE }, fault: (ask) => (ask.byteAt === undefined ? null : part) });
+    expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, attempts: 3, bytes: LARGE });
+    expect(shape(pop.asks)).toBe('1 1* 1');
+    expect(context.scope.bytes).toBe(2 * LARGE + 1);
+  });
+
+  it('gives up on an object of odd ranges after one whole GET that misses', async () => {
+    const { pop, warm } = setUp({
+      object: { bytes: LARGE, neverStored: true },
+      fault: (ask) => (ask.byteAt === undefined ? null : { etag: '"2"' }),
+    });
+    expect(await warm()).toMatchObject({ outcome: 'failed', reason: 'not_cached', attempts: 3 });
+    expect(shape(pop.asks)).toBe('1 1* 1');
+  });
+
+  it('goes on to a second whole GET when the deciding one is answered with a fault', async () => {
+    const { pop, warm } = setUp({
+      object: { bytes: LARGE },
+      fault: (ask, index) => (ask.byteAt !== undefined ? { etag: '"2"' } : index === 2 ? { status: 503, bodyBytes: 0 } : null),
+    });
+    expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, bytes: LARGE });
+    expect(shape(pop.asks)).toBe('1 1* 1 1');
+  });
+
+  it.each([
+    ['identity', ''],
+    ['GZIP', 'gzip'],
+  ])('takes the encodings %j and %j for one', async (ofPart, ofWhole) => {
+    const { warm } = setUp({
+      object: { bytes: LARGE },
+      fault: (ask) => ({ contentEncoding: ask.byteAt === undefined ? ofWhole : ofPart }),
+    });
+    expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, attempts: 2 });
+  });
+
+  it('lets length and encoding decide where neither answer has an ETag', async () => {
+    const { warm } = setUp({ object: { bytes: LARGE }, fault: () => ({ etag: '' }) });
+    expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, attempts: 2 });
+  });
+
+  it('notes what a byte check tells of another POP of the city and of revalidation', async () => {
+    const { warm } = setUp({
+      object: { bytes: LARGE },
+      fault: (ask) => (ask.byteAt === undefined ? null : { servedBy: 'SIN52-C2', xCache: ' refreshhit from cloudfront ' }),
+    });
+    expect((await warm()).notes([], true)).toBe('verified;near;revalidates');
   });
 
   it('reads a 200 in answer to one byte as a whole GET', async () => {
@@ -153,6 +208,18 @@ describe('judging answers', () => {
     ['a redirect', { status: 301 }, 'status_301', 1],
     ['a page made by a function', { xCache: 'FunctionGeneratedResponse from cloudfront' }, 'generated', 1],
     ['no x-cache', { xCache: '' }, 'no_cache_header', 1],
+    ['an error page', { xCache: 'Error from cloudfront' }, 'error_page', 1],
+    ['an error page in other letters, behind another cache', { xCache: 'Hit from cloudfront,  ERROR from cloudfront ' }, 'error_page', 1],
+    ['a challenge', { status: 202, wafAction: 'challenge', xCache: 'Error from cloudfront', bodyBytes: 0 }, 'challenged', 1],
+    ['a challenge that claims to be a hit', { wafAction: 'challenge', xCache: 'Hit from cloudfront' }, 'challenged', 1],
+    ['a captcha', { status: 405, wafAction: 'captcha' }, 'challenged', 1],
+    ['a challenge by an empty header', { status: 503, wafAction: '' }, 'challenged', 1],
+    ['a challenge whose body was cut short', { error: 'truncated', status: 202, wafAction: 'challenge' }, 'challenged', 1],
+    ['a part that nobody asked for', { status: 206, xCache: 'Hit from cloudfront', rangeTotal: 5000 }, 'status_206', 1],
+    ['an x-cache of commas only', { xCache: ' , ' }, 'no_cache_header', 1],
+    ['a word in x-cache that nobody knows', { xCache: 'Perhaps from cloudfront' }, 'not_cached', 5],
+    ['a hit behind an edge that missed', { xCache: 'Hit from cloudfront, Miss from cloudfront' }, 'not_cached', 5],
+    ['no x-amz-cf-pop', { servedBy: '' }, 'wrong_pop', 1],
     ['another city', { servedBy: 'FRA56-P4' }, 'wrong_pop', 1],
     ['a reset', { error: 'connection' }, 'connection', 3],
     ['a body cut short', { error: 'truncated', status: 200 }, 'truncated', 3],
@@ -186,6 +253,62 @@ describe('judging answers', () => {
     const target = await warm();
     expect(target).toMatchObject({ outcome: 'warmed', near: true });
     expect(target.notes([], true)).toBe('verified;near');
+  });
+
+  it('counts another airport of the same city', async () => {
+    const { context } = setUp({});
+    const near = createServedByReader('BJS9-E1', (a, b) => popCatalogue().sameCity(a, b));
+    expect([near('PEK50-E1'), near('bjs9-e1'), near('SIN2-P1'), near('')]).toEqual(['near', 'same', 'other', 'other']);
+    expect(context.servedBy('SIN')).toBe('other');
+  });
+
+  it.each([
+    ['the wanted POP behind another one', 'BOM50-C1, SIN2-P1', false],
+    ['the wanted POP before another one', 'SIN2-P1,BOM50-C1', false],
+    ['the wanted POP beside one of its city', 'SIN5-C1, SIN2-P1', false],
+    ['the wanted POP in small letters and blanks', '  sin2-p1 ', false],
+    ['a POP of the city behind another one', 'BOM50-C1,\tsin52-c2', true],
+  ])('counts %s', async (_name, servedBy, near) => {
+    const { warm } = setUp({ fault: () => ({ servedBy }) });
+    expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, near });
+  });
+
+  it.each([
+    ['nginx', 'HIT', false],
+    ['a cache behind another one', 'Miss from cloudfront, Hit from cloudfront', false],
+    ['two lines and blanks', ' Miss from cloudfront ,  hit from cloudfront , ', false],
+    ['a refreshed copy', 'RefreshHit from cloudfront', true],
+    ['nginx that asked the origin', 'REVALIDATED', true],
+  ])('takes the word of %s for a hit: %j', async (_name, xCache, revalidates) => {
+    const { warm } = setUp({ fault: () => ({ xCache }) });
+    expect(await warm()).toMatchObject({ outcome: 'already_warm', verified: true, revalidates, attempts: 1 });
+  });
+
+  it.each(['EXPIRED', 'BYPASS', 'STALE', 'UPDATING', 'miss', 'hit-for-pass', 'HITMISS'])('takes %s for a miss', async (xCache) => {
+    const { warm } = setUp({ fault: () => ({ xCache }) });
+    expect(await warm()).toMatchObject({ outcome: 'failed', reason: 'not_cached', attempts: 5 });
+  });
+
+  it.each([
+    ['an error page at a whole check', SMALL, { xCache: 'Error from cloudfront' }, 'error_page'],
+    ['an error page at a byte check', LARGE, { xCache: 'Error from cloudfront' }, 'error_page'],
+    ['a challenge at a whole check', SMALL, { status: 202, wafAction: 'challenge', xCache: 'Hit from cloudfront' }, 'challenged'],
+    ['a challenge at a byte check', LARGE, { wafAction: 'challenge', xCache: 'Hit from cloudfront' }, 'challenged'],
+    ['a part at a whole check', SMALL, { status: 206, xCache: 'Hit from cloudfront' }, 'status_206'],
+    ['a hit of another POP at a check', LARGE, { servedBy: 'FRA56-P4', xCache: 'Hit from cloudfront' }, 'wrong_pop'],
+  ] as const)('never calls warm what answers with %s', async (_name, bytes, fault, reason) => {
+    const { warm } = setUp({ object: { bytes }, fault: (_ask, index) => (index === 0 ? null : fault) });
+    expect(await warm()).toMatchObject({ outcome: 'failed', reason, verified: false, attempts: 2 });
+  });
+
+  it.each([
+    ['an error page whose status the request lists', [200], { xCache: 'Error from cloudfront' }, { outcome: 'warmed', verified: false }],
+    ['an error page of another status', [404], { xCache: 'Error from cloudfront' }, { outcome: 'failed', reason: 'error_page' }],
+    ['a challenge', [202], { status: 202, wafAction: 'challenge', xCache: 'Hit from cloudfront' }, { reason: 'challenged' }],
+    ['a part', [206], { status: 206, xCache: 'Hit from cloudfront' }, { outcome: 'failed', reason: 'status_206' }],
+  ] as const)('judges %s although the request accepts %j', async (_name, acceptStatus, fault, result) => {
+    const { warm } = setUp({ acceptStatus, fault: () => fault });
+    expect(await warm()).toMatchObject(result);
   });
 
   it('accepts a status the request lists, unverified where the edge only says Error', async () => {
@@ -223,6 +346,27 @@ describe('warming where the addresses are separate caches', () => {
     expect(target).toMatchObject({ outcome: 'warmed', verified: true });
     for (const address of context.addresses) expect(pop.holds(address, URL_1)).toBe(true);
     expect(needsEveryAddress(context.separate, target)).toBe(false);
+  });
+
+  it('finds it out although ranges speak of another object', async () => {
+    const { pop, context, warm } = setUp({
+      addresses: 2,
+      separate: true,
+      object: { bytes: LARGE },
+      fault: (ask) => (ask.byteAt === undefined ? null : { etag: '"2"' }),
+    });
+    await warm();
+    expect(shape(pop.asks)).toBe('1 2* 2 1');
+    expect(context.separate.isFound).toBe(true);
+  });
+
+  it('asks a POP of one address once, although another task found separate caches there', async () => {
+    const { pop, context, warm } = setUp({ addresses: 1 });
+    context.separate.found();
+    const target = await warm();
+    expect(target).toMatchObject({ outcome: 'warmed', verified: true, attempts: 2 });
+    expect(needsEveryAddress(context.separate, target)).toBe(false);
+    expect(pop.asks).toHaveLength(2);
   });
 
   it('takes a byte that an earlier range request left at an address for no proof of that address', async () => {
