@@ -214,6 +214,8 @@ async function warmEveryAddress(context: WarmContext, target: Target, ordinal: n
  * `ordinal` spreads first asks over the POP's addresses.
  */
 export async function warmTarget(context: WarmContext, target: Target, ordinal: number): Promise<void> {
+  // A single address is every address; tasks of one POP may have been given lists of different length.
+  if (context.addresses.length === 1) target.wentEverywhere = true;
   const everyAddress = context.addresses.length > 1 && (context.separate.isFound || context.separate.takeProbe());
   if (everyAddress) await warmEveryAddress(context, target, ordinal);
   else await warmShared(context, target, ordinal);
