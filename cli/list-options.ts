@@ -12,6 +12,7 @@ export function addListOptions(command: Command): Command {
     .option('--countries <A,B>', 'countries by name or ISO code', collectOption)
     .option('--regions <A,B>', 'all, apac, au, ca, eu, jp, sa, us, cn', collectOption)
     .option("--header <'Name: value'>", 'request header that viewers send and the cache key holds (repeatable)', collectOption)
+    .option('--header-file <FILE>', 'more request headers, one "Name: value" a line: other users of the machine see the command line')
     .option('--invalidate', 'invalidate the URLs first, and wait for it')
     .option('--skip-bad', 'go on without the bad lines of FILE');
 }

@@ -66,6 +66,7 @@ function addTiming(program: Command, done: Done): void {
     .option('--pops <A,B>', 'measure through these POPs, side by side', collectOption)
     .option('--domain <NAME>', "the distribution's own name or an alias, for --pops (default: found from the URL's host)")
     .option("--header <'Name: value'>", 'request header (repeatable)', collectOption)
+    .option('--header-file <FILE>', 'more request headers, one "Name: value" a line: other users of the machine see the command line')
     .optionsGroup('How:')
     .option('--count <N>', 'requests, through each POP (default: 5)')
     .option('--interval <S>', 'seconds from one request to the next (default: 1)')

@@ -28,6 +28,7 @@ export const LIST_FLAGS = {
   countries: texts,
   regions: texts,
   header: texts,
+  headerFile: textFlag('the path of a file'),
   timeout: z.string(),
   invalidate: yesFlag,
   skipBad: yesFlag,

@@ -8,6 +8,7 @@ import { type RequestInput, validateRequest } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { endpointFlag, flagOf, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
+import { withHeaderFile } from './header-file.ts';
 import { checkListFile, FIELD_FLAGS, LIST_FLAGS, obstacle, readPopQuestion } from './request-flags.ts';
 
 /** What `prewarm run` is to do. Everything in it is valid. */
@@ -50,7 +51,7 @@ const FLAGS = {
 type Flags = ReturnType<typeof parseFlags<typeof FLAGS>>;
 
 /** What a resumed request brought with it when it was made. */
-const REQUEST_FLAGS = ['domain', 'pops', 'countries', 'regions', 'header', 'timeout', 'invalidate', 'skipBad'] as const;
+const REQUEST_FLAGS = ['domain', 'pops', 'countries', 'regions', 'header', 'headerFile', 'timeout', 'invalidate', 'skipBad'] as const;
 
 /** One core is left to the pipeline; agents take a core each. */
 export function defaultAgents(cores: number = availableParallelism()): number {
@@ -84,12 +85,12 @@ function checkSource(file: string | undefined, flags: Flags, faults: InputFault[
 }
 
 /** The request as far as it can be judged without the list; throws InvalidInput with all faults, earlier ones included. */
-function readRequest(flags: Flags, question: PopQuestion, faults: readonly InputFault[]): RequestInput {
+function readRequest(flags: Flags, question: PopQuestion, faults: InputFault[]): RequestInput {
   const fields = {
     urls: flags.url ?? null,
     domain: flags.domain ?? null,
     question,
-    headers: flags.header ?? [],
+    headers: withHeaderFile(flags.header ?? [], flags.headerFile, faults),
     timeout: flags.timeout ?? null,
     agents: flags.agents ?? defaultAgents(),
     invalidate: flags.invalidate ?? false,

@@ -6,6 +6,7 @@ import { validateRequest } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type ApiOptions, readApiOptions } from './api-flags.ts';
 import { parseFlags, type RawOptions, yesFlag } from './flags.ts';
+import { withHeaderFile } from './header-file.ts';
 import { checkListFile, FIELD_FLAGS, LIST_FLAGS, readPopQuestion } from './request-flags.ts';
 import type { ListSource } from './take-list.ts';
 
@@ -31,11 +32,15 @@ const LIST_OF = { pop: 'pops', country: 'countries', region: 'regions' } as cons
 
 const statusesOf = (flags: Flags) => (flags.acceptStatus ?? []).flatMap((list) => list.split(',')).map((status) => status.trim());
 
-function bodyFields(flags: Flags, question: PopQuestion, statuses: readonly number[] | null): Record<string, unknown> {
+function bodyFields(
+  flags: Flags,
+  question: PopQuestion,
+  { headers, statuses }: { readonly headers: readonly string[]; readonly statuses: readonly number[] | null },
+): Record<string, unknown> {
   return {
     ...(flags.domain === undefined ? {} : { cf_domain: flags.domain }),
     ...(question.names.length === 0 ? {} : { target_type: question.targetType, [LIST_OF[question.targetType]]: question.names }),
-    ...(flags.header === undefined ? {} : { header: flags.header }),
+    ...(headers.length === 0 ? {} : { header: headers }),
     ...(flags.timeout === undefined ? {} : { timeout: Number(flags.timeout) }),
     ...(flags.agents === undefined ? {} : { instance_count: Number(flags.agents) }),
     ...(flags.invalidate === undefined ? {} : { need_invalidate: true }),
@@ -53,12 +58,13 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
   else if (flags.url === undefined)
     faults.push(inputFault('FILE', '', 'is missing; name a file of URLs, - for standard input, or give --url'));
   const question = readPopQuestion(flags, faults);
+  const headers = withHeaderFile(flags.header ?? [], flags.headerFile, faults);
   const { acceptStatus, domain } = validateRequest(
     {
       urls: null,
       domain: flags.domain ?? null,
       question,
-      headers: flags.header ?? [],
+      headers,
       timeout: flags.timeout ?? null,
       agents: flags.agents ?? 1,
       invalidate: flags.invalidate ?? false,
@@ -72,7 +78,7 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
   return {
     ...api,
     list: { file: file ?? null, urls: flags.url ?? [], domain, skipBad: flags.skipBad ?? false },
-    fields: bodyFields(flags, question, acceptStatus),
+    fields: bodyFields(flags, question, { headers, statuses: acceptStatus }),
     wait: flags.wait ?? false,
   };
 }

@@ -10,6 +10,7 @@ import { parseTargetUrl } from '../core/url.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
+import { withHeaderFile } from './header-file.ts';
 import { readTimingCsv } from './timing-csv.ts';
 
 /** What `prewarm timing` is to do. Everything in it is valid, but the domain may be an alias. */
@@ -47,6 +48,7 @@ const FLAGS = {
     .transform(Number)
     .refine((seconds) => seconds <= MAX_INTERVAL_S, INTERVAL_REMEDY),
   header: texts,
+  headerFile: textFlag('the path of a file'),
   reuse: yesFlag,
   json: yesFlag,
   csv: yesFlag,
@@ -81,7 +83,7 @@ export function parseTimingOptions(rawUrl: string, raw: RawOptions): TimingOptio
   if ('fault' in given) faults.push(inputFault('--domain', flags.domain, given.fault));
   const domain = 'domain' in given ? given.domain : null;
   const pops = readPops(flags.pops, domain, faults);
-  const { headers, faults: wrongHeaders } = parseHeaders(flags.header ?? [], '--header');
+  const { headers, faults: wrongHeaders } = parseHeaders(withHeaderFile(flags.header ?? [], flags.headerFile, faults), '--header');
   faults.push(...wrongHeaders);
   if (flags.json && flags.csv) faults.push(inputFault('--csv', '', '--json and --csv exclude each other; give one of them'));
   const edge = readEdgeOptions(raw, faults);
