@@ -1,3 +1,4 @@
+import { shownAddress } from './address.ts';
 import { formatTimestamp } from './clock.ts';
 import { accounted, type Counters, count } from './counters.ts';
 import { forecastTimeout } from './forecast.ts';
@@ -127,7 +128,7 @@ export function viewPops(row: RequestRow, pops: readonly PopRow[]): readonly Pop
     return {
       pop: pop.pop,
       state: pop.state,
-      addresses: pop.addresses,
+      addresses: pop.addresses.map(shownAddress),
       separate_caches: count(counters, 'separate') > 0,
       total_count: totalCount,
       ...viewCounters(counters),

@@ -119,7 +119,7 @@ export interface PopRow {
   readonly requestId: string;
   readonly pop: string;
   readonly state: PopState;
-  /** `ip:port` of https, for people. */
+  /** `ip:port/httpPort`, which every task of this POP gets; `ip:port` in rows of earlier versions. */
   readonly addresses: readonly string[];
   readonly totalCount: number;
   readonly counters: Counters;

@@ -34,7 +34,7 @@ export async function enqueueShare(
   const { lists, fleet } = context.ports;
   const blockPops = POPS_PER_AGENT * Math.max(1, Math.min(row.spec.agents, fleet.maximum));
   const from = (await readPosition(lists, row.id)) ?? { blockPops, block: 0, slice: 0 };
-  const sender = createSender(context, row, await reasonsByPop(context, row.id, plan, resolutions), resolutions);
+  const sender = createSender(context, row, reasonsByPop(plan, resolutions), resolutions);
   for (let block = from.block; block * from.blockPops < plan.pops.length; block++) {
     const pops = plan.pops.slice(block * from.blockPops, (block + 1) * from.blockPops);
     let at = -1;
@@ -53,18 +53,11 @@ export async function enqueueShare(
   return 'all';
 }
 
-/** POPs that take no downloads, and why. One that stopped resolving after the plan takes none of the tasks not sent yet. */
-async function reasonsByPop(
-  { ports }: PipelineContext,
-  id: string,
-  plan: Plan,
-  resolutions: ReadonlyMap<string, PopResolution>,
-): Promise<ReadonlyMap<string, Reason>> {
-  const planned = new Map((await ports.store.listPops(id)).map(({ pop, state }) => [pop, state]));
+/** POPs that take no downloads, and why. */
+function reasonsByPop(plan: Plan, resolutions: ReadonlyMap<string, PopResolution>): ReadonlyMap<string, Reason> {
   const reasons = new Map<string, Reason>();
   for (const pop of plan.pops) {
-    const first = planned.get(pop) ?? 'pop_unresolvable';
-    const state = first === 'resolved' ? (resolutions.get(pop)?.state ?? 'pop_unresolvable') : first;
+    const state = resolutions.get(pop)?.state ?? 'pop_unresolvable';
     if (state !== 'resolved') reasons.set(pop, state);
   }
   return reasons;

@@ -1,4 +1,4 @@
-import { formatAddress } from '../address.ts';
+import { storeAddress } from '../address.ts';
 import { NO_COUNTERS } from '../counters.ts';
 import type { PopResolution } from '../ports/pop-resolver.ts';
 import type { Plan, PopRow, RequestRow } from '../request.ts';
@@ -6,19 +6,16 @@ import { chooseSliceLimits } from '../slicing.ts';
 import { endIfDone, endRequest } from './end-request.ts';
 import { enqueueShare } from './enqueue-tasks.ts';
 import type { PipelineContext } from './pipeline-context.ts';
-import { resolvePops } from './resolve-pops.ts';
+import { fixedResolutions, resolvePops } from './resolve-pops.ts';
 import { writeSlices } from './slice-file.ts';
-
-type Resolutions = ReadonlyMap<string, PopResolution>;
 
 /** Fixes the plan if there is none, then enqueues the next share of its tasks; after the last one the request is IN_PROGRESS. */
 export async function planShare(context: PipelineContext, row: RequestRow): Promise<number | null> {
   const { store, resolver, clock } = context.ports;
-  const names = row.plan?.pops ?? row.spec.pops.map(({ pop }) => pop);
-  const resolutions = await resolvePops(resolver, row.spec.domain, names);
-  const plan = row.plan ?? (await makePlan(context, row, resolutions));
+  const plan = row.plan ?? (await makePlan(context, row));
   if (plan === null) return null;
-  const enqueued = await enqueueShare(context, row, plan, resolutions);
+  const fixed = await fixedResolutions(resolver, row.spec.domain, await store.listPops(row.id));
+  const enqueued = await enqueueShare(context, row, plan, fixed);
   if (enqueued !== 'all') return enqueued === 'some' ? 0 : null;
   const now = clock.now();
   if (!(await store.transition(row.id, 'QUEUEING', 'IN_PROGRESS', now, { queuedAt: now }))) return null;
@@ -28,9 +25,14 @@ export async function planShare(context: PipelineContext, row: RequestRow): Prom
 }
 
 /** The plan that holds, whoever fixed it; null when there is nothing to plan (any more). */
-async function makePlan(context: PipelineContext, row: RequestRow, resolutions: Resolutions): Promise<Plan | null> {
-  const { store, lists, fleet, clock } = context.ports;
+async function makePlan(context: PipelineContext, row: RequestRow): Promise<Plan | null> {
+  const { store, lists, fleet, resolver, clock } = context.ports;
   const { spec, sizing } = row;
+  const resolutions = await resolvePops(
+    resolver,
+    spec.domain,
+    spec.pops.map(({ pop }) => pop),
+  );
   const pops: string[] = [];
   const skipped: string[] = [];
   for (const { pop, named } of spec.pops) {
@@ -62,6 +64,6 @@ async function makePlan(context: PipelineContext, row: RequestRow, resolutions: 
 }
 
 function popRow(requestId: string, pop: string, resolution: PopResolution | undefined, totalCount: number): PopRow {
-  const addresses = resolution?.state === 'resolved' ? resolution.addresses.map(({ ip, port }) => formatAddress(ip, port)) : [];
+  const addresses = resolution?.state === 'resolved' ? resolution.addresses.map(storeAddress) : [];
   return { requestId, pop, state: resolution?.state ?? 'pop_unresolvable', addresses, totalCount, counters: NO_COUNTERS };
 }

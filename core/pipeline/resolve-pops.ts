@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
-import type { EdgeAddress } from '../address.ts';
+import { type EdgeAddress, readStoredAddress } from '../address.ts';
 import type { PopResolution, PopResolver } from '../ports/pop-resolver.ts';
+import type { PopRow } from '../request.ts';
 
 const RESOLVED_AT_ONCE = 16;
 
@@ -13,6 +14,30 @@ export async function resolvePops(
   const limit = pLimit(RESOLVED_AT_ONCE);
   const resolutions = await limit.map(pops, async (pop) => [pop, await resolver.resolvePop(domain, pop)] as const);
   return new Map(resolutions);
+}
+
+/**
+ * What the plan fixed for each of its POPs, so that all tasks of a POP get the same addresses, whichever share they belong to.
+ * A POP of a plan that an earlier version made has addresses without their http ports, and is resolved anew.
+ */
+export async function fixedResolutions(
+  resolver: PopResolver,
+  domain: string | null,
+  rows: readonly PopRow[],
+): Promise<ReadonlyMap<string, PopResolution>> {
+  const fixed = new Map<string, PopResolution>();
+  const unknown: string[] = [];
+  for (const { pop, state, addresses } of rows) {
+    if (state !== 'resolved') {
+      fixed.set(pop, { state, detail: 'as planned' });
+      continue;
+    }
+    const stored = addresses.map(readStoredAddress).filter((address) => address !== null);
+    if (stored.length > 0 && stored.length === addresses.length) fixed.set(pop, { state, addresses: stored });
+    else unknown.push(pop);
+  }
+  for (const [pop, resolution] of await resolvePops(resolver, domain, unknown)) fixed.set(pop, resolution);
+  return fixed;
 }
 
 /** Addresses of the POP that resolves after `skip` others that do, in the order given; null: there is none. */
