@@ -45,8 +45,8 @@ export async function runEmbeddedAgent(makeDownloader: (config: AgentConfig) => 
     agent.stop().then(() => process.exit(0), giveUp);
   };
   process.on('SIGTERM', leave);
-  // Ctrl-C reaches the whole process group; the parent decides what it means.
-  process.on('SIGINT', () => {});
+  // Ctrl-C and a terminal that goes away reach the whole process group; the parent decides what they mean.
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   process.on('disconnect', leave);
   agent.run().catch(giveUp);
   // A parent that went while this process was still loading has told nobody.

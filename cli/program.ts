@@ -2,12 +2,14 @@ import { Argument, Command, CommanderError } from 'commander';
 import packageFile from '../package.json' with { type: 'json' };
 import { addEdgeOptions } from './add-edge-options.ts';
 import { addApiCommands } from './api-commands.ts';
-import { endQuietlyOnClosedPipe } from './closed-pipe.ts';
+import { surviveOutputFaults, throwIfOutputLost } from './output-faults.ts';
 import { collectOption } from './collect-option.ts';
 import type { Shell } from './completion.ts';
 import { addOriginCommands } from './origin-commands.ts';
 import { addListOptions } from './list-options.ts';
 import { type ExitCode, reportError } from './report-error.ts';
+
+const INTERRUPTED = 130;
 
 const PROGRAM_EXAMPLES = `
 Examples:
@@ -177,7 +179,18 @@ function createProgram(done: (code: ExitCode) => void): Command {
 
 /** Runs the command line and returns the exit code. Everything that goes wrong has been reported when it returns. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {
-  endQuietlyOnClosedPipe();
+  surviveOutputFaults();
+  try {
+    const code = await parseAndRun(args);
+    // An interrupted command has lost its output anyway.
+    if (code !== INTERRUPTED) await throwIfOutputLost();
+    return code;
+  } catch (error) {
+    return reportError(error, { stderr: process.stderr, debug: process.env['PREWARM_DEBUG'] === '1' });
+  }
+}
+
+async function parseAndRun(args: readonly string[]): Promise<ExitCode> {
   let code: ExitCode = 0;
   const program = createProgram((result) => {
     code = result;
@@ -187,6 +200,6 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return reportError(error, { stderr: process.stderr, debug: process.env['PREWARM_DEBUG'] === '1' });
+    throw error;
   }
 }

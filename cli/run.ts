@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { InvalidInput } from '../core/errors.ts';
+import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { viewPops } from '../core/progress.ts';
@@ -9,6 +9,7 @@ import { popCatalogue } from '../data/catalogue.ts';
 import { checkCanInvalidate, createInvalidations, createResolver } from './edge-access.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
 import type { RawOptions } from './flags.ts';
+import { throwIfOutputLost } from './output-faults.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
 import { openRunDir, type RunDir } from './run-dir.ts';
@@ -51,28 +52,32 @@ export async function run(file: string | undefined, raw: RawOptions, settings: R
   const dataDir = openRunDir(options.dataDir);
   const output = createRunOutput(options);
   const ended = new AbortController();
-  const conclude = createConclusion(dataDir, output, isResumable);
+  const conclusion = createConclusion(dataDir, output, isResumable);
   const stopListening = onInterrupt(() => {
     output.note('stopping: agents give back what they have not finished');
     ended.abort(new Interrupted());
-    setTimeout(() => {
-      conclude(true);
-      process.exit(INTERRUPTED);
-    }, INTERRUPT_DEADLINE_MS).unref();
+    setTimeout(() => process.exit(INTERRUPTED), INTERRUPT_DEADLINE_MS).unref();
   });
+  // However this process is ended: by the deadline, or by a second Ctrl-C that waits for nothing.
+  process.once('exit', conclusion.interrupted);
   try {
     const system = await openSystem(options, dataDir, agentEntry, (error) => ended.abort(error), output);
     try {
-      return await runWith({ options, raw: flags, dataDir, system, output, signal: ended.signal });
+      const code = await runWith({ options, raw: flags, dataDir, system, output, signal: ended.signal });
+      await throwIfOutputLost();
+      return code;
     } finally {
       await system.close();
     }
   } catch (error) {
     if (error instanceof InvalidInput) throw error;
-    conclude(error instanceof Interrupted);
-    if (error instanceof Interrupted) return INTERRUPTED;
-    throw error;
+    if (error instanceof Interrupted) {
+      conclusion.interrupted();
+      return INTERRUPTED;
+    }
+    throw conclusion.brokenOff(error);
   } finally {
+    process.off('exit', conclusion.interrupted);
     stopListening();
     output.close();
     dataDir.release();
@@ -80,19 +85,38 @@ export async function run(file: string | undefined, raw: RawOptions, settings: R
 }
 
 /** For a run that ends before its request does, or before its results are out: keeps what can be gone on with, and says how. */
-function createConclusion(dataDir: RunDir, output: RunOutput, isResumable: boolean): (isInterrupted: boolean) => void {
+interface Conclusion {
+  readonly interrupted: () => void;
+  /** The error to end with. One of output that could not be written says in the same line how to go on. */
+  readonly brokenOff: (error: unknown) => unknown;
+}
+
+function createConclusion(dataDir: RunDir, output: RunOutput, isResumable: boolean): Conclusion {
   let isTold = false;
-  return (isInterrupted) => {
-    if (isTold) return;
+  /** How to go on, '' where there is nothing to go on with; null: it has been told. */
+  const conclude = (): string | null => {
+    if (isTold) return null;
     isTold = true;
     // So that the last thing said is how to go on.
     output.close();
     const hasBegun = isResumable && hasRunRecord(dataDir.path);
     if (hasBegun) dataDir.keep();
-    const what = isInterrupted ? 'interrupted' : 'broken off';
-    if (hasBegun) output.note(`${what}; go on with: prewarm run --resume --data-dir ${dataDir.path}`);
-    else if (isInterrupted) output.note(what);
     dataDir.release();
+    return hasBegun ? `go on with: prewarm run --resume --data-dir ${dataDir.path}` : '';
+  };
+  return {
+    interrupted() {
+      const hint = conclude();
+      if (hint !== null) output.note(hint === '' ? 'interrupted' : `interrupted; ${hint}`);
+    },
+    brokenOff(error) {
+      const hint = conclude();
+      if (hint === null || hint === '') return error;
+      if (error instanceof PrewarmError && error.code === 'output')
+        return new PrewarmError('output', `${error.message}; ${hint}`, { cause: error });
+      output.note(`broken off; ${hint}`);
+      return error;
+    },
   };
 }
 

@@ -1,32 +1,42 @@
+import { isHangupIgnored } from './hangup.ts';
+
 const INTERRUPTED = 130;
 
+type Interrupt = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+
 /** What listens here; `process` does. */
-export interface SignalSource {
-  on(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
-  off(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+interface SignalSource {
+  on(signal: Interrupt, listener: () => void): unknown;
+  off(signal: Interrupt, listener: () => void): unknown;
+}
+
+interface InterruptOptions {
+  readonly source?: SignalSource;
+  readonly exit?: (code: number) => void;
+  /** Whether SIGHUP means nothing, as under `nohup`. */
+  readonly ignoresHangup?: boolean;
 }
 
 /**
- * The first SIGINT or SIGTERM calls `stop`, once; a second one means it, and exits with 130 at once.
- * Returns a function that stops listening, after which a signal ends the process as usual.
+ * The first SIGINT, SIGTERM or SIGHUP calls `stop`, once. A later SIGINT or SIGTERM means it, and exits with 130 at once; a later SIGHUP
+ * does not, since a terminal that goes away sends several. Returns a function that stops listening, after which a signal ends the
+ * process as usual.
  */
-export function onInterrupt(
-  stop: () => void,
-  { source = process, exit = (code: number) => process.exit(code) }: { source?: SignalSource; exit?: (code: number) => void } = {},
-): () => void {
+export function onInterrupt(stop: () => void, options: InterruptOptions = {}): () => void {
+  const { source = process, exit = (code: number) => process.exit(code), ignoresHangup = isHangupIgnored() } = options;
   let asked = false;
-  const listener = () => {
-    if (asked) {
-      exit(INTERRUPTED);
-      return;
-    }
+  const stopOnce = () => {
+    if (asked) return;
     asked = true;
     stop();
   };
-  source.on('SIGINT', listener);
-  source.on('SIGTERM', listener);
+  const stopOrExit = () => (asked ? exit(INTERRUPTED) : stopOnce());
+  source.on('SIGINT', stopOrExit);
+  source.on('SIGTERM', stopOrExit);
+  if (!ignoresHangup) source.on('SIGHUP', stopOnce);
   return () => {
-    source.off('SIGINT', listener);
-    source.off('SIGTERM', listener);
+    source.off('SIGINT', stopOrExit);
+    source.off('SIGTERM', stopOrExit);
+    source.off('SIGHUP', stopOnce);
   };
 }

@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'dns'
   | 'invalidation'
   | 'agents_failed'
+  /** What was to be shown could not be written. */
+  | 'output'
   /** An API that was asked refused: the key, the request or what it names is wrong. */
   | 'api_refused'
   /** An API that was asked could not be reached, or failed. */

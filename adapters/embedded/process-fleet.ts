@@ -14,7 +14,7 @@ const KILL_AFTER_MS = 10_000;
 const STDERR_KEPT = 4096;
 
 export interface ProcessFleetOptions {
-  /** Path of the agent's main file. It has to end by itself when its IPC channel disconnects, and to ignore SIGINT. */
+  /** Path of the agent's main file. It has to end by itself when its IPC channel disconnects, and to ignore SIGINT and SIGHUP. */
   readonly entry: string;
   readonly execArgv?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
@@ -55,7 +55,7 @@ interface Agent {
 }
 
 /**
- * A fleet whose capacity is child processes on this machine. One that ends while it is wanted is replaced, after a
+ * A fleet whose capacity is child processes on this machine. None outlives this process, however that ends short of a SIGKILL. One that ends while it is wanted is replaced, after a
  * growing pause when it ended early; five early ends in a row are fatal.
  */
 export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
@@ -111,6 +111,11 @@ export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
     for (let started = staying.length; started < wanted; started++) add();
   };
 
+  // A process that does not wait for its agents leaves none behind, not even one that hangs.
+  const killAll = () => {
+    for (const { child } of agents) child.kill('SIGKILL');
+  };
+  process.once('exit', killAll);
   reconcile();
   return {
     maximum,
@@ -124,6 +129,7 @@ export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
       stop();
       await Promise.all([...agents].map((agent) => end(agent, killAfterMs)));
       await Promise.all(reports);
+      process.off('exit', killAll);
     },
   };
 }

@@ -16,7 +16,7 @@ async function secondsTo(signalled: () => void, ended: Promise<unknown>): Promis
 }
 
 describe.concurrent('an interrupt', () => {
-  test.for(['SIGINT', 'SIGTERM'] as const)(
+  test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'by %s ends the run soon with 130, tells how to go on, and what it tells works',
     async (signal, context) => {
       const scene = openScene(context);
@@ -105,7 +105,6 @@ describe.concurrent('an interrupt', () => {
     await until('it says that it is stopping', () => running.stderr().includes('stopping'));
     expect(await secondsTo(() => running.signal('SIGINT'), running.ended)).toBeLessThan(2 * SECONDS);
     expect((await running.ended).code).toBe(130);
-    for (const agent of agents) process.kill(agent, 'SIGCONT');
     await until('the end of the agents', () => running.tree().length === 0);
     expect(await scene.run(['run', '--resume', '--data-dir', scene.at('data')])).toMatchObject({ code: 0 });
   });
