@@ -1,4 +1,5 @@
 import { PrewarmError } from '../errors.ts';
+import { invalidationPathOf } from '../invalidation-path.ts';
 import { keys } from '../keys.ts';
 import type { Invalidations } from '../ports/invalidations.ts';
 import type { ListStore } from '../ports/list-store.ts';
@@ -39,10 +40,7 @@ async function pathsOf(lists: ListStore, id: string, batch: number): Promise<str
   let at = 0;
   for await (const { line } of readLines(lists.read(keys.urls(id)))) {
     if (at >= (batch + 1) * BATCH_PATHS) break;
-    if (at >= batch * BATCH_PATHS) {
-      const url = new URL(parseUrlLine(line));
-      paths.add(url.pathname + url.search);
-    }
+    if (at >= batch * BATCH_PATHS) paths.add(invalidationPathOf(parseUrlLine(line)));
     at += 1;
   }
   return [...paths];
