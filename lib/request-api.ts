@@ -38,7 +38,7 @@ const ERROR_HEADERS = {
   'Referrer-Policy': "'no-referrer'",
 };
 
-/** One line of JSON per request: who (by key), what, how it went, and where the time was spent. */
+/** One line of JSON per request, without what a client writes as it likes, such as its User-Agent: the gateway puts it in as it is. Who (by key), what, how it went, and where the time was spent. */
 const ACCESS_LOG = AccessLogFormat.custom(
   JSON.stringify({
     time: '$context.requestTime',
@@ -48,7 +48,6 @@ const ACCESS_LOG = AccessLogFormat.custom(
     status: '$context.status',
     keyId: '$context.identity.apiKeyId',
     ip: '$context.identity.sourceIp',
-    userAgent: '$context.identity.userAgent',
     responseLength: '$context.responseLength',
     responseMs: '$context.responseLatency',
     functionMs: '$context.integrationLatency',

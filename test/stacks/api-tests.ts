@@ -39,6 +39,8 @@ export function testApi(stacks: () => Synthesized): void {
           Format: Match.stringLikeRegexp('context.requestId.*context.error.responseType'),
         },
       });
+      // Text of a client could forge fields or lines of the log.
+      expect(JSON.stringify(template.findResources('AWS::ApiGateway::Stage'))).not.toMatch(/userAgent|request\.header/i);
       template.hasResourceProperties('AWS::ApiGateway::RestApi', { MinimumCompressionSize: 1024, BinaryMediaTypes: Match.absent() });
     }
   });
