@@ -67,7 +67,7 @@ export class Alarms extends Construct {
     });
     const waiting = (queue: Queue) => queue.metricApproximateNumberOfMessagesVisible({ period: PERIOD, statistic: Stats.MAXIMUM });
     this.tell('StreamFailures', 'stream-failures', {
-      what: 'A stream record, timer or event was given up: a request may stand still.',
+      what: 'A stream record, timer, event or dead letter was given up: a request may stand still.',
       section: 'stream-failures',
       metric: waiting(failed),
     });

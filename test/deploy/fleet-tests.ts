@@ -46,6 +46,8 @@ export function registerFleetTests({ world, prod }: Deployment): void {
     expect(await untilEnded(prod(), id)).toMatchObject({ status: 'FINISHED', total_count: 120, download_count: 120, failed_count: 0 });
     await expect.poll(() => prod().group.running(), { timeout: TIMEOUT_MS }).toEqual([]);
     expect(await ask(prod(), '/instances')).toMatchObject({ body: { desiredcapacity: 0 } });
+    // It was protected in its own group while it worked.
+    expect(prod().group.log()).not.toContain('scale_in_protection_failed');
     client.destroy();
   });
 
