@@ -73,6 +73,7 @@ export const acceptedSchema = z
     error_message: z.literal(''),
     error_urls: z.array(z.string()).openapi({ description: 'Empty' }),
     request_id: requestId,
+    requestID: requestId.openapi({ description: 'The same as request_id, for older clients' }),
     timestamp,
     timeout_at: timestamp.nullable(),
   })

@@ -50,6 +50,8 @@ export interface ApiDeps {
   /** Finds the distribution behind a host; null where an edge map stands in for DNS, and no distribution is needed. */
   readonly domains: Pick<PopResolver, 'findDistribution'> | null;
   readonly catalogue: PopCatalogue;
+  /** Most targets (URLs times POPs times header sets) of one request. */
+  readonly maxTargets: number;
   /**
    * Whose key a request came with; null: it came with none. `platform` is what delivered the request, told beside it: nothing
    * that a client sends reaches it.

@@ -5,6 +5,7 @@ import { answerFailure, failureBody } from './failure-answer.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { addListRoutes } from './list-routes.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { createReadBody } from './read-json-body.ts';
 import { createReadProgress } from './read-progress.ts';
 import { addServiceRoutes } from './service-routes.ts';
 import { addSummaryRoutes } from './summary-routes.ts';
@@ -89,8 +90,9 @@ export function createApiApp(deps: ApiDeps): ApiApp {
   const app = createOpenApiApp();
   const metrics = createMetrics(deps);
   app.use(addAnswerHeaders(), observe(deps, metrics), requireKey(deps));
-  addWarmRoutes(app, deps, createReadProgress(deps));
-  addInstanceRoutes(app, deps);
+  const readBody = createReadBody();
+  addWarmRoutes(app, deps, readBody, createReadProgress(deps));
+  addInstanceRoutes(app, deps, readBody);
   addListRoutes(app, deps);
   addSummaryRoutes(app, deps);
   addServiceRoutes(app, deps, metrics);
@@ -101,6 +103,6 @@ export function createApiApp(deps: ApiDeps): ApiApp {
     );
   }
   app.notFound((c) => c.json(failureBody(`${c.req.path.slice(0, 100)} is no path of this API; /openapi.json lists them`), 404));
-  app.onError((error, c) => answerFailure(error, c, deps.log));
+  app.onError((error, c) => answerFailure(error, c, deps));
   return app;
 }

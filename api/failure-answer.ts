@@ -1,10 +1,8 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
-import { describeFault, InvalidInput, PrewarmError } from '../core/errors.ts';
+import { InvalidInput, PrewarmError, tellFaults } from '../core/errors.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { BodyTooLarge } from './read-json-body.ts';
-
-const MAX_FAULTS_TOLD = 20;
 
 type FailureStatus = 400 | 404 | 405 | 409 | 413 | 500 | 503;
 
@@ -21,18 +19,19 @@ function statusOf(error: PrewarmError): FailureStatus {
   return error.code === 'storage' || error.code === 'storage_full' ? 503 : 500;
 }
 
-function tellFaults({ faults }: InvalidInput): string {
-  const told = faults.slice(0, MAX_FAULTS_TOLD).map(describeFault);
-  if (faults.length > told.length) told.push(`and ${faults.length - told.length} more`);
-  return told.join('; ');
+/** What a client is told of a failure inside: nothing of it. The log has the rest under the id. */
+function insideFailure(status: FailureStatus, id: string): string {
+  const what = status === 503 ? 'the storage does not work; nothing was lost, try again later' : 'an unexpected error';
+  return `${what} (the log of the server tells more under ${id})`;
 }
 
-/** Turns what a handler threw into its answer; what nobody expected is logged and told without its details. */
-export function answerFailure(error: Error, c: Context, log: ApiDeps['log']): Response {
-  if (error instanceof InvalidInput) return c.json(failureBody(tellFaults(error), error.errorUrls), 400);
-  if (error instanceof HTTPException) return c.json(failureBody(error.message), error.status);
+/** Turns what a handler threw into its answer. What went wrong inside is logged, and told without its details. */
+export function answerFailure(error: Error, c: Context, { log, newId }: Pick<ApiDeps, 'log' | 'newId'>): Response {
+  if (error instanceof InvalidInput) return c.json(failureBody(tellFaults(error.faults, error.omitted).join('; '), error.errorUrls), 400);
+  if (error instanceof HTTPException && error.status < 500) return c.json(failureBody(error.message), error.status);
   const status = error instanceof PrewarmError ? statusOf(error) : 500;
   if (status < 500) return c.json(failureBody(error.message), status);
-  log.error({ err: error, path: c.req.path, method: c.req.method }, 'a request could not be answered');
-  return c.json(failureBody(status === 503 ? error.message : 'an unexpected error; the log of the server tells more'), status);
+  const id = newId();
+  log.error({ err: error, failure_id: id, path: c.req.path, method: c.req.method }, 'a request could not be answered');
+  return c.json(failureBody(insideFailure(status, id)), status);
 }

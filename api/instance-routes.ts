@@ -4,12 +4,13 @@ import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { OPERATOR_CLAIM_LASTS_MS } from '../core/operator-claim.ts';
 import { isActive } from '../core/request.ts';
+import type { Steps } from '../core/steps.ts';
 import type { ApiDeps } from './api-deps.ts';
 import type { ApiApp } from './api-env.ts';
 import { instancesChangedSchema, instancesSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import { findRequest } from './find-request.ts';
-import { readJsonBody } from './read-json-body.ts';
+import type { ReadBody } from './read-json-body.ts';
 
 const MAX_CLAIM = 1000;
 
@@ -51,11 +52,12 @@ const changeRoute = createRoute({
   responses: { ...ok(instancesChangedSchema, 'The capacity that resulted'), ...failures(400, 404, 409, 413), ...keyed },
 });
 
-function parseBody(body: unknown): InstancesBody {
+function* parseBody(body: unknown): Steps<InstancesBody> {
+  yield;
   const parsed = bodySchema.safeParse(body);
   if (parsed.success) {
     const { data } = parsed;
-    if (data.DesiredCapacity === undefined && data.force_stop !== true) {
+    if ((data.DesiredCapacity ?? null) === null && data.force_stop !== true) {
       throw new InvalidInput([inputFault('DesiredCapacity', '', `is missing; write a whole number from 0 to ${MAX_CLAIM}`)]);
     }
     return data;
@@ -99,7 +101,7 @@ async function change(deps: ApiDeps, body: InstancesBody, by: string): Promise<v
   return deps.store.setOperatorClaim({ agents, lapsesAt: deps.clock.now() + OPERATOR_CLAIM_LASTS_MS });
 }
 
-export function addInstanceRoutes(app: ApiApp, deps: ApiDeps): void {
+export function addInstanceRoutes(app: ApiApp, deps: ApiDeps, readBody: ReadBody): void {
   const timestamp = () => formatTimestamp(deps.clock.now());
 
   app.openapi(readRoute, async (c) =>
@@ -116,7 +118,8 @@ export function addInstanceRoutes(app: ApiApp, deps: ApiDeps): void {
 
   app.openAPIRegistry.registerPath(changeRoute);
   app.openapi({ ...changeRoute, request: {}, hide: true }, async (c) => {
-    await change(deps, parseBody(await readJsonBody(c.req.raw)), c.get('keyName'));
+    const { value } = await readBody(c.req.raw, parseBody);
+    await change(deps, value, c.get('keyName'));
     const capacity = await deps.pipeline.reconcileFleet();
     const message = `Auto Scaling Group ${deps.groupName} updated to Desired Capacity: ${capacity}`;
     return c.json({ status: 'success' as const, timestamp: timestamp(), message }, 200);

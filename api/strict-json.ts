@@ -1,10 +1,19 @@
 import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { finish, type Steps } from '../core/steps.ts';
 
 /** The API's own bodies are three levels deep. */
 const MAX_DEPTH = 32;
+/** Characters that are looked at in one piece: a few milliseconds. */
+const PIECE = 200_000;
+/** Of every object without a name yet: a set of its own for each would be most of the work in a long list of objects. */
+const NO_NAMES = new Set<string>();
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const BRACE = 0x7b;
+const BRACKET = 0x5b;
+/** A body needs a dozen. */
+const MAX_BRACKETS = 10_000;
 
 function refuse(value: string, message: string): InvalidInput {
   return new InvalidInput([inputFault('body', value, message)]);
@@ -14,7 +23,8 @@ function refuse(value: string, message: string): InvalidInput {
  * Parses JSON that means one thing only: no name twice in an object, since parsers disagree about which one counts, and no
  * `__proto__`. Throws InvalidInput.
  */
-export function parseStrictJson(text: string): unknown {
+export function* parseStrictJsonInSteps(text: string): Steps<unknown> {
+  yield* checkBrackets(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -22,13 +32,39 @@ export function parseStrictJson(text: string): unknown {
     const detail = error instanceof Error ? error.message : String(error);
     throw refuse(text, `is not JSON (${detail.slice(0, 100)}); write a JSON object: {"url_list": ["https://www.example.com/path"]}`);
   }
-  checkNames(text);
+  yield;
+  yield* checkNames(text);
   return value;
 }
 
-/** Where the string that begins at `start` ends: the index after its closing quote. The text is valid JSON. */
+/** The same in one piece. */
+export function parseStrictJson(text: string): unknown {
+  return finish(parseStrictJsonInSteps(text));
+}
+
+/**
+ * Millions of small objects would hold the parser up for most of a second, in one piece. Text that is no JSON is left to the
+ * parser: a string without an end counts to the end of the text.
+ */
+function* checkBrackets(text: string): Steps<void> {
+  let brackets = 0;
+  let pieceEnd = PIECE;
+  for (let at = 0; at < text.length; at++) {
+    if (at > pieceEnd) {
+      pieceEnd = at + PIECE;
+      yield;
+    }
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = stringEnd(text, at) - 1;
+    else if ((code === BRACE || code === BRACKET) && ++brackets > MAX_BRACKETS)
+      throw refuse('', `holds more than ${MAX_BRACKETS} objects and lists; write one object of lists of texts`);
+  }
+}
+
+/** Where the string that begins at `start` ends: the index after its closing quote, or the text's end. */
 function stringEnd(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); ; at = text.indexOf('"', at + 1)) {
+    if (at < 0) return text.length;
     let before = at - 1;
     while (text.charCodeAt(before) === BACKSLASH) before--;
     if ((at - before) % 2 === 1) return at + 1;
@@ -40,22 +76,27 @@ function nameOf(quoted: string): string {
 }
 
 /** Goes over valid JSON by its brackets and strings. A string is a name where an object waits for one. */
-function checkNames(text: string): void {
+function* checkNames(text: string): Steps<void> {
   /** One entry per open bracket: the names so far, or null in a list. */
   const open: (Set<string> | null)[] = [];
+  let pieceEnd = PIECE;
   let expectsName = false;
   for (let at = 0; at < text.length; at++) {
+    if (at > pieceEnd) {
+      pieceEnd = at + PIECE;
+      yield;
+    }
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
       const end = stringEnd(text, at);
-      if (expectsName) addName(open.at(-1), nameOf(text.slice(at, end)));
+      if (expectsName) addName(open, nameOf(text.slice(at, end)));
       expectsName = false;
       at = end - 1;
       continue;
     }
     const char = text[at];
     if (char === '{' || char === '[') {
-      open.push(char === '{' ? new Set() : null);
+      open.push(char === '{' ? NO_NAMES : null);
       if (open.length > MAX_DEPTH) throw refuse('', `is nested deeper than ${MAX_DEPTH} levels; write a plain object of lists and values`);
       expectsName = char === '{';
     } else if (char === '}' || char === ']') {
@@ -65,8 +106,11 @@ function checkNames(text: string): void {
   }
 }
 
-function addName(names: Set<string> | null | undefined, name: string): void {
+/** `open` ends with the names of the object that the name stands in. */
+function addName(open: (Set<string> | null)[], name: string): void {
+  const names = open.at(-1);
   if (name === '__proto__') throw refuse(name, 'is no field; leave it out');
   if (names?.has(name)) throw refuse(name, 'is given twice in one object; write it once');
-  names?.add(name);
+  if (names === NO_NAMES) open[open.length - 1] = new Set([name]);
+  else names?.add(name);
 }

@@ -5,8 +5,8 @@ import { domainQuestion } from '../core/domain-question.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { inputFault } from '../core/input-fault.ts';
-import { parseRequestBody, requestBodySchema } from '../core/request-body.ts';
-import { type RequestInput, settleDomain } from '../core/request-input.ts';
+import { parseBodyInSteps, requestBodySchema } from '../core/request-body.ts';
+import { checkTargets, type RequestInput, settleDomain } from '../core/request-input.ts';
 import type { ApiDeps } from './api-deps.ts';
 import type { ApiApp } from './api-env.ts';
 import { acceptedSchema, progressSchema } from './answer-schemas.ts';
@@ -15,7 +15,7 @@ import { findRequest } from './find-request.ts';
 import { IDEMPOTENCY_HEADER, requestIdFor } from './idempotency.ts';
 import { queryOf } from './query.ts';
 import type { ReadProgress } from './read-progress.ts';
-import { readJsonBody } from './read-json-body.ts';
+import type { ReadBody } from './read-json-body.ts';
 
 const byRequestId = {
   req_id: z
@@ -47,7 +47,7 @@ const submitRoute = createRoute({
   operationId: 'submitRequest',
   summary: 'Warm a list of URLs',
   description:
-    'Every URL is downloaded through every chosen POP. Unknown fields are ignored, and so are the lists that target_type does not name.',
+    'Every URL is downloaded through every chosen POP. Without target_type the one list of places that is given counts; with it, its own list, then region. Unknown fields are ignored. At most 1,000 POPs.',
   tags: ['requests'],
   request: {
     headers: z.object({
@@ -124,15 +124,15 @@ async function refuseInvalidation({ invalidationFault }: ApiDeps, domain: string
   if (fault !== null) throw new InvalidInput([inputFault('need_invalidate', true, fault)]);
 }
 
-export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readProgress: ReadProgress): void {
+export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readBody: ReadBody, readProgress: ReadProgress): void {
   // Documented apart from being routed: the generated validators would refuse what old scripts send, which is JSON under a
   // form type, and odd values in fields that are not read.
   app.openAPIRegistry.registerPath(submitRoute);
   app.openapi({ ...submitRoute, request: {}, hide: true }, async (c) => {
-    const body = await readJsonBody(c.req.raw);
-    const input = parseRequestBody(body, deps.catalogue);
+    const { body, value: input } = await readBody(c.req.raw, (given) => parseBodyInSteps(given, deps.catalogue));
     const spec = settleDomain(input, await domainOf(deps, input), deps.catalogue);
     await refuseForeignDomain(deps, { domain: spec.domain, hosts: input.hosts });
+    checkTargets(spec, input.urls.length, { maximum: deps.maxTargets, field: 'url_list' });
     if (spec.invalidate) await refuseInvalidation(deps, spec.domain);
     const madeBy = c.get('keyName');
     const id = await requestIdFor(deps, { name: madeBy, idempotencyKey: c.req.header(IDEMPOTENCY_HEADER) ?? null }, body);
@@ -143,6 +143,7 @@ export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readProgress: ReadProg
         error_message: '' as const,
         error_urls: [],
         request_id: row.id,
+        requestID: row.id,
         timestamp: formatTimestamp(row.createdAt),
         timeout_at: row.timeoutAt === null ? null : formatTimestamp(row.timeoutAt),
       },

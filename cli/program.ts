@@ -124,6 +124,7 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     .option('--private-requests', 'a key sees and ends the requests that it made, and no others')
     .option('--trust-proxy', 'the log takes who asks from the last X-Forwarded-For, which the proxy before the server sets')
     .option('--max-agents <N>', 'most agent processes at a time (default: one a core)')
+    .option('--max-targets <N>', 'most targets, URLs times POPs, of one request (default: 10000000)')
     .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
     .option(
       '--public-url <URL>',

@@ -9,7 +9,7 @@ const FAILED = 1;
 const BAD_INPUT = 2;
 
 function totalFaults(error: InvalidInput): number {
-  return 'total' in error && typeof error.total === 'number' ? error.total : error.faults.length;
+  return 'total' in error && typeof error.total === 'number' ? error.total : error.faults.length + error.omitted;
 }
 
 const canSkipLines = (error: InvalidInput) => !('canSkip' in error && error.canSkip === false);

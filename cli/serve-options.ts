@@ -20,6 +20,8 @@ export interface ServeOptions extends ServeKeys {
   readonly dataDir: string | null;
   /** Most agent processes at a time. */
   readonly maximumAgents: number;
+  /** Most targets of one request. */
+  readonly maxTargets: number;
   /** Downloads in flight per agent; null: each finds its own number. */
   readonly concurrency: number | null;
   readonly invalidationEndpoint: string | null;
@@ -43,6 +45,8 @@ export interface ServeOptions extends ServeKeys {
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 8787;
 const MAX_AGENTS = 256;
+const DEFAULT_MAX_TARGETS = 10_000_000;
+const MOST_TARGETS = 999_999_999;
 const MAX_IN_FLIGHT = 512;
 
 const FLAGS = {
@@ -54,6 +58,7 @@ const FLAGS = {
   privateRequests: yesFlag,
   trustProxy: yesFlag,
   maxAgents: wholeNumber(1, MAX_AGENTS),
+  maxTargets: wholeNumber(1, MOST_TARGETS),
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
   invalidationEndpoint: endpointFlag,
   allowDomain: z.array(z.string()),
@@ -96,6 +101,7 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
     dataDir: flags.dataDir ?? null,
     ...keys,
     maximumAgents: flags.maxAgents ?? availableParallelism(),
+    maxTargets: flags.maxTargets ?? DEFAULT_MAX_TARGETS,
     concurrency: flags.concurrency ?? null,
     invalidationEndpoint: flags.invalidationEndpoint ?? null,
     allowedDomains,

@@ -146,6 +146,7 @@ function createApp(
     fleet,
     domains: options.edge.edgeMap === null ? resolver : null,
     catalogue: popCatalogue(),
+    maxTargets: options.maxTargets,
     keyOf: (request) => keys.holderOf(request.headers.get('x-api-key') ?? ''),
     onRefused: (refused) => refusals.refused(refused),
     privateRequests: options.privateRequests,

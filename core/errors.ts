@@ -39,18 +39,31 @@ export interface InputFault {
   readonly message: string;
 }
 
-/** Input that was refused as a whole; every fault that was found is listed. */
+/** Faults that are spelt out; the rest is counted. */
+export const MAX_FAULTS_TOLD = 20;
+
+/** Input that was refused as a whole. The first faults are listed, and the others are counted. */
 export class InvalidInput extends PrewarmError {
   readonly faults: readonly InputFault[];
   /** URLs of the request that are wrong, as they were given. */
   readonly errorUrls: readonly string[];
+  /** Faults that were found beside those of `faults`. */
+  readonly omitted: number;
 
-  constructor(faults: readonly InputFault[], errorUrls: readonly string[] = []) {
-    super('invalid_input', faults.map(describeFault).join('\n'));
+  constructor(faults: readonly InputFault[], errorUrls: readonly string[] = [], omitted = 0) {
+    super('invalid_input', tellFaults(faults, omitted).join('\n'));
     this.name = 'InvalidInput';
     this.faults = faults;
     this.errorUrls = errorUrls;
+    this.omitted = omitted;
   }
+}
+
+/** The first faults as text, one each, and how many more there are. */
+export function tellFaults(faults: readonly InputFault[], omitted: number): readonly string[] {
+  const told = faults.slice(0, MAX_FAULTS_TOLD).map(describeFault);
+  const more = faults.length - told.length + omitted;
+  return more === 0 ? told : [...told, `and ${more} more`];
 }
 
 export function describeFault(fault: InputFault): string {

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { type InputFault, InvalidInput } from './errors.ts';
 import { inputFault } from './input-fault.ts';
 import type { PopCatalogue } from './pop-catalogue.ts';
-import { POP_NAME, type PopQuestion, TARGET_TYPES } from './pop-choice.ts';
-import { REGION_NAMES } from './pop-defaults.ts';
-import { DEFAULT_TIMEOUT_MINUTES, type FieldNames, type RequestInput, validateRequest } from './request-input.ts';
+import { TARGET_TYPES } from './pop-choice.ts';
+import { DEFAULT_TIMEOUT_MINUTES, type FieldNames, type RequestInput, validateInSteps } from './request-input.ts';
+import { readPlaces } from './request-places.ts';
+import { finish, type Steps } from './steps.ts';
 
 const texts = z.array(z.string());
 
@@ -12,11 +13,11 @@ const texts = z.array(z.string());
 export const requestBodySchema = z.object({
   url_list: texts.describe('URLs to warm'),
   cf_domain: z.string().nullish().describe("The distribution's own name or an alias; may be left out"),
-  target_type: z.enum(TARGET_TYPES).nullish().describe('Which of the three lists is read'),
-  pops: texts.nullish(),
-  countries: texts.nullish(),
-  regions: texts.nullish(),
-  region: z.union([z.string(), texts]).nullish().describe('Older form: "all", POPs or regions'),
+  target_type: z.enum(TARGET_TYPES).nullish().describe('Which of the lists is read; without it, the one that is given'),
+  pops: texts.nullish().describe('At most 1,000; names need not be known here'),
+  countries: texts.nullish().describe('By name or ISO code'),
+  regions: texts.nullish().describe('all, apac, au, ca, eu, jp, sa, us, cn'),
+  region: z.union([z.string(), texts]).nullish().describe('Older form: "all", or POPs, regions or countries'),
   timeout: z.number().nullish().describe('Minutes, 1 to 1440'),
   header: texts.nullish().describe('Lines as in "Name: value"'),
   instance_count: z.number().nullish(),
@@ -25,12 +26,33 @@ export const requestBodySchema = z.object({
   notify_url: z.string().nullish().describe('An https URL that gets a POST with the figures when the request has ended'),
 });
 
-type RequestBody = z.infer<typeof requestBodySchema>;
+type Body = Readonly<Record<string, unknown>>;
 
-const NAMES: FieldNames = {
+/** What each field that is no place holds, and what to write where it holds something else. */
+const KINDS = {
+  url_list: ['texts', 'write a list of URLs: ["https://www.example.com/path"]'],
+  cf_domain: ['string', 'write a name: "d111111abcdef8.cloudfront.net"'],
+  timeout: ['number', 'write a whole number of minutes from 1 to 1440'],
+  header: ['texts', 'write a list of lines: ["Accept-Encoding: gzip, br"]'],
+  instance_count: ['number', 'write a whole number from 1 to 1000'],
+  need_invalidate: ['boolean', 'write true or false'],
+  accept_status: ['numbers', 'write a list of statuses: [200, 404]'],
+  notify_url: ['string', 'write an https URL: "https://hooks.example.com/prewarm"'],
+} as const;
+
+type Field = keyof typeof KINDS;
+
+interface Values {
+  readonly texts: readonly string[];
+  readonly numbers: readonly number[];
+  readonly string: string;
+  readonly number: number;
+  readonly boolean: boolean;
+}
+
+const NAMES: Omit<FieldNames, 'pops'> = {
   urls: 'url_list',
   domain: 'cf_domain',
-  pops: { pop: 'pops', country: 'countries', region: 'regions' },
   headers: 'header',
   timeout: 'timeout',
   agents: 'instance_count',
@@ -38,94 +60,58 @@ const NAMES: FieldNames = {
   notifyUrl: 'notify_url',
 };
 
-const WANTED: Readonly<Record<keyof RequestBody, string>> = {
-  url_list: 'write a list of URLs: ["https://www.example.com/path"]',
-  cf_domain: 'write a name: "d111111abcdef8.cloudfront.net"',
-  target_type: `write one of ${TARGET_TYPES.join(', ')}`,
-  pops: 'write a list of POPs: ["SIN2-P1"]',
-  countries: 'write a list of countries: ["japan"]',
-  regions: 'write a list of regions: ["apac"]',
-  region: 'write "all", or a list of POPs or of regions: ["apac"]',
-  timeout: 'write a whole number of minutes from 1 to 1440',
-  header: 'write a list of lines: ["Accept-Encoding: gzip, br"]',
-  instance_count: 'write a whole number from 1 to 1000',
-  need_invalidate: 'write true or false',
-  accept_status: 'write a list of statuses: [200, 404]',
-  notify_url: 'write an https URL: "https://hooks.example.com/prewarm"',
-};
-
-const LIST_OF = { pop: 'pops', country: 'countries', region: 'regions' } as const;
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+function isObject(value: unknown): value is Body {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Fields that must not fail a request: the lists that its target type does not read. */
-function ignoredFields(body: Readonly<Record<string, unknown>>): readonly string[] {
-  if (usesOlderForm(body)) return Object.values(LIST_OF);
-  const read = TARGET_TYPES.find((type) => type === (body['target_type'] ?? 'pop'));
-  return ['region', ...Object.values(LIST_OF).filter((list) => read !== undefined && list !== LIST_OF[read])];
+/** By hand: a validator makes an issue of each element, and a wrong list may have millions. */
+function isOfKind(kind: keyof Values, value: unknown): boolean {
+  if (kind === 'texts') return Array.isArray(value) && value.every((part) => typeof part === 'string');
+  if (kind === 'numbers') return Array.isArray(value) && value.every((part) => typeof part === 'number');
+  return typeof value === kind;
 }
 
-function usesOlderForm(body: Readonly<Record<string, unknown>>): boolean {
-  const newer = ['target_type', ...Object.values(LIST_OF)];
-  return (body['region'] ?? null) !== null && newer.every((field) => (body[field] ?? null) === null);
+/** The value of a field; null where it is absent, null, or of another type, which is a fault. */
+function readField<Name extends Field>(body: Body, field: Name, faults: InputFault[]): Values[(typeof KINDS)[Name][0]] | null {
+  const value = body[field] ?? null;
+  const [kind, wanted] = KINDS[field];
+  if (value === null) return null;
+  // The one place where the type that was looked up meets the value that was looked at.
+  if (isOfKind(kind, value)) return value as Values[(typeof KINDS)[Name][0]];
+  faults.push(inputFault(field, value, `is not what this field takes; ${wanted}`));
+  return null;
 }
 
-/** Each field by itself, so that one of a wrong type does not hide what is wrong with the others. */
-function readFields(body: Readonly<Record<string, unknown>>, faults: InputFault[]): Partial<RequestBody> {
-  const ignored = ignoredFields(body);
-  const fields: Record<string, unknown> = {};
-  for (const [field, schema] of Object.entries(requestBodySchema.shape)) {
-    if (ignored.includes(field)) continue;
-    const value = body[field];
-    const parsed = schema.safeParse(value);
-    if (parsed.success) fields[field] = parsed.data;
-    else faults.push(inputFault(field, value === undefined ? '' : value, wantedInstead(field as keyof RequestBody, value)));
-  }
-  return fields;
+function readUrls(body: Body, faults: InputFault[]): readonly string[] | null {
+  if ((body['url_list'] ?? null) === null) faults.push(inputFault('url_list', '', `is missing; ${KINDS.url_list[1]}`));
+  return readField(body, 'url_list', faults);
 }
 
-function wantedInstead(field: keyof RequestBody, value: unknown): string {
-  return `${value === undefined || value === null ? 'is missing' : 'is not what this field takes'}; ${WANTED[field]}`;
-}
-
-/** The older form says by its values whether it means POPs or regions. */
-function olderQuestion(region: string | readonly string[]): PopQuestion {
-  const names = typeof region === 'string' ? [region] : region;
-  const isPop = (name: string) => POP_NAME.test(name.trim().toUpperCase());
-  const isRegion = (name: string) => REGION_NAMES.includes(name.trim().toLowerCase());
-  return { targetType: names.some(isPop) && !names.some(isRegion) ? 'pop' : 'region', names };
-}
-
-function questionOf(fields: Partial<RequestBody>): PopQuestion {
-  if ((fields.region ?? null) !== null) return olderQuestion(fields.region ?? []);
-  const targetType = fields.target_type ?? 'pop';
-  return { targetType, names: fields[LIST_OF[targetType]] ?? [] };
-}
-
-/** Reads the body of `POST /prewarm` (parsed JSON). Throws InvalidInput with every fault; `errorUrls` are the URLs that are wrong. */
-export function parseRequestBody(body: unknown, catalogue: PopCatalogue): RequestInput {
+/**
+ * Reads the body of `POST /prewarm` (parsed JSON), piece by piece. Throws InvalidInput with the faults there are; `errorUrls`
+ * are the URLs that are wrong.
+ */
+export function* parseBodyInSteps(body: unknown, catalogue: PopCatalogue): Steps<RequestInput> {
   if (!isObject(body))
     throw new InvalidInput([inputFault('body', body, 'write a JSON object: {"url_list": ["https://www.example.com/path"]}')]);
   const faults: InputFault[] = [];
-  const fields = readFields(body, faults);
-  const names = (fields.region ?? null) === null ? NAMES : { ...NAMES, pops: { pop: 'region', country: 'region', region: 'region' } };
-  return validateRequest(
-    {
-      // A list of the wrong type has its fault already.
-      urls: fields.url_list ?? null,
-      domain: fields.cf_domain ?? null,
-      question: questionOf(fields),
-      headers: fields.header ?? [],
-      timeout: fields.timeout ?? DEFAULT_TIMEOUT_MINUTES,
-      agents: fields.instance_count ?? 1,
-      invalidate: fields.need_invalidate ?? false,
-      acceptStatus: fields.accept_status ?? [],
-      notifyUrl: fields.notify_url ?? null,
-    },
-    names,
-    catalogue,
-    faults,
-  );
+  const { question, field } = readPlaces(body, catalogue, faults);
+  const fields = {
+    // Null: a list of the wrong type has its fault already.
+    urls: readUrls(body, faults),
+    domain: readField(body, 'cf_domain', faults),
+    question,
+    headers: readField(body, 'header', faults) ?? [],
+    timeout: readField(body, 'timeout', faults) ?? DEFAULT_TIMEOUT_MINUTES,
+    agents: readField(body, 'instance_count', faults) ?? 1,
+    invalidate: readField(body, 'need_invalidate', faults) ?? false,
+    acceptStatus: readField(body, 'accept_status', faults) ?? [],
+    notifyUrl: readField(body, 'notify_url', faults),
+  };
+  return yield* validateInSteps(fields, { ...NAMES, pops: { pop: field, country: field, region: field } }, catalogue, faults);
+}
+
+/** The same in one piece. */
+export function parseRequestBody(body: unknown, catalogue: PopCatalogue): RequestInput {
+  return finish(parseBodyInSteps(body, catalogue));
 }

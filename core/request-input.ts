@@ -1,11 +1,12 @@
 import { domainSuffixOf, parseDomain } from './domain-question.ts';
-import { type InputFault, InvalidInput } from './errors.ts';
+import { type InputFault, InvalidInput, MAX_FAULTS_TOLD } from './errors.ts';
 import { parseHeaders } from './headers.ts';
 import { inputFault } from './input-fault.ts';
 import { parseNotifyUrl } from './notify-url.ts';
 import type { PopCatalogue } from './pop-catalogue.ts';
 import { choosePops, type PopQuestion, type TargetType } from './pop-choice.ts';
-import type { ChosenPop, RequestSpec } from './request.ts';
+import type { ChosenPop, Header, RequestSpec } from './request.ts';
+import { finish, type Steps } from './steps.ts';
 import { createUrlIntake, type UrlIntake } from './url-intake.ts';
 
 /** A valid request as far as no lookup is needed. `domain` is as given: an alias, the distribution's own name, or null. */
@@ -52,12 +53,18 @@ const MAX_TIMEOUT_MINUTES = 1440;
 const MAX_AGENTS = 1000;
 const FIRST_STATUS = 200;
 const LAST_STATUS = 599;
-/** URL faults that are spelt out; the rest is counted. */
-const MAX_URL_FAULTS = 20;
+/** URLs that are looked at in one piece: some milliseconds. */
+const URLS_AT_ONCE = 1000;
+/** The shortest lines fill what a request may carry with fewer. */
+const MAX_HEADER_LINES = 2500;
+/** Twice as many as there are. */
+const MAX_STATUSES = 800;
 
 interface Collector {
   readonly faults: InputFault[];
   readonly names: FieldNames;
+  /** Faults that are not spelt out. */
+  omitted: number;
 }
 
 /** A whole number in its range, also written as text; 0 with a fault otherwise. */
@@ -72,27 +79,41 @@ function wholeNumber(
   return 0;
 }
 
-function takeUrls(urls: readonly string[], intake: UrlIntake, { faults, names }: Collector): { urls: string[]; bad: string[] } {
+function* takeUrls(urls: readonly string[], intake: UrlIntake, collector: Collector): Steps<{ urls: string[]; bad: string[] }> {
+  const { faults, names } = collector;
   const taken: string[] = [];
   const bad: string[] = [];
   if (urls.length === 0) faults.push(inputFault(names.urls, '', 'holds no URL; give at least one'));
-  for (const raw of urls) {
+  for (const [at, raw] of urls.entries()) {
+    if (at % URLS_AT_ONCE === URLS_AT_ONCE - 1) yield;
     const result = intake.add(raw);
     if ('fault' in result) {
       bad.push(raw);
-      if (bad.length <= MAX_URL_FAULTS) faults.push(inputFault(names.urls, raw, result.fault));
+      if (bad.length <= MAX_FAULTS_TOLD) faults.push(inputFault(names.urls, raw, result.fault));
     } else if (result.isNew) taken.push(result.url);
   }
-  if (bad.length > MAX_URL_FAULTS) {
-    faults.push(inputFault(names.urls, '', `${bad.length - MAX_URL_FAULTS} more URLs are wrong; correct them likewise`));
-  }
+  collector.omitted += Math.max(0, bad.length - MAX_FAULTS_TOLD);
   return { urls: taken, bad };
 }
 
 function parseStatuses(values: readonly (number | string)[], { faults, names }: Collector): readonly number[] | null {
   const range = { field: names.acceptStatus, from: FIRST_STATUS, to: LAST_STATUS, unit: '' };
-  const statuses = new Set(values.map((value) => wholeNumber(value, range, faults)));
+  if (values.length > MAX_STATUSES) {
+    faults.push(inputFault(names.acceptStatus, values, `holds ${values.length} statuses; write each of those that count once`));
+    return null;
+  }
+  const statuses = new Set([...new Set(values)].map((value) => wholeNumber(value, range, faults)));
   return statuses.size === 0 ? null : [...statuses].sort((a, b) => a - b);
+}
+
+function readHeaders(lines: readonly string[], { faults, names }: Collector): readonly Header[] {
+  if (lines.length > MAX_HEADER_LINES) {
+    faults.push(inputFault(names.headers, lines, `holds ${lines.length} lines, more than a request may carry; leave most of them out`));
+    return [];
+  }
+  const { headers, faults: wrong } = parseHeaders(lines, names.headers);
+  faults.push(...wrong);
+  return headers;
 }
 
 /** Null with a fault where the domain is none. */
@@ -113,30 +134,31 @@ function checkNotifyUrl(raw: string | null, { faults, names }: Collector): strin
 }
 
 /**
- * Checks everything that can be checked without a lookup. `earlier` are faults found while the fields were read.
- * Throws InvalidInput with every fault there is, and the URLs that are wrong.
+ * Checks everything that can be checked without a lookup, piece by piece. `earlier` are faults found while the fields were
+ * read. Throws InvalidInput with the faults there are, and the URLs that are wrong.
  */
-export function validateRequest(
+export function* validateInSteps(
   fields: RequestFields,
   names: FieldNames,
   catalogue: PopCatalogue,
   earlier: readonly InputFault[] = [],
-): RequestInput {
+): Steps<RequestInput> {
   const faults = [...earlier];
-  const collector: Collector = { faults, names };
+  const collector: Collector = { faults, names, omitted: 0 };
   const domain = checkDomain(fields.domain, collector);
   const intake = createUrlIntake(domain);
-  const { urls, bad } = fields.urls === null ? { urls: [], bad: [] } : takeUrls(fields.urls, intake, collector);
+  const { urls, bad } = fields.urls === null ? { urls: [], bad: [] } : yield* takeUrls(fields.urls, intake, collector);
   const suffix = domainSuffixOf(domain ?? intake.hosts().find((host) => host.endsWith('.cloudfront.cn')) ?? null);
   const choice = choosePops(fields.question, { catalogue, suffix, field: names.pops[fields.question.targetType] });
-  const { headers, faults: headerFaults } = parseHeaders(fields.headers, names.headers);
-  faults.push(...choice.faults, ...headerFaults);
+  faults.push(...choice.faults);
+  collector.omitted += choice.omitted;
+  const headers = readHeaders(fields.headers, collector);
   const minutes = { field: names.timeout, from: 1, to: MAX_TIMEOUT_MINUTES, unit: ' of minutes' };
   const timeoutMinutes = fields.timeout === null ? null : wholeNumber(fields.timeout, minutes, faults);
   const agents = wholeNumber(fields.agents, { field: names.agents, from: 1, to: MAX_AGENTS, unit: '' }, faults);
   const acceptStatus = parseStatuses(fields.acceptStatus, collector);
   const notifyUrl = checkNotifyUrl(fields.notifyUrl ?? null, collector);
-  if (faults.length > 0) throw new InvalidInput(faults, bad);
+  if (faults.length > 0) throw new InvalidInput(faults, bad, collector.omitted);
   return {
     urls,
     hosts: intake.hosts(),
@@ -152,10 +174,29 @@ export function validateRequest(
   };
 }
 
+/** The same in one piece. */
+export function validateRequest(
+  fields: RequestFields,
+  names: FieldNames,
+  catalogue: PopCatalogue,
+  earlier: readonly InputFault[] = [],
+): RequestInput {
+  return finish(validateInSteps(fields, names, catalogue, earlier));
+}
+
+/** Throws InvalidInput where a request is larger than a deployment takes. `field` is the list's, as the user knows it. */
+export function checkTargets(spec: Pick<RequestSpec, 'pops' | 'variants'>, urls: number, limit: { maximum: number; field: string }): void {
+  const targets = urls * spec.pops.length * spec.variants.length;
+  if (targets <= limit.maximum) return;
+  const factors = `${urls} URLs at ${spec.pops.length} POPs`;
+  const message = `makes ${targets} targets (${factors}), and one request takes ${limit.maximum} at most here; split the list, or name fewer POPs`;
+  throw new InvalidInput([inputFault(limit.field, '', message)]);
+}
+
 /** POPs of a valid question once the distribution is known: the default ones depend on whether it is one in China. */
 function settlePops(question: PopQuestion, domain: string | null, catalogue: PopCatalogue): readonly ChosenPop[] {
   const choice = choosePops(question, { catalogue, suffix: domainSuffixOf(domain), field: '' });
-  if (choice.faults.length > 0) throw new InvalidInput(choice.faults);
+  if (choice.faults.length > 0) throw new InvalidInput(choice.faults, [], choice.omitted);
   return choice.pops;
 }
 

@@ -16,7 +16,15 @@ import { lazyDistributions, lazyEndingPorts, lazyLinks, lazyListStore, lazyQueue
 import { openRequestStore } from './ports/request-store.ts';
 import { createBucketReportLinks } from './report-links.ts';
 
-const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'taskQueueUrl', 'showSuccessUrls', 'allowedDomains', 'edge']);
+const config = loadFunctionConfig(process.env, [
+  ...ENDING,
+  'bucket',
+  'taskQueueUrl',
+  'showSuccessUrls',
+  'maxTargets',
+  'allowedDomains',
+  'edge',
+]);
 const instruments = createInstruments('api', config);
 const store = openRequestStore(config);
 const lists = lazyListStore(config);
@@ -34,6 +42,7 @@ export const handler = instrument(
     tasks: lazyQueue(config.taskQueueUrl),
     domains: config.edge.edgeMap === null ? withAccountDistributions(lazyResolver(config), distributions) : null,
     catalogue: popCatalogue(),
+    maxTargets: config.maxTargets,
     reportLinks: createBucketReportLinks({ store, lists, pipeline, links: lazyLinks(config) }),
     keptSummary: (requestId) => readEndSummary(lists, requestId),
     invalidationFault: createInvalidationCheck(distributions, config.allowedDomains.length > 0),

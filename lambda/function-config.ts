@@ -21,6 +21,9 @@ type Read<T> = (env: NodeJS.ProcessEnv, faults: InputFault[]) => T;
 const REMEDY = 'is missing; take it from the stack';
 const MAX_PORT = 65_535;
 const MAX_INSTANCES = 100_000;
+/** URLs times POPs of one request. */
+const DEFAULT_MAX_TARGETS = 100_000_000;
+const MOST_TARGETS = 999_999_999;
 
 const text =
   (name: string): Read<string> =>
@@ -112,6 +115,7 @@ const SETTINGS = {
   topicArn: text('PREWARM_TOPIC_ARN'),
   showSuccessUrls: yes('PREWARM_SHOW_SUCCESS_URLS'),
   allowedDomains: domains('PREWARM_ALLOWED_DOMAINS'),
+  maxTargets: whole('PREWARM_MAX_TARGETS', MOST_TARGETS, DEFAULT_MAX_TARGETS),
   edge: group({
     dnsServer: optional('PREWARM_DNS_SERVER'),
     edgePort: whole('PREWARM_EDGE_PORT', MAX_PORT, 443),

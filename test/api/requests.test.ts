@@ -41,6 +41,7 @@ test("existing users' requests work as they are, by curl and with its form type"
     error_message: '',
     error_urls: [],
     request_id: expect.stringMatching(UUID),
+    requestID: accepted['request_id'],
     timestamp: expect.stringMatching(TIMESTAMP),
     timeout_at: expect.stringMatching(TIMESTAMP),
   });

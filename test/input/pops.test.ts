@@ -127,6 +127,7 @@ describe('the choice of POPs', () => {
         { pop: 'PRG50', named: true },
       ],
       faults: [],
+      omitted: 0,
     });
     expect(choose('country', ['JP', 'japan']).pops).toEqual([
       { pop: 'NRT57-P2', named: false },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidInput } from '../../core/errors.ts';
 import { parseRequestBody } from '../../core/request-body.ts';
-import { type FieldNames, settleDomain, validateRequest } from '../../core/request-input.ts';
+import { checkTargets, type FieldNames, settleDomain, validateRequest } from '../../core/request-input.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 
 const catalogue = popCatalogue();
@@ -64,20 +64,86 @@ describe('the body of POST /prewarm', () => {
   });
 
   it('reads only the list of its target type', () => {
-    const lists = { pops: ['nonsense'], countries: ['JP'], regions: 17, region: {} };
+    const lists = { pops: ['nonsense'], countries: ['JP'], regions: 17 };
     expect(parse({ url_list: URLS, target_type: 'country', ...lists }).pops.map(({ pop }) => pop)).toEqual(['NRT57-P2', 'NRT57-P3']);
-    expect(parse({ url_list: URLS, countries: ['nonsense'], regions: ['eu'] }).pops).toHaveLength(30);
   });
 
   it.each([
     ['all', 30, false],
     [['SIN2-P1', 'ATL56-C1'], 2, true],
     [['au', 'JP'], 4, false],
+    [['all'], 30, false],
+    ['apac', 8, false],
+    [['india', 'DE'], 4, false],
+    [['JP', 'india'], 4, false],
     [[], 30, false],
   ])('reads the older form of regions: %j', (region, count, named) => {
     const { pops } = parse({ url_list: URLS, region });
     expect(pops).toHaveLength(count);
     expect(pops.every((pop) => pop.named === named)).toBe(true);
+  });
+
+  const AT = { url_list: URLS };
+  it.each([
+    ['a list of POPs by region', { target_type: 'pop', region: ['ATL56-C1', 'DFW55-C3'] }, ['ATL56-C1', 'DFW55-C3']],
+    ['POPs by region beside an empty list', { target_type: 'pop', region: ['ATL56-C1'], pops: [] }, ['ATL56-C1']],
+    ['a country by region', { target_type: 'country', region: ['india'] }, ['BOM78-P1', 'BOM78-P4']],
+    ['countries without a target type', { countries: ['JP'] }, ['NRT57-P2', 'NRT57-P3']],
+    ['regions without a target type, beside empty lists', { regions: ['jp'], pops: [], countries: null }, ['NRT51-P2', 'NRT57-P3']],
+    ['the same places in both forms', { target_type: 'pop', pops: ['sin2-p1'], region: ['SIN2-P1'] }, ['SIN2-P1']],
+    [
+      'a list beside others that its type does not read',
+      { target_type: 'pop', pops: ['SIN2-P1'], cities: ['x'], countries: 7 },
+      ['SIN2-P1'],
+    ],
+    ['one POP however often it is named', { pops: Array.from({ length: 3000 }, (_, n) => (n % 2 ? 'SIN2-P1' : ' sin2-p1 ')) }, ['SIN2-P1']],
+  ])('means %s', (_, places, pops) => {
+    expect(parse({ ...AT, ...places }).pops.map(({ pop }) => pop)).toEqual(pops);
+  });
+
+  it.each([
+    ['countries', { countries: ['JP'], regions: ['eu'] }, /countries and regions are given/],
+    ['pops', { pops: ['SIN2-P1'], region: ['SIN2-P1'] }, /pops and region are given/],
+    ['countries', { target_type: 'pop', pops: [], countries: ['JP'] }, /not read with target_type pop/],
+    ['cities', { target_type: 'region', cities: ['Paris'] }, /not read with target_type region/],
+    ['cities', { cities: ['Paris'] }, /cannot be chosen by yet/],
+    ['region', { region: ['SIN2-P1', 'apac'] }, /mixes/],
+    ['region', { region: ['SIN2-P1', 'nowhere'] }, /neither a POP, nor a region, nor a country/],
+    ['region', { region: {} }, /list of POPs/],
+    ['region', { region: '' }, /neither/],
+    ['region', { target_type: 'pop', pops: ['SIN2-P1'], region: ['apac'] }, /other places than pops/],
+    ['target_type', { target_type: 'POP', pops: ['SIN2-P1'] }, /pop, country, region/],
+    ['pops', { pops: [''] }, /not the name of a POP/],
+    ['pops', { pops: 'SIN2-P1' }, /list of POPs/],
+    ['pops', { pops: Array.from({ length: 1001 }, (_, n) => `AAA${n}`) }, /more than 1000/],
+    ['countries', { countries: Array.from({ length: 1001 }, (_, n) => `c${n}`) }, /more than 1000/],
+    ['header', { header: Array.from({ length: 2501 }, () => 'x') }, /2501 lines/],
+    ['accept_status', { accept_status: Array.from({ length: 1000 }, () => 1) }, /1000 statuses/],
+  ])('is refused rather than warmed elsewhere, with the field %s: %j', (field, places, message) => {
+    const { faults } = refusal(() => parse({ ...AT, ...places }));
+    expect(faults.map((fault) => fault.field)).toEqual([field]);
+    expect(faults[0]?.message).toMatch(message);
+  });
+
+  it('has every field but the URLs left out by null', () => {
+    const names = 'cf_domain target_type pops countries regions cities region timeout header instance_count need_invalidate accept_status';
+    const nothing = Object.fromEntries([...names.split(' '), 'notify_url'].map((name) => [name, null]));
+    expect(parse({ ...AT, ...nothing })).toEqual(parse(AT));
+    expect(refusal(() => parse({ url_list: null })).faults[0]?.message).toMatch(/is missing/);
+  });
+
+  it('spells out 20 of the wrong places and counts the others, with hints for the first', () => {
+    const error = refusal(() => parse({ ...AT, pops: Array.from({ length: 900 }, (_, n) => `SIN-${n}`) }));
+    expect(error.faults).toHaveLength(20);
+    expect(error.omitted).toBe(880);
+    expect(error.faults[0]?.message).toMatch(/such as SIN/);
+    expect(error.faults[19]?.message).not.toMatch(/such as SIN/);
+  });
+
+  it('is refused where URLs times POPs are more than one request takes', () => {
+    const spec = parse({ ...AT, pops: ['SIN2-P1', 'FRA56-P4'] });
+    expect(() => checkTargets(spec, 5, { maximum: 10, field: 'url_list' })).not.toThrow();
+    expect(() => checkTargets(spec, 6, { maximum: 10, field: 'url_list' })).toThrow(/makes 12 targets .*10 at most/);
   });
 
   it('leaves the default POPs to the distribution once that is known', () => {
@@ -144,8 +210,9 @@ describe('the body of POST /prewarm', () => {
 
   it('spells out 20 bad URLs and counts the others', () => {
     const error = refusal(() => parse({ url_list: Array.from({ length: 1000 }, (_, at) => `bad${at}`) }));
-    expect(error.faults).toHaveLength(21);
-    expect(error.faults[20]?.message).toMatch(/^980 more/);
+    expect(error.faults).toHaveLength(20);
+    expect(error.omitted).toBe(980);
+    expect(error.message).toMatch(/\nand 980 more$/);
     expect(error.errorUrls).toHaveLength(1000);
   });
 });

@@ -1,0 +1,66 @@
+import { expect, onTestFinished, test } from 'vitest';
+import type { ApiDeps } from '../../api/api-deps.ts';
+import { createApiApp } from '../../api/app.ts';
+import { metricSample } from '../../api/metrics.ts';
+import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
+import { createHolder } from '../../adapters/embedded/holder.ts';
+import { systemClock } from '../../core/clock.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import { popCatalogue } from '../../data/catalogue.ts';
+import { temporaryDir } from '../embedded/temporary-dir.ts';
+
+const INSIDE = 'arn:aws:iam::123456789012:role/api may not read /var/lib/prewarm/prewarm.db';
+const ID = '0b9f2f0e-3f63-4f0e-8a30-000000000000';
+
+/** An app whose store fails at every reading, and what it logs. */
+function openFailing(code: 'storage' | 'dns') {
+  const stores = openEmbeddedStores(temporaryDir(), systemClock, { holder: createHolder() });
+  onTestFinished(() => stores.close());
+  const fail = async () => {
+    throw new PrewarmError(code, INSIDE);
+  };
+  const logged: Readonly<Record<string, unknown>>[] = [];
+  const note = (fields: Readonly<Record<string, unknown>>) => void logged.push(fields);
+  const deps = {
+    ...stores,
+    store: { ...stores.store, getOperatorClaim: fail, get: fail, list: fail },
+    pipeline: { accept: fail, end: fail, reconcileFleet: fail, report: () => (async function* () {})() },
+    fleet: { maximum: 1, getCapacity: fail },
+    domains: null,
+    catalogue: popCatalogue(),
+    maxTargets: 10,
+    keyOf: () => ({ name: 'ci', role: 'full' as const }),
+    reportLinks: { linkTo: fail, check: () => null, servesReports: true },
+    invalidationFault: async () => null,
+    groupName: 'group',
+    nobodyAfterMs: 10_000,
+    clock: systemClock,
+    log: { debug: note, info: note, error: note },
+    newId: () => ID,
+    showSuccessUrls: false,
+    showMetrics: true,
+    version: '1.0.0',
+  } satisfies ApiDeps;
+  return { app: createApiApp(deps), logged };
+}
+
+test.each([
+  ['storage', 503],
+  ['dns', 500],
+] as const)('a failure of the kind %s tells nothing of the inside, and the log has it under an id', async (code, status) => {
+  const { app, logged } = openFailing(code);
+  for (const path of ['/healthz', '/requests', '/instances', '/metrics', `/prewarm?req_id=${ID}`, `/summary?req_id=${ID}`]) {
+    logged.length = 0;
+    const answer = await app.request(path);
+    const text = await answer.text();
+    expect([path, answer.status]).toEqual([path, path === '/metrics' ? answer.status : status]);
+    expect(text).not.toMatch(/arn:|\/var\/lib/);
+    if (path === '/metrics') continue;
+    expect(text).toContain(ID);
+    expect(logged.find((fields) => fields['failure_id'] === ID)?.['err']).toMatchObject({ message: INSIDE });
+  }
+});
+
+test("a label of a metric has the three escapes of Prometheus' format, and all other characters as they are", () => {
+  expect(metricSample('m', { a: 'a\\b"c\nd', b: 'é\t\u0001漢' }, 1)).toBe('m{a="a\\\\b\\"c\\nd",b="é\t\u0001漢"} 1\n');
+});
