@@ -25,6 +25,13 @@ const TIMEOUT_MS = 2000;
 const MAX_SLOW_URL_MS = 8000;
 const MAX_INVALIDATION_MS = 15_000;
 
+/** What the edge answers instead of some kinds of URLs, and puts into no cache: a custom error page reads 200. */
+const PAGES: Partial<Record<SimUrl['kind'], Partial<Answer>>> = {
+  not_found: { status: 404 },
+  error_page: { status: 200 },
+  challenged: { status: 202, wafAction: 'challenge' },
+};
+
 /** The request that a download is for. */
 export const requestOf = (ask: Ask) => headerOf(ask, REQUEST_HEADER);
 const headerOf = (ask: Ask, name: string) => ask.headers.find(([header]) => header === name)?.[1] ?? '';
@@ -57,12 +64,12 @@ export function createModelEdge(scenario: Scenario, faults: Faults): ModelEdge {
       return { ...NOTHING, ...started, error: 'truncated' };
     }
     const is5xx = faults.strikes('edge_5xx', random, name);
-    if (!is5xx && url.kind !== 'not_found') return null;
+    const instead = is5xx ? { status: random.pick([429, 500, 503]) } : PAGES[url.kind];
+    if (instead === undefined) return null;
     send(ask, ERROR_PAGE_BYTES, ERROR_PAGE_BYTES);
     const page = { error: null, contentLength: ERROR_PAGE_BYTES, bodyBytes: ERROR_PAGE_BYTES, ttfbMs: 9 };
-    const status = is5xx ? random.pick([429, 500, 503]) : 404;
     const servedBy = popByIp.get(ask.address.ip)?.pop ?? '';
-    return { ...NOTHING, ...page, status, servedBy, xCache: 'Error from cloudfront' };
+    return { ...NOTHING, ...page, servedBy, xCache: 'Error from cloudfront', ...instead };
   }
 
   async function answerGet(ask: Ask, url: SimUrl, process: SimProcess, caches: ModelPop): Promise<Answer> {
@@ -78,7 +85,9 @@ export function createModelEdge(scenario: Scenario, faults: Faults): ModelEdge {
   function answerHead(url: SimUrl, process: SimProcess): Answer {
     if (faults.strikes('edge_error', process.random, process.name)) return NOTHING;
     if (url.kind === 'unknown_size') return { ...NOTHING, error: null, status: 405 };
-    if (url.kind === 'not_found') return { ...NOTHING, error: null, status: 404, contentLength: ERROR_PAGE_BYTES };
+    const instead = PAGES[url.kind];
+    if (instead !== undefined)
+      return { ...NOTHING, error: null, contentLength: ERROR_PAGE_BYTES, xCache: 'Error from cloudfront', ...instead };
     return { ...NOTHING, error: null, status: 200, contentLength: url.bytes, ttfbMs: 9 };
   }
 

@@ -11,6 +11,7 @@ const VIOLATIONS = {
   'overwrite-result': /over the results of its counted tasks|in the report/,
   'end-anyway': /has \d+ of \d+ targets/,
   'acknowledge-first': /nothing goes on any more|the bus was never told of its end/,
+  'warm-error-page': /\(error_page\) at \S+ is already_warm|is verified, and no cache/,
 } as const;
 
 async function findFailure(bug: (typeof PLANTED_BUGS)[number]): Promise<SimulationResult> {

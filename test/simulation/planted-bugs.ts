@@ -1,6 +1,7 @@
 import type { Database } from '../../adapters/embedded/database.ts';
 import type { Outbox } from '../../adapters/embedded/outbox.ts';
 import { accounted } from '../../core/counters.ts';
+import type { Downloader } from '../../core/ports/downloader.ts';
 import type { ListStore, ResultMetadata } from '../../core/ports/list-store.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
 
@@ -9,9 +10,10 @@ import type { RequestStore } from '../../core/ports/request-store.ts';
  * - `count-twice`: counts a task without the condition that it was not counted yet;
  * - `overwrite-result`: a second result replaces the first, which was counted;
  * - `end-anyway`: ends a request although more has been counted since it was read;
- * - `acknowledge-first`: changes are acknowledged before they are dealt with, so that a crash loses them.
+ * - `acknowledge-first`: changes are acknowledged before they are dealt with, so that a crash loses them;
+ * - `warm-error-page`: an error page with status 200 counts as warm.
  */
-export const PLANTED_BUGS = ['count-twice', 'overwrite-result', 'end-anyway', 'acknowledge-first'] as const;
+export const PLANTED_BUGS = ['count-twice', 'overwrite-result', 'end-anyway', 'acknowledge-first', 'warm-error-page'] as const;
 export type PlantedBug = (typeof PLANTED_BUGS)[number];
 
 export function plantInStore(bug: PlantedBug | null, db: Database, store: RequestStore): RequestStore {
@@ -64,6 +66,17 @@ export function plantInOutbox(bug: PlantedBug | null, outbox: Outbox): Outbox {
       const records = outbox.take(topic, max);
       outbox.acknowledge(records.map(({ sequence }) => sequence));
       return records;
+    },
+  };
+}
+
+export function plantInDownloader(bug: PlantedBug | null, downloader: Downloader): Downloader {
+  if (bug !== 'warm-error-page') return downloader;
+  return {
+    ...downloader,
+    ask: async (ask) => {
+      const answer = await downloader.ask(ask);
+      return answer.status === 200 && answer.xCache.startsWith('Error') ? { ...answer, xCache: 'Hit from cloudfront' } : answer;
     },
   };
 }

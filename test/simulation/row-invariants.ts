@@ -70,6 +70,8 @@ function expectedResults(pop: SimPop, { kind }: SimUrl, { spec }: SimRequest): r
   if (pop.state !== 'resolved') return [pop.state, ...refused];
   if (deadIps.size === addresses.length) return ['connection', 'timeout', ...refused];
   if (kind === 'not_found') return spec.acceptStatus === null ? ['status_404'] : ['warmed'];
+  if (kind === 'error_page') return spec.acceptStatus === null ? ['error_page'] : ['warmed'];
+  if (kind === 'challenged') return ['challenged'];
   if (kind === 'never_stored') return ['not_cached'];
   if (kind === 'lagging' && (deadIps.size > 0 || pop.separate)) return ['warmed', 'not_cached'];
   return [kind === 'warm' ? 'already_warm' : 'warmed', ...refused];

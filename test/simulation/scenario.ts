@@ -16,6 +16,8 @@ const URL_KINDS = [
   'too_large',
   'unknown_size',
   'slow',
+  'error_page',
+  'challenged',
   'poison',
 ] as const;
 type UrlKind = (typeof URL_KINDS)[number];

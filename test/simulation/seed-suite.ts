@@ -45,6 +45,8 @@ const MUST_BE_SEEN = [
   'reason.address_refused',
   'reason.too_large',
   'reason.not_cached',
+  'reason.error_page',
+  'reason.challenged',
 ];
 
 /** Tests that seeds `from` to `to` hold every invariant, and between them meet everything that may go wrong. */

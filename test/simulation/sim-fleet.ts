@@ -5,6 +5,7 @@ import { popCatalogue } from '../../data/catalogue.ts';
 import type { Faults } from './faults.ts';
 import { faultyLists, faultyQueue, faultyStore } from './faulty-ports.ts';
 import { requestOf } from './model-edge.ts';
+import { plantInDownloader } from './planted-bugs.ts';
 import { type Host, InjectedFault, type SimProcess } from './sim-process.ts';
 import { stackOf } from './sim-worker.ts';
 import type { World } from './world.ts';
@@ -137,8 +138,8 @@ function createSimAgent(world: World, process: SimProcess): SimAgent {
 }
 
 /** Nobody downloads for a request that is over, where no fault keeps the agent from knowing. */
-function watchDownloads({ edge, time, faults, scenario, journal, toldEnded }: World, process: SimProcess): Downloader {
-  const downloader = edge.downloaderFor(process);
+function watchDownloads({ edge, bug, time, faults, scenario, journal, toldEnded }: World, process: SimProcess): Downloader {
+  const downloader = plantInDownloader(bug, edge.downloaderFor(process));
   return {
     ...downloader,
     ask: (ask) => {

@@ -27,6 +27,7 @@ export interface World {
   readonly faults: Faults;
   readonly journal: Journal;
   readonly edge: ModelEdge;
+  readonly bug: PlantedBug | null;
   readonly lists: ListStore;
   readonly outbox: Outbox;
   readonly timers: SqliteTimers;
@@ -65,6 +66,7 @@ export function createWorld({ seed, bug, onLine }: WorldOptions): World {
     faults,
     journal,
     edge: createModelEdge(scenario, faults),
+    bug,
     lists: plantInLists(bug, createMemoryListStore()),
     outbox: plantInOutbox(bug, createOutbox(db)),
     timers: createSqliteTimers(db),
