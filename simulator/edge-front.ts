@@ -31,7 +31,7 @@ interface Exchange {
   readonly faults: readonly Fault[];
 }
 
-type Headers = Record<string, string | number>;
+type Headers = Record<string, string | number | string[]>;
 
 const X_CACHE: Readonly<Record<Found, string>> = { hit: 'Hit', miss: 'Miss', refresh: 'RefreshHit' };
 const EDGE_NODE = `${randomBytes(16).toString('hex')}.cloudfront.net`;
@@ -41,10 +41,11 @@ let lastId = 0;
 function popHeaders({ place, faults }: Exchange, xCache: string): Headers {
   const headers: Headers = {
     via: `1.1 ${EDGE_NODE} (CloudFront)`,
-    'x-amz-cf-pop': faultOf(faults, 'wrong-pop')?.pop ?? place.pop,
+    'x-amz-cf-pop': [faultOf(faults, 'wrong-pop')?.pop ?? place.pop].flat(),
     'x-amz-cf-id': `${ID_PREFIX}${(++lastId).toString(36).padStart(8, '0')}==`,
   };
-  if (faultOf(faults, 'no-x-cache') === undefined) headers['x-cache'] = `${xCache} from cloudfront`;
+  if (faultOf(faults, 'no-x-cache') === undefined)
+    headers['x-cache'] = [...(faultOf(faults, 'x-cache')?.lines ?? [`${xCache} from cloudfront`])];
   return headers;
 }
 
@@ -85,7 +86,8 @@ function countMethod(traffic: Traffic, req: IncomingMessage, want: Want): void {
 }
 
 /** Bytes of the object that the answer carries; null: it has no such bytes (416). */
-function bytesToSend(opened: Opened, want: Want): { start: number; end: number; partial: boolean } | null {
+function bytesToSend(opened: Opened, want: Want, unasked: boolean): { start: number; end: number; partial: boolean } | null {
+  if (unasked && want.range === null) return { start: 0, end: Math.max(1, opened.meta.size - 1), partial: true };
   if (opened.sends === 'whole' || want.range === null) return { start: 0, end: opened.meta.size, partial: false };
   const range = resolveRange(want.range, opened.meta.size);
   return range === null ? null : { start: range.start, end: range.end + 1, partial: true };
@@ -123,7 +125,7 @@ export function createEdgeFront(options: EdgeFrontOptions): (req: IncomingMessag
     const treatment = { neverHit: faultOf(faults, 'never-hit') !== undefined, neverStore: faultOf(faults, 'never-store') !== undefined };
     const opened = await place.cache.open(want, treatment);
     countFound(traffic, opened.meta, opened.found);
-    const bytes = bytesToSend(opened, want);
+    const bytes = bytesToSend(opened, want, faultOf(faults, 'unasked-part') !== undefined);
     const headers = objectHeaders(exchange, opened, now());
     if (bytes === null) {
       opened.settle(false);
@@ -137,7 +139,7 @@ export function createEdgeFront(options: EdgeFrontOptions): (req: IncomingMessag
     }
     settleAtEnd(exchange, opened);
     const { start, end, partial } = bytes;
-    if (partial) headers['content-range'] = `bytes ${start}-${end - 1}/${opened.meta.size}`;
+    if (partial) headers['content-range'] = `bytes ${start}-${end - 1}/${faultOf(faults, 'range-total')?.bytes ?? opened.meta.size}`;
     if (!opened.meta.chunked) headers['content-length'] = end - start;
     res.writeHead(partial ? 206 : opened.meta.status, headers);
     const stop = breakOff(faults, start, end);
@@ -168,6 +170,7 @@ export function createEdgeFront(options: EdgeFrontOptions): (req: IncomingMessag
     const { faults, connection } = exchange;
     const status = faultOf(faults, 'status');
     const generated = faultOf(faults, 'generated');
+    const challenge = faultOf(faults, 'challenge');
     const stall = faultOf(faults, 'stall');
     if (faultOf(faults, 'reset') !== undefined) connection.raw.resetAndDestroy();
     else if (stall?.at === 'headers') return true;
@@ -176,6 +179,11 @@ export function createEdgeFront(options: EdgeFrontOptions): (req: IncomingMessag
       answerItself(exchange, status.status, xCache, status.location === undefined ? {} : { location: status.location });
     } else if (generated !== undefined) {
       answerItself(exchange, 200, generated.by === 'function' ? 'FunctionGeneratedResponse' : 'LambdaGeneratedResponse');
+    } else if (challenge !== undefined) {
+      answerItself(exchange, challenge.action === 'captcha' ? 405 : 202, 'Error', {
+        'x-amzn-waf-action': challenge.action,
+        'cache-control': 'no-store',
+      });
     } else return false;
     return true;
   }

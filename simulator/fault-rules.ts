@@ -8,11 +8,19 @@ export type Fault =
   | { readonly kind: 'stall'; readonly at: 'headers' | 'body'; readonly afterBytes?: number }
   /** The connection ends after so many bytes (at most the last but one) of the body. */
   | { readonly kind: 'truncate'; readonly afterBytes: number }
-  /** `x-amz-cf-pop` names this POP. */
-  | { readonly kind: 'wrong-pop'; readonly pop: string }
+  /** `x-amz-cf-pop` names this POP, or several in lines of their own. */
+  | { readonly kind: 'wrong-pop'; readonly pop: string | readonly string[] }
   | { readonly kind: 'no-x-cache' }
   /** Answered by code at the edge, nothing cached. */
   | { readonly kind: 'generated'; readonly by: 'function' | 'lambda' }
+  /** AWS WAF answers in place of the object: 202 with a script, or 405 with a captcha. */
+  | { readonly kind: 'challenge'; readonly action: 'challenge' | 'captcha' }
+  /** `x-cache` in these lines. */
+  | { readonly kind: 'x-cache'; readonly lines: readonly string[] }
+  /** A whole GET is answered with a part, as 206: all but the last byte. */
+  | { readonly kind: 'unasked-part' }
+  /** Ranges speak of an object of so many bytes. */
+  | { readonly kind: 'range-total'; readonly bytes: number }
   /** RST instead of an answer. */
   | { readonly kind: 'reset' }
   /** The address is gone: its ports are closed, or accept and stay silent. Needs no path; `after` and `times` do not apply to `refuses`. */

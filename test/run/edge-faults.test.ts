@@ -58,6 +58,27 @@ const PATH_FAULTS: readonly PathFault[] = [
   { path: '/o/1k/function', fault: { kind: 'generated', by: 'function' }, row: failed('generated'), attempts: 1 },
   { path: '/o/1k/lambda', fault: { kind: 'generated', by: 'lambda' }, row: failed('generated'), attempts: 1 },
   {
+    path: '/o/1k/error-page',
+    fault: { kind: 'status', status: 200, xCache: 'Error from cloudfront' },
+    row: failed('error_page', { status: '200' }),
+    attempts: 1,
+  },
+  { path: '/o/1k/challenge', fault: { kind: 'challenge', action: 'challenge' }, row: failed('challenged', { status: '202' }), attempts: 1 },
+  { path: '/o/1k/captcha', fault: { kind: 'challenge', action: 'captcha' }, row: failed('challenged', { status: '405' }), attempts: 1 },
+  { path: '/o/1k/part', fault: { kind: 'unasked-part' }, row: failed('status_206', { status: '206' }), attempts: 1 },
+  { path: '/o/100k/other-total', fault: { kind: 'range-total', bytes: 5000 }, row: warmed({ notes: 'verified' }), attempts: 3 },
+  {
+    path: '/o/1k/hit-behind-miss',
+    fault: { kind: 'x-cache', lines: ['Hit from cloudfront', 'Miss from cloudfront'] },
+    row: failed('not_cached', { x_cache_last: 'Hit from cloudfront, Miss from cloudfront' }),
+    attempts: 5,
+  },
+  {
+    path: '/o/1k/two-pops',
+    fault: { kind: 'wrong-pop', pop: ['LHR61-P3', 'SIN2-P1'] },
+    row: warmed({ served_by: 'LHR61-P3, SIN2-P1', notes: 'verified' }),
+  },
+  {
     path: '/o/1k/elsewhere',
     fault: { kind: 'wrong-pop', pop: 'LHR61-P3' },
     row: failed('wrong_pop', { served_by: 'LHR61-P3' }),
@@ -79,7 +100,7 @@ function objects(path: string): { size: number; cacheControl?: string } | null {
 const rowsAt = (rows: readonly ReportRow[], pop: string) => rows.filter((row) => row['pop'] === pop);
 
 describe.concurrent('faults of the edge', () => {
-  test('of single objects and of whole POPs each end as their own reason, and harm nothing else', { timeout: 60_000 }, async (context) => {
+  test('of single objects and of whole POPs each end as their own reason, and harm nothing else', { timeout: 120_000 }, async (context) => {
     const scene = openScene(context);
     const pops = ['SIN2-P1', 'FRA56-P4', 'NRT57-P3', 'GRU3-P1', 'ARN56-P1', 'IAD89-P1', 'LHR61-P3'].map((pop) => ({
       pop,
