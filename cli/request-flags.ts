@@ -59,6 +59,11 @@ export function readPopQuestion(raw: RawOptions, faults: InputFault[]): PopQuest
   return { targetType, names: names.filter((name) => name !== '') };
 }
 
+/** The statuses of `--accept-status`, which may be repeated and hold lists. */
+export function statusesOf(lists: readonly string[] = []): readonly string[] {
+  return lists.flatMap((list) => list.split(',')).map((status) => status.trim());
+}
+
 /** Why a path cannot be read or written; null: it can. */
 export function obstacle(path: string, mode: number): string | null {
   try {

@@ -3,13 +3,14 @@ import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { z } from 'zod';
 import type { PopQuestion } from '../core/pop-choice.ts';
 import { type RequestInput, validateRequest } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { endpointFlag, flagOf, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 import { withHeaderFile } from './header-file.ts';
-import { checkListFile, FIELD_FLAGS, LIST_FLAGS, obstacle, readPopQuestion } from './request-flags.ts';
+import { checkListFile, FIELD_FLAGS, LIST_FLAGS, obstacle, readPopQuestion, statusesOf } from './request-flags.ts';
 
 /** What `prewarm run` is to do. Everything in it is valid. */
 export interface RunOptions {
@@ -40,6 +41,7 @@ const MAX_IN_FLIGHT = 512;
 const FLAGS = {
   ...LIST_FLAGS,
   agents: wholeNumber(1, MAX_AGENTS),
+  acceptStatus: z.array(z.string()),
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
   invalidationEndpoint: endpointFlag,
   out: textFlag('the path of a file'),
@@ -51,7 +53,18 @@ const FLAGS = {
 type Flags = ReturnType<typeof parseFlags<typeof FLAGS>>;
 
 /** What a resumed request brought with it when it was made. */
-const REQUEST_FLAGS = ['domain', 'pops', 'countries', 'regions', 'header', 'headerFile', 'timeout', 'invalidate', 'skipBad'] as const;
+const REQUEST_FLAGS = [
+  'domain',
+  'pops',
+  'countries',
+  'regions',
+  'header',
+  'headerFile',
+  'timeout',
+  'invalidate',
+  'acceptStatus',
+  'skipBad',
+] as const;
 
 /** One core is left to the pipeline; agents take a core each. */
 export function defaultAgents(cores: number = availableParallelism()): number {
@@ -94,7 +107,7 @@ function readRequest(flags: Flags, question: PopQuestion, faults: InputFault[]):
     timeout: flags.timeout ?? null,
     agents: flags.agents ?? defaultAgents(),
     invalidate: flags.invalidate ?? false,
-    acceptStatus: [],
+    acceptStatus: statusesOf(flags.acceptStatus),
   };
   return validateRequest(fields, FIELD_FLAGS, popCatalogue(), faults);
 }

@@ -191,8 +191,7 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   if (input.invalidate) await unlessAborted(checkCanInvalidate(options.invalidationEndpoint), signal);
   if (list.skipped > 0) output.note(`${list.skipped} bad lines were left out`);
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
-  const domain =
-    options.edge.edgeMap === null ? await unlessAborted(findDomain(await createResolver(options.edge), asked), signal) : input.domain;
+  const domain = options.edge.edgeMap === null ? await unlessAborted(findDomain(system.resolver, asked), signal) : input.domain;
   const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };
   saveRunRecord(dataDir.path, id, raw);
   await system.pipeline.accept({ id, spec, urls: list.count });

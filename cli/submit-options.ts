@@ -7,7 +7,7 @@ import { popCatalogue } from '../data/catalogue.ts';
 import { type ApiOptions, readApiOptions } from './api-flags.ts';
 import { parseFlags, type RawOptions, yesFlag } from './flags.ts';
 import { withHeaderFile } from './header-file.ts';
-import { checkListFile, FIELD_FLAGS, LIST_FLAGS, readPopQuestion } from './request-flags.ts';
+import { checkListFile, FIELD_FLAGS, LIST_FLAGS, readPopQuestion, statusesOf } from './request-flags.ts';
 import type { ListSource } from './take-list.ts';
 
 /** What `prewarm submit` is to do. Everything in it is valid as far as that shows without the list. */
@@ -29,8 +29,6 @@ const FLAGS = {
 type Flags = ReturnType<typeof parseFlags<typeof FLAGS>>;
 
 const LIST_OF = { pop: 'pops', country: 'countries', region: 'regions' } as const;
-
-const statusesOf = (flags: Flags) => (flags.acceptStatus ?? []).flatMap((list) => list.split(',')).map((status) => status.trim());
 
 function bodyFields(
   flags: Flags,
@@ -68,7 +66,7 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
       timeout: flags.timeout ?? null,
       agents: flags.agents ?? 1,
       invalidate: flags.invalidate ?? false,
-      acceptStatus: statusesOf(flags),
+      acceptStatus: statusesOf(flags.acceptStatus),
       notifyUrl: flags.notifyUrl ?? null,
     },
     FIELD_FLAGS,

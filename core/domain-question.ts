@@ -50,7 +50,9 @@ export function judgeDomain(
   const [first] = found;
   if (first === undefined) {
     const tried = question.given ?? question.hosts.slice(0, 3).join(', ');
-    return { fault: inputFault(field, question.given ?? '', `no distribution was found for ${tried}; ${REMEDY}`) };
+    return {
+      fault: inputFault(field, question.given ?? '', `no distribution was found for ${tried}; an ALIAS record would hide it; ${REMEDY}`),
+    };
   }
   const other = found.find(({ domain }) => domain !== first.domain);
   if (other !== undefined) {

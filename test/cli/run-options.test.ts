@@ -155,3 +155,9 @@ describe('options of a run', () => {
     expect(options).toMatchObject({ request: null, ignored: ['--pops', '--timeout'] });
   });
 });
+
+test('statuses that count as done are given as for submit, and wrong ones are named', () => {
+  const options = parseRunOptions(undefined, { url: [URL_A], acceptStatus: ['301, 200', '302'] });
+  expect(options.request?.acceptStatus).toEqual([200, 301, 302]);
+  expect(faultsOf(undefined, { url: [URL_A], acceptStatus: ['99'] })).toEqual([expect.stringContaining('--accept-status')]);
+});

@@ -172,7 +172,9 @@ describe('what is refused', () => {
       scene.run([...args, '--url', 'https://www.example.com/a', '--url', 'https://other.example.com/b']),
     ]);
     expect(unknown.code).toBe(2);
-    expect(unknown.stderr).toMatch(/--domain: "": no distribution was found for nowhere.example.org; pass the distribution's own name/);
+    expect(unknown.stderr).toMatch(
+      /--domain: "": no distribution was found for nowhere.example.org; an ALIAS record would hide it; pass the distribution's own name/,
+    );
     expect(two.code).toBe(2);
     expect(two.stderr).toMatch(/the URLs belong to different distributions: .*; make one request for each/);
     expect(edge.counters().edge).toMatchObject({ gets: 0, heads: 0 });
