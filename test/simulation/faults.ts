@@ -19,7 +19,7 @@ const WORST_RATES = {
   message_twice: 0.2,
   message_late: 0.2,
   /** A message is nowhere to be seen for a minute. */
-  message_lost: 0.05,
+  message_lost: 0.08,
   messages_shuffled: 0.5,
   /** Sending fails after some of the messages have gone. */
   send_cut: 0.1,
