@@ -63,6 +63,7 @@ function createRecordJoiner(emit: (record: RawRecord) => void, fail: (record: Ra
 
   return {
     add,
+    isOpen: () => open.length > 0,
     end(): void {
       while (open.length > 0) giveUp();
     },
@@ -93,6 +94,8 @@ function parseBatch(parseCsv: Parse, records: readonly RawRecord[], delimiter: s
 
 export interface CsvReader {
   add(line: TextLine): void;
+  /** The next line belongs to a field that began on an earlier one. */
+  isOpen(): boolean;
   /** Rows that are complete by now; with `end`, all that are left. */
   take(end: boolean): readonly CsvRow[];
 }
@@ -109,6 +112,7 @@ export function createCsvReader(parseCsv: Parse, delimiter: string): CsvReader {
   );
   return {
     add: (line) => joiner.add(line),
+    isOpen: () => joiner.isOpen(),
     take(end) {
       if (end) joiner.end();
       const rows = records.length > 0 ? parseBatch(parseCsv, records, delimiter) : [];

@@ -14,5 +14,7 @@ export function addListOptions(command: Command): Command {
     .option("--header <'Name: value'>", 'request header that viewers send and the cache key holds (repeatable)', collectOption)
     .option('--header-file <FILE>', 'more request headers, one "Name: value" a line: other users of the machine see the command line')
     .option('--invalidate', 'invalidate the URLs first, and wait for it')
+    .option('--column <NAME|N>', 'column of the URLs in FILE, by name or number (default: url, or the only one that holds URLs)')
+    .option('--base <URL>', 'https://HOST that the paths in FILE and --url belong to')
     .option('--skip-bad', 'go on without the bad lines of FILE');
 }

@@ -4,7 +4,9 @@ import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { PopQuestion } from '../core/pop-choice.ts';
 import type { FieldNames } from '../core/request-input.ts';
+import { parseTargetUrl } from '../core/url.ts';
 import { flagOf, type RawOptions, textFlag, yesFlag } from './flags.ts';
+import type { ColumnChoice } from './table-header.ts';
 
 /** What each field of a request is called on the command line. */
 export const FIELD_FLAGS: FieldNames = {
@@ -32,7 +34,46 @@ export const LIST_FLAGS = {
   timeout: z.string(),
   invalidate: yesFlag,
   skipBad: yesFlag,
+  column: textFlag('the name or the number of a column'),
+  base: textFlag('a URL as in https://www.example.com'),
 } as const;
+
+/** How the lines of FILE are read, beside what they say themselves. */
+export interface ListReading {
+  /** Null: the column named url, or the only one that holds URLs. */
+  readonly column: ColumnChoice | null;
+  /** `https://host` without a final slash; null: a path is a fault. */
+  readonly base: string | null;
+}
+
+const MAX_COLUMN = 10_000;
+
+function readBase(raw: string, faults: InputFault[]): string | null {
+  const parsed = parseTargetUrl(raw);
+  const url = 'url' in parsed ? new URL(parsed.url) : null;
+  if (url !== null && url.pathname === '/' && url.search === '') return url.origin;
+  faults.push(
+    inputFault(
+      '--base',
+      raw,
+      'fault' in parsed ? parsed.fault : 'holds a path; write scheme and host alone, as in https://www.example.com',
+    ),
+  );
+  return null;
+}
+
+/** Reads `--column` and `--base`; what is wrong with them is added to `faults`. */
+export function readListReading(
+  flags: { readonly column?: string | undefined; readonly base?: string | undefined },
+  faults: InputFault[],
+): ListReading {
+  const { column = null, base = null } = flags;
+  const number = column !== null && /^\d{1,9}$/.test(column.trim()) ? Number(column) : null;
+  if (number !== null && (number < 1 || number > MAX_COLUMN)) {
+    faults.push(inputFault('--column', column, `write the name of a column, or its number from 1 to ${MAX_COLUMN}`));
+  }
+  return { column: number ?? column, base: base === null ? null : readBase(base, faults) };
+}
 
 const PLACES = [
   { option: 'pops', targetType: 'pop' },

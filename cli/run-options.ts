@@ -10,7 +10,17 @@ import { popCatalogue } from '../data/catalogue.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { endpointFlag, flagOf, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 import { withHeaderFile } from './header-file.ts';
-import { checkListFile, FIELD_FLAGS, LIST_FLAGS, obstacle, readPopQuestion, statusesOf } from './request-flags.ts';
+import {
+  checkListFile,
+  FIELD_FLAGS,
+  type ListReading,
+  LIST_FLAGS,
+  obstacle,
+  readListReading,
+  readPopQuestion,
+  statusesOf,
+} from './request-flags.ts';
+import { atBase } from './url-list.ts';
 
 /** What `prewarm run` is to do. Everything in it is valid. */
 export interface RunOptions {
@@ -18,6 +28,7 @@ export interface RunOptions {
   readonly file: string | null;
   /** Goes on without the bad lines of `file`. */
   readonly skipBad: boolean;
+  readonly reading: ListReading;
   /** What is asked for; its `urls` are those of `--url`. Null: the request in the data directory is resumed. */
   readonly request: RequestInput | null;
   /** Agent processes. */
@@ -64,6 +75,8 @@ const REQUEST_FLAGS = [
   'invalidate',
   'acceptStatus',
   'skipBad',
+  'column',
+  'base',
 ] as const;
 
 /** One core is left to the pipeline; agents take a core each. */
@@ -98,9 +111,9 @@ function checkSource(file: string | undefined, flags: Flags, faults: InputFault[
 }
 
 /** The request as far as it can be judged without the list; throws InvalidInput with all faults, earlier ones included. */
-function readRequest(flags: Flags, question: PopQuestion, faults: InputFault[]): RequestInput {
+function readRequest(flags: Flags, question: PopQuestion, base: string | null, faults: InputFault[]): RequestInput {
   const fields = {
-    urls: flags.url ?? null,
+    urls: flags.url?.map((url) => (base === null ? url : atBase(url, base))) ?? null,
     domain: flags.domain ?? null,
     question,
     headers: withHeaderFile(flags.header ?? [], flags.headerFile, faults),
@@ -123,12 +136,14 @@ export function parseRunOptions(file: string | undefined, raw: RawOptions): RunO
   checkSource(file, flags, faults);
   if (flags.out !== undefined) checkReport(flags.out, file, faults);
   const edge = readEdgeOptions(raw, faults);
+  const reading = readListReading(flags, faults);
   const question = resume ? null : readPopQuestion(flags, faults);
-  const request = question === null ? null : readRequest(flags, question, faults);
+  const request = question === null ? null : readRequest(flags, question, reading.base, faults);
   if (faults.length > 0) throw new InvalidInput(faults);
   return {
     file: file ?? null,
     skipBad: flags.skipBad ?? false,
+    reading,
     request,
     agents: flags.agents ?? defaultAgents(),
     concurrency: flags.concurrency ?? null,

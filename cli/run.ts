@@ -15,7 +15,7 @@ import { createRunOutput, type RunOutput } from './run-output.ts';
 import { openRunDir, type RunDir } from './run-dir.ts';
 import { dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
 import { onInterrupt } from './signals.ts';
-import { takeList } from './take-list.ts';
+import { describeTaken, takeList } from './take-list.ts';
 import { readProgress, watchRequest } from './watch-request.ts';
 import { writeReport } from './write-report.ts';
 
@@ -186,10 +186,10 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   }
   dropRunRecord(dataDir.path);
   const id = randomUUID();
-  const { file, skipBad } = options;
-  const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad, signal });
+  const { file, skipBad, reading } = options;
+  const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad, ...reading, signal });
   if (input.invalidate) await unlessAborted(checkCanInvalidate(options.invalidationEndpoint), signal);
-  if (list.skipped > 0) output.note(`${list.skipped} bad lines were left out`);
+  for (const text of describeTaken(list)) output.note(text);
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
   const domain = options.edge.edgeMap === null ? await unlessAborted(findDomain(system.resolver, asked), signal) : input.domain;
   const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };

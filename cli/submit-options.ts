@@ -7,7 +7,7 @@ import { popCatalogue } from '../data/catalogue.ts';
 import { type ApiOptions, readApiOptions } from './api-flags.ts';
 import { parseFlags, type RawOptions, yesFlag } from './flags.ts';
 import { withHeaderFile } from './header-file.ts';
-import { checkListFile, FIELD_FLAGS, LIST_FLAGS, readPopQuestion, statusesOf } from './request-flags.ts';
+import { checkListFile, FIELD_FLAGS, LIST_FLAGS, readListReading, readPopQuestion, statusesOf } from './request-flags.ts';
 import type { ListSource } from './take-list.ts';
 
 /** What `prewarm submit` is to do. Everything in it is valid as far as that shows without the list. */
@@ -55,6 +55,7 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
   if (file !== undefined) checkListFile(file, faults);
   else if (flags.url === undefined)
     faults.push(inputFault('FILE', '', 'is missing; name a file of URLs, - for standard input, or give --url'));
+  const reading = readListReading(flags, faults);
   const question = readPopQuestion(flags, faults);
   const headers = withHeaderFile(flags.header ?? [], flags.headerFile, faults);
   const { acceptStatus, domain } = validateRequest(
@@ -75,7 +76,7 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
   );
   return {
     ...api,
-    list: { file: file ?? null, urls: flags.url ?? [], domain, skipBad: flags.skipBad ?? false },
+    list: { file: file ?? null, urls: flags.url ?? [], domain, skipBad: flags.skipBad ?? false, ...reading },
     fields: bodyFields(flags, question, { headers, statuses: acceptStatus }),
     wait: flags.wait ?? false,
   };

@@ -5,6 +5,7 @@ import { followAccepted, howToGoOn } from './follow-request.ts';
 import { retryPassing } from './retry-passing.ts';
 import { createRunOutput } from './run-output.ts';
 import { readSubmitBody } from './submit-body.ts';
+import { describeTaken } from './take-list.ts';
 import { parseSubmitOptions } from './submit-options.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
@@ -20,7 +21,7 @@ export async function submit(file: string | undefined, raw: RawOptions): Promise
   const work = async (signal: AbortSignal): Promise<number> => {
     const client = createApiClient(options, signal);
     const { body, taken } = await readSubmitBody(options, signal);
-    if (taken.skipped > 0) say(`${taken.skipped} bad lines were left out`);
+    for (const text of describeTaken(taken)) say(text);
     // One key for all tries: one whose answer was lost may have been taken.
     const idempotencyKey = randomUUID();
     left = `interrupted while the list was being sent; see whether it was taken: prewarm requests${options.endpointHint}`;

@@ -6,9 +6,11 @@ import { keys } from '../core/keys.ts';
 import type { ListStore } from '../core/ports/list-store.ts';
 import { formatUrlRow } from '../core/sized-list.ts';
 import { createUrlIntake, type UrlIntake } from '../core/url-intake.ts';
-import { readUrlList, type UrlListFigures } from './url-list.ts';
+import { counted } from './quantities.ts';
+import type { ListReading } from './request-flags.ts';
+import { atBase, readUrlList, type UrlListFigures } from './url-list.ts';
 
-export interface ListSource {
+export interface ListSource extends ListReading {
   /** Path, `-` for standard input; null: only `urls`. */
   readonly file: string | null;
   /** Of `--url`. */
@@ -28,6 +30,19 @@ export interface TakenList {
   /** Bad lines left out. */
   readonly skipped: number;
   readonly hosts: readonly string[];
+  /** The column that was taken because it alone holds URLs. */
+  readonly foundColumn?: string;
+}
+
+/** What a user must know of a list that was taken: a line each. */
+export function describeTaken({ skipped, duplicates, foundColumn }: TakenList): readonly string[] {
+  return [
+    ...(foundColumn === undefined ? [] : [`the URLs are taken from the column ${foundColumn}`]),
+    ...(skipped === 0 ? [] : [`${counted(skipped, 'bad line')} ${skipped === 1 ? 'was' : 'were'} left out`]),
+    ...(duplicates === 0
+      ? []
+      : [`${counted(duplicates, 'duplicate')} ${duplicates === 1 ? 'was' : 'were'} dropped: each URL is warmed once`]),
+  ];
 }
 
 /** More lines were wrong than are listed. */
@@ -43,10 +58,10 @@ class BadList extends InvalidInput {
   }
 }
 
-function takeFlags(urls: readonly string[], intake: UrlIntake, faults: InputFault[]): string[] {
+function takeFlags({ urls, base }: ListSource, intake: UrlIntake, faults: InputFault[]): string[] {
   const taken: string[] = [];
   for (const raw of urls) {
-    const result = intake.add(raw);
+    const result = intake.add(base === null ? raw : atBase(raw, base));
     if ('fault' in result) faults.push(inputFault('--url', raw, result.fault));
     else if (result.isNew) taken.push(result.url);
   }
@@ -65,9 +80,12 @@ function openList(file: string, signal: AbortSignal | undefined): AsyncIterable<
 export async function takeUrls(source: ListSource, keep: (batches: AsyncIterable<readonly string[]>) => Promise<void>): Promise<TakenList> {
   const intake = createUrlIntake(source.domain);
   const faults: InputFault[] = [];
-  const flagged = takeFlags(source.urls, intake, faults);
+  const flagged = takeFlags(source, intake, faults);
   const field = source.file === '-' ? 'standard input' : (source.file ?? '');
-  const list = source.file === null ? null : readUrlList(openList(source.file, source.signal), { field, intake });
+  const list =
+    source.file === null
+      ? null
+      : readUrlList(openList(source.file, source.signal), { field, intake, column: source.column, base: source.base });
 
   async function* batches(): AsyncGenerator<readonly string[]> {
     if (flagged.length > 0) yield flagged;
@@ -86,7 +104,13 @@ export async function takeUrls(source: ListSource, keep: (batches: AsyncIterable
     const canSkip = faults.length === 0 && !figures.unusable && intake.count > 0;
     throw new BadList([...faults, ...figures.faults], faults.length + figures.faultCount, canSkip);
   }
-  return { count: intake.count, duplicates: intake.duplicates, skipped: figures.faultCount, hosts: intake.hosts() };
+  return {
+    count: intake.count,
+    duplicates: intake.duplicates,
+    skipped: figures.faultCount,
+    hosts: intake.hosts(),
+    ...(figures.foundColumn === undefined ? {} : { foundColumn: figures.foundColumn }),
+  };
 }
 
 /** Takes the list as the request's `urls.csv`; nothing but an unused file is left behind when something is wrong. */

@@ -1,13 +1,16 @@
 import type { InputFault } from './errors.ts';
+import { showOddCharacters } from './odd-character.ts';
 
 const MAX_SHOWN = 200;
 /** Parts of a value that are written out at all: a value may be megabytes long, and only its beginning is shown. */
 const MAX_PARTS = 100;
 
-/** Control characters would reach terminals and logs, where they can hide or forge text; JSON quoting leaves 0x7f to 0x9f alone. */
+/**
+ * Control characters would reach terminals and logs, where they can hide or forge text; JSON quoting leaves 0x7f to 0x9f
+ * alone. What cannot be seen is shown by its code. Cut before and after: a code is longer than its character.
+ */
 const shown = (value: string) =>
-  value
-    .slice(0, MAX_SHOWN)
+  showOddCharacters(value.slice(0, MAX_SHOWN))
     .replace(/[\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`)
     .slice(0, MAX_SHOWN)
     .toWellFormed();

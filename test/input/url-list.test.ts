@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readUrlList, type UrlListFigures } from '../../cli/url-list.ts';
+import { readUrlList, type UrlListFigures, type UrlListOptions } from '../../cli/url-list.ts';
 import { createUrlIntake } from '../../core/url-intake.ts';
 import { settledMemory } from './settled-memory.ts';
 
@@ -11,9 +11,13 @@ async function* chunksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8A
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-async function read(content: string | Uint8Array, size = 65_536): Promise<{ urls: string[]; figures: UrlListFigures }> {
+async function read(
+  content: string | Uint8Array,
+  size = 65_536,
+  reading: Pick<UrlListOptions, 'column' | 'base'> = {},
+): Promise<{ urls: string[]; figures: UrlListFigures }> {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  const list = readUrlList(chunksOf(bytes, size), { field: 'urls.csv', intake: createUrlIntake(null) });
+  const list = readUrlList(chunksOf(bytes, size), { field: 'urls.csv', intake: createUrlIntake(null), ...reading });
   const urls: string[] = [];
   for await (const batch of list.batches) urls.push(...batch);
   return { urls, figures: list.figures() };
@@ -37,12 +41,99 @@ describe('a list of URLs', () => {
     ['tabs', `name\turl\nx\t${A}\ny\t${B}\n`],
     ['empty rows and short rows', `url,title,size\n${A}\n,,\n\n${B},b,\n`],
     ['a comment before the header', `# export\nurl,x\n${A},1\n${B},2`],
-  ])('is read with %s, however its bytes are cut', async (_, content) => {
+    ['comments between the rows', `url,n\n# videos\n${A},5\n#\n${B},6\n`],
+    ['a header that is a comment', `#url,views\n${A},5\n${B},6\n`],
+    ['a header that is a comment with a blank', `# id;url\n1;${A}\n2;${B}\n`],
+    ['a line that names the separator', `sep=;\r\nurl;hits\r\n${A};5\r\n${B};6\r\n`],
+    ['a bar as separator', `sep=|\nurl|hits\n${A}|5\n${B}|6\n`],
+    ['a header in quotes and capitals after a byte order mark', `\ufeff"URL","Hits"\n"${A}","1"\n"${B}","2"\n`],
+    ['a header of rows that end with a delimiter', `url,\n${A},\n${B},\n`],
+    ['another name of the only column of URLs', `Address,Status Code\n${A},200\n${B},200\n`, 'Address'],
+    ['another name, and a first row without a URL', `Nr;Seite\n0;\n1;${A}\n2;${B}\n`, 'Seite', 1],
+    [
+      'a header in another encoding',
+      Buffer.concat([Buffer.from('url;cr'), Buffer.from([0xe9, 0xe9]), Buffer.from(` le\n${A};x\n${B};y\n`)]),
+    ],
+  ])('is read with %s, however its bytes are cut', async (_, content, foundColumn?, faultCount = 0) => {
     for (const size of [1, 2, 7, 65_536]) {
       const { urls, figures } = await read(content, size);
       expect(urls).toEqual([A, B]);
-      expect(figures).toEqual({ count: 2, duplicates: 0, faultCount: 0, faults: [], unusable: false });
+      expect(figures).toMatchObject({ count: 2, duplicates: 0, faultCount, unusable: false });
+      expect(figures.foundColumn).toBe(foundColumn);
     }
+  });
+
+  it.each([
+    ['a name', 'to', `from,to\n${B},${A}\n`],
+    ['a name in other letters', ' To', `from;to\nx;${A}\n`],
+    ['a number below a header', 2, `from,to\n${B},${A}\n`],
+    ['a number without a header', 2, `1,${A},x\n`],
+    ['a number, and rows of several widths', 1, `${A},x\n`],
+    ['the first of a list of one column', 1, `${A}\n`],
+    ['the name of the only column', 'page', `page\n${A}\n`],
+    ['tabs', 2, `1\t${A}\n`],
+  ])('has its column chosen by %s', async (_, column, content) => {
+    const { urls, figures } = await read(content, 65_536, { column });
+    expect(urls).toEqual([A]);
+    expect(figures).toMatchObject({ count: 1, faultCount: 0 });
+  });
+
+  it.each(['page', 3])('without the column that was chosen is refused with the names it has: %s', async (column) => {
+    const { urls, figures } = await read(`from,to\n${B},${A}\n`, 65_536, { column });
+    expect(urls).toEqual([]);
+    expect(figures).toMatchObject({ unusable: true, faults: [{ message: expect.stringMatching(/from, to/) }] });
+  });
+
+  it.each([
+    ['one a line', '/a\n/b\n'],
+    ['without the first slash', 'a\n./b\n'.replace('a\n', '/a\n')],
+    ['beside whole URLs', `/a\n${B}\n`],
+    ['in a column named url', 'url,n\n/a,1\nb,2\n'],
+    ['in the only column that holds them', 'n,path\n1,/a\n2,/b\n'],
+  ])('of paths is completed by the base: %s', async (_, content) => {
+    expect((await read(content, 65_536, { base: 'https://www.example.com' })).urls).toEqual([A, B]);
+  });
+
+  it('of paths without a base says how to give one', async () => {
+    const { urls, figures } = await read('/a\n/b\n');
+    expect(urls).toEqual([]);
+    expect(figures.faults[0]?.message).toMatch(/--base https:\/\/www\.example\.com/);
+  });
+
+  it.each([
+    ['trailing separators', `${A},,,,`],
+    ['quoted fields', `"${A}","200"`],
+    ['two URLs with a comma', `${A},${B}`],
+    ['a number after a semicolon', `${A};120`],
+    ['a number and a MIME type', `${A},200,text/html`],
+    ['a MIME type alone', `${A},image/png`],
+    ['a trailing tab', `x\n${A}\t5`.slice(2)],
+  ])('without a header has a row of a table told, and how to name its column: %s', async (_, line) => {
+    const { urls, figures } = await read(`${B}\n${line}\n`);
+    expect(urls).toEqual([B]);
+    expect(figures.faults).toMatchObject([{ line: 2, message: expect.stringMatching(/--column 1/) }]);
+  });
+
+  it.each([
+    'https://www.example.com/w_200,h_300/a.jpg',
+    'https://www.example.com/a;v=1/b',
+    'https://www.example.com/a;jsessionid=12',
+    'https://www.example.com/x?ids=1,2,3',
+    'https://www.example.com/x,?1',
+    'https://www.example.com/b?a=1&copy=1;c=2',
+    'https://www.example.com/%E2%82%AC%2C1',
+  ])('keeps a URL whose commas and semicolons are its own: %s', async (url) => {
+    expect((await read(`${url}\n`)).urls).toEqual([url]);
+  });
+
+  it('below a one-column header has every line taken as one URL, commas and all', async () => {
+    expect((await read(`url\n${A},200\n${A},\n`)).urls).toEqual([`${A},200`, `${A},`]);
+  });
+
+  it('has a commented row told where it is not the first column', async () => {
+    const { urls, figures } = await read(`id,url\n1,${A}\n#2,${B}\n# end, of the list\n`);
+    expect(urls).toEqual([A]);
+    expect(figures.faults).toMatchObject([{ line: 3, message: expect.stringMatching(/remove the #/) }]);
   });
 
   it('keeps the commas of URLs that stand alone on their line', async () => {
@@ -62,7 +153,20 @@ describe('a list of URLs', () => {
     ['nothing at all', '', undefined, /is empty; write one URL a line/],
     ['only comments', '# nothing\n\n', undefined, /holds no URL/],
     ['only a header', 'url,title\n', undefined, /holds no URL/],
-    ['no url column', `link,title\n${A},x\n`, 1, /name the column url/],
+    ['no column that holds URLs', `link,title\nx,y\n`, 1, /name the column url/],
+    ['two columns of URLs', `from,to\n${A},${B}\n`, 1, /from, to; choose one, as in --column 1/],
+    ['a row of a table with its URL in the second place', `1,${A}\n2,${B}\n`, 1, /--column 2/],
+    ['a sitemap', `<?xml version="1.0"?>\n<urlset><url><loc>${A}</loc></url></urlset>\n`, 1, /sitemap/],
+    ['a sitemap without its first line', `<urlset>\n<url><loc>${A}</loc></url></urlset>\n`, 1, /is a sitemap/],
+    ['an HTML page', '<!DOCTYPE html>\n<html>\n', 1, /is an HTML page/],
+    ['an HLS playlist', '#EXTM3U\n#EXT-X-VERSION:3\nhttps://www.example.com/1.ts\n', 1, /is an HLS playlist/],
+    ['a DASH manifest', '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">\n', 1, /is a DASH manifest/],
+    ['an access log', '#Version: 1.0\n#Fields: date time\n2024-04-16\t03:12\n', 1, /is an access log/],
+    ['an S3 inventory', '"bucket","a+b.txt","12"\n', 1, /is an S3 inventory/],
+    ['JSON', `{"log": {"entries": []}}\n`, 1, /is JSON/],
+    ['a JSON list', `[\n"${A}"\n]\n`, 1, /is JSON/],
+    ['a PDF', Buffer.from('%PDF-1.7\n'), undefined, /is a PDF/],
+    ['an old workbook', Buffer.from([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1]), undefined, /old Excel workbook/],
     ['UTF-16', Buffer.from(`\ufeff${A}\n`, 'utf16le'), undefined, /save it as UTF-8/],
     ['UTF-16 without a mark', Buffer.from(`${A}\n`, 'utf16le'), undefined, /save it as UTF-8/],
     ['gzip', Buffer.from([0x1f, 0x8b, 8, 0, 1, 2, 3]), undefined, /unpack it first/],
@@ -82,6 +186,7 @@ describe('a list of URLs', () => {
     ['a relative URL', `${A}\n/b\n${B}\n`, 2, '/b', /https:\/\/www/],
     ['a first line without a scheme', `www.example.com/x\n${A}\n${B}\n`, 1, 'www.example.com/x', /write https:/],
     ['a first line that is a word', `nonsense\n${A}\n${B}\n`, 1, 'nonsense', /one URL a line/],
+    ['a byte order mark at an end', `${A}\nhttps://x.example/\ufeff\n${B}`, 2, 'https://x.example/<U+FEFF>', /holds U\+FEFF/],
     ['another scheme', `${A}\nftp://x.example/\n${B}`, 2, 'ftp://x.example/', /http and https/],
     ['a NUL', `${A}\n# c\nhttps://x.example/\u0000\n${B}`, 3, 'https://x.example/\u0000', /not in UTF-8/],
     [
