@@ -12,6 +12,7 @@ export type Reason =
   | 'truncated'
   | 'timeout'
   | 'connection'
+  | 'protocol'
   | 'tls'
   | 'wrong_pop'
   | 'pop_unresolvable'

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Client } from 'undici';
 // oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
 import UndiciClient from 'undici/lib/dispatcher/client.js';
+import { createReadState } from './chunk-reader.ts';
 import { connectEdge, type EdgeOrigin, type SocketState, type TlsState } from './edge-socket.ts';
 
 /** What goes over a connection: one ask. */
@@ -72,7 +73,7 @@ function openConnection(
     connect(_options, callback) {
       connection.served = 0;
       connection.failed = false;
-      connection.inBody = false;
+      connection.inPlainBody = false;
       connection.socket = connectEdge(target, key, tls, connection, limits.connectTimeoutMs, (error, socket) => {
         if (error === null) callback(null, socket);
         else callback(error, null);
@@ -88,7 +89,16 @@ function openConnection(
     keepAliveMaxTimeout: IDLE_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
   });
-  const connection: EdgeConnection = { client, inBody: false, tcpMs: -1, tlsMs: -1, served: 0, failed: false, user: null, socket: null };
+  const connection: EdgeConnection = {
+    ...createReadState(),
+    client,
+    tcpMs: -1,
+    tlsMs: -1,
+    served: 0,
+    failed: false,
+    user: null,
+    socket: null,
+  };
   client.on('disconnect', () => {
     // While an ask is on it, the ask hears of it, or undici connects anew for the one that waits.
     if (connection.user === null) onIdleClose(connection);

@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls';
+import { createChunkReader, type ReadState } from './chunk-reader.ts';
 
 /** Where a connection goes (ip and port) and whom it must reach there (the URL's host, without brackets). */
 export interface EdgeOrigin {
@@ -50,51 +51,16 @@ function connectTimeout(ms: number): Error {
 }
 
 /** What a socket's owner and the socket tell each other. */
-export interface SocketState {
-  /** A body is being read: nothing keeps a chunk after it was counted. */
-  inBody: boolean;
+export interface SocketState extends ReadState {
   /** How long connecting took, milliseconds; -1: it does not stand yet, or there is no TLS. */
   tcpMs: number;
   tlsMs: number;
 }
 
-/**
- * Where every socket reads to, one chunk at a time: Node would allocate a buffer per TLS record, and at hundreds of megabytes a second tens of
- * megabytes of them wait for the garbage collector.
- */
-const sharedBuffer = Buffer.allocUnsafeSlow(64 * 1024);
-
-/**
- * Hands a chunk to undici, which asks `read()` for it on 'readable'. It may look at the shared buffer itself while in a body; before, it keeps
- * pieces of unfinished headers, so it gets a copy. (Trailers may be torn by this; nobody reads them.)
- */
-function createChunkReader(state: SocketState): { attach(socket: Socket): void; readonly callback: (bytes: number) => boolean } {
-  let reading: Socket | undefined;
-  let chunk: Buffer | null = null;
-  return {
-    attach(socket) {
-      reading = socket;
-      const read = socket.read.bind(socket);
-      socket.read = (size?: number) => {
-        if (chunk === null || size !== undefined) return read(size);
-        const next = chunk;
-        chunk = null;
-        return next;
-      };
-    },
-    callback: (bytes) => {
-      const view = sharedBuffer.subarray(0, bytes);
-      chunk = state.inBody ? view : Buffer.from(view);
-      reading?.emit('readable');
-      return true;
-    },
-  };
-}
-
 function open(origin: EdgeOrigin, key: string, tls: TlsState, state: SocketState): Socket {
   const { host, ip, port } = origin;
   const reader = createChunkReader(state);
-  const onread = { buffer: sharedBuffer, callback: reader.callback };
+  const onread = { buffer: reader.buffer, callback: reader.callback };
   if (!origin.secure) {
     const socket = connectTcp({ host: ip, port, onread });
     reader.attach(socket);

@@ -1,9 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Answer, Ask, AskError } from '../../core/ports/downloader.ts';
-import { type AskPhase, classifyAskError, isReset } from './ask-error.ts';
+import { formatAddress } from '../../core/address.ts';
+import { type AskPhase, classifyAskError, type CodedError, describeAskError, isReset } from './ask-error.ts';
 import type { ConnectionPool, ConnectionUser, EdgeConnection } from './connection-pool.ts';
+import { awaitHead } from './hide-continue.ts';
+import { parseRetryAfter } from './retry-after.ts';
 
+/** Interim answers before the answer: each of them puts the time-out off, so there must be an end to them. */
+const MAX_INTERIM_ANSWERS = 32;
 const CONTENT_RANGE = /^bytes +(?:\d+-\d+|\*)\/(\d+)$/i;
 
 /** A header that came several times is shown with all its values. */
@@ -19,7 +24,7 @@ function length(value: string | undefined): number {
 function nothing(): void {}
 
 /** What is sent: made once per ask, used again when a stale connection makes it go out a second time. */
-export type AskMessage = Dispatcher.DispatchOptions;
+export type AskMessage = Dispatcher.DispatchOptions & { readonly headersTimeout: number; readonly bodyTimeout: number };
 
 /** One ask on its way. A class for its fixed shape: thousands are made a second, and each is called for every chunk. */
 export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
@@ -42,6 +47,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
   private status = 0;
   private headers: IncomingHttpHeaders | null = null;
   private bodyBytes = 0;
+  private interimAnswers = 0;
 
   constructor(
     ask: Ask,
@@ -57,7 +63,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
     this.resolve = resolve;
     this.reject = reject;
     this.askedAt = performance.now();
-    if (totalTimeoutMs !== undefined) this.totalTimer = setTimeout(() => this.settle('timeout', false), totalTimeoutMs);
+    if (totalTimeoutMs !== undefined) this.totalTimer = setTimeout(() => this.settle('timeout', false, null), totalTimeoutMs);
     this.stopListening = ask.scope.onCancel(() => this.cancel());
   }
 
@@ -67,7 +73,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
   }
 
   cancel(): void {
-    if (!this.settled) this.settle('cancelled', false);
+    if (!this.settled) this.settle('cancelled', false, null);
   }
 
   onRequestStart(): void {
@@ -75,6 +81,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
     this.answerStarted = false;
     this.onUsedConnection = this.connection !== null && this.connection.served > 0;
     this.sentAt = performance.now();
+    if (this.connection !== null) awaitHead(this.connection.head);
   }
 
   onResponseStarted(): void {
@@ -82,13 +89,16 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    // Interim answers (103) come here too.
-    if (status < 200) return;
+    if (status < 200) {
+      if (++this.interimAnswers > MAX_INTERIM_ANSWERS && !this.settled)
+        this.settle('protocol', false, new Error(`more than ${MAX_INTERIM_ANSWERS} interim answers`));
+      return;
+    }
     this.phase = 'answering';
     this.ttfbMs = performance.now() - this.sentAt;
     this.status = status;
     this.headers = headers;
-    if (this.connection !== null) this.connection.inBody = true;
+    if (this.connection !== null) this.connection.inPlainBody = headers['transfer-encoding'] === undefined;
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -98,16 +108,16 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
 
   onResponseEnd(): void {
     if (this.settled) return;
-    if (this.connection !== null) this.connection.inBody = false;
+    if (this.connection !== null) this.connection.inPlainBody = false;
     // undici takes a reset for the end of a body that only the close delimits.
     const reset = this.connection?.failed === true;
-    this.settle(reset ? 'truncated' : null, !reset);
+    this.settle(reset ? 'truncated' : null, !reset, null);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error & { code?: string }): void {
+  onResponseError(_controller: Dispatcher.DispatchController, error: CodedError): void {
     if (this.settled) return;
     if (error.code === 'UND_ERR_INVALID_ARG') {
-      this.settle('connection', false, error);
+      this.settle('connection', false, error, true);
       return;
     }
     if (this.connection !== null && this.wasStale(error)) {
@@ -116,7 +126,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
       this.runOn(this.pool.replace(this.connection));
       return;
     }
-    this.settle(classifyAskError(error, this.phase), false);
+    this.settle(classifyAskError(error, this.phase), false, error);
   }
 
   /** The edge closed an idle connection just as it was used again: no fault of the edge's, as long as it had said nothing. */
@@ -124,12 +134,12 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
     return !this.retried && this.onUsedConnection && this.phase === 'sent' && !this.answerStarted && isReset(error);
   }
 
-  private settle(error: AskError | null, reusable: boolean, broken?: Error): void {
+  private settle(error: AskError | null, reusable: boolean, cause: CodedError | null, isAskersFault = false): void {
     this.settled = true;
     this.stopListening();
     if (this.totalTimer !== undefined) clearTimeout(this.totalTimer);
-    if (broken === undefined) this.resolve(this.answer(error));
-    else this.reject(broken);
+    if (isAskersFault && cause !== null) this.reject(cause);
+    else this.resolve(this.answer(error, cause));
     const connection = this.connection;
     if (connection === null) return;
     this.connection = null;
@@ -137,7 +147,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
     else this.pool.discard(connection);
   }
 
-  private answer(error: AskError | null): Answer {
+  private answer(error: AskError | null, cause: CodedError | null): Answer {
     const headers = this.headers ?? {};
     const wafAction = headers['x-amzn-waf-action'];
     const opened = this.onUsedConnection ? null : this.connection;
@@ -159,6 +169,32 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
       tlsMs: opened === null ? -1 : opened.tlsMs,
       wafAction: wafAction === undefined ? undefined : text(wafAction),
       xConnection: text(headers['x-connection']),
+      cause: error === null ? this.redirect(headers) : this.describe(error, cause),
+      retryAfterMs: this.status === 429 || this.status >= 500 ? this.retryAfter(headers) : 0,
+      unreached: error !== null && error !== 'cancelled' && this.connection !== null && this.phase === 'connecting',
     };
+  }
+
+  private redirect(headers: IncomingHttpHeaders): string {
+    const isRedirect = this.status >= 300 && this.status < 400 && headers.location !== undefined;
+    return isRedirect ? `location: ${text(headers.location)}` : '';
+  }
+
+  private retryAfter(headers: IncomingHttpHeaders): number {
+    const value = text(headers['retry-after']);
+    return value === '' ? 0 : parseRetryAfter(value, text(headers.date), Date.now());
+  }
+
+  private describe(error: AskError, cause: CodedError | null): string {
+    const { ip, port, httpPort } = this.ask.address;
+    return describeAskError(cause, {
+      error,
+      phase: this.phase,
+      address: formatAddress(ip, this.ask.url.startsWith('https:') ? port : httpPort),
+      bodyBytes: this.bodyBytes,
+      contentLength: length(this.headers?.['content-length']),
+      firstByteMs: this.message.headersTimeout,
+      stallMs: this.message.bodyTimeout,
+    });
   }
 }

@@ -13,7 +13,7 @@ export interface UndiciDownloaderOptions {
   readonly allowPrivateAddresses: boolean;
   /** For a connection to stand, TLS included. Default 5,000. */
   readonly connectTimeoutMs?: number;
-  /** From sending to the response's headers. Default 30,000; like the next, up to a second late (undici's timers are coarse). */
+  /** From sending to the response's headers. Default 30,000 where the ask names none, and at most 10,000 for a HEAD; like the next, up to a second late (undici's timers are coarse). */
   readonly headersTimeoutMs?: number;
   /** Longest pause within a body. Default 15,000. */
   readonly stallTimeoutMs?: number;
@@ -24,6 +24,9 @@ export interface UndiciDownloaderOptions {
   /** Idle connections of all addresses together; the longest idle are closed beyond it. Default 128 (each costs about 100 KB). */
   readonly maxIdleConnections?: number;
 }
+
+/** A HEAD only asks for a size, which may stay unknown. */
+const HEAD_TIMEOUT_MS = 10_000;
 
 const DEFAULT_HEADERS: readonly Header[] = [
   ['user-agent', `cloudfront-prewarm/${packageJson.version}`],
@@ -37,7 +40,7 @@ function flatten(headers: readonly Header[]): string[] {
 }
 
 /** Turns asks into what goes over the wire; a variant's headers are turned once. */
-function createMessageBuilder(): (ask: Ask, path: string) => AskMessage {
+function createMessageBuilder({ headersTimeoutMs, stallTimeoutMs }: PoolLimits): (ask: Ask, path: string) => AskMessage {
   const flat = new WeakMap<readonly Header[], string[]>();
   return (ask, path) => {
     let headers = flat.get(ask.headers);
@@ -46,8 +49,10 @@ function createMessageBuilder(): (ask: Ask, path: string) => AskMessage {
       flat.set(ask.headers, headers);
     }
     if (ask.byteAt !== undefined) headers = [...headers, 'range', `bytes=${ask.byteAt}-${ask.byteAt}`];
+    const patienceMs = ask.firstByteMs ?? headersTimeoutMs;
+    const headersTimeout = ask.method === 'HEAD' ? Math.min(patienceMs, HEAD_TIMEOUT_MS) : patienceMs;
     // reset: undici would close the connection after every HEAD.
-    return { path, method: ask.method, headers, reset: false };
+    return { path, method: ask.method, headers, reset: false, headersTimeout, bodyTimeout: stallTimeoutMs };
   };
 }
 
@@ -92,7 +97,7 @@ export function createUndiciDownloader(options: UndiciDownloaderOptions): Downlo
   const tls = createTlsState(options.ca);
   const idleLimit = createIdleLimit(options.maxIdleConnections ?? 128);
   const pools = new Map<string, ConnectionPool>();
-  const buildMessage = createMessageBuilder();
+  const buildMessage = createMessageBuilder(limits);
   let closed = false;
 
   const openPool = (key: string, origin: string, target: EdgeOrigin) => {

@@ -1,8 +1,8 @@
 import type { EdgeAddress } from '../address.ts';
 import type { Header } from '../request.ts';
 
-/** Why no complete answer came. `truncated`: headers came, the body did not end as announced. */
-export type AskError = 'connection' | 'tls' | 'timeout' | 'truncated' | 'address_refused' | 'cancelled';
+/** Why no complete answer came. `truncated`: headers came, the body did not end as announced. `protocol`: what came is not HTTP. */
+export type AskError = 'connection' | 'tls' | 'timeout' | 'truncated' | 'protocol' | 'address_refused' | 'cancelled';
 
 /** One HTTP request to one address of a POP; Host and SNI are those of the URL. */
 export interface Ask {
@@ -13,6 +13,8 @@ export interface Ask {
   readonly headers: readonly Header[];
   /** Ask for this one byte only (`Range: bytes=n-n`); absent: the whole object. */
   readonly byteAt?: number;
+  /** Longest wait for the answer's headers, milliseconds; absent: the downloader's own. */
+  readonly firstByteMs?: number;
   readonly scope: AskScope;
 }
 
@@ -48,6 +50,12 @@ export interface Answer {
   readonly wafAction?: string | undefined;
   /** `x-connection`, as received: what an origin may tell of the connection it was asked on. Absent: not told. */
   readonly xConnection?: string;
+  /** What happened, in a few words for people: a system or parser code, which time was over, where a redirect leads. '' or absent: nothing to tell. */
+  readonly cause?: string;
+  /** How long a refusal (429, 5xx) asks to wait, milliseconds, by its `Retry-After`. 0 or absent: it does not ask. */
+  readonly retryAfterMs?: number;
+  /** No connection to the address came to stand. */
+  readonly unreached?: boolean;
 }
 
 /** The asks that belong together (one task): cancelled together, and their body bytes counted as they arrive. */

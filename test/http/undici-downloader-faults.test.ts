@@ -99,7 +99,7 @@ describe('answers that do not come whole', () => {
     ['a reset before headers', (_socket, request) => request.reset(), 'connection', 0, 0],
     ['a close before headers', (socket) => void socket.end(), 'connection', 0, 0],
     ['a close after an interim answer', (socket) => void socket.end('HTTP/1.1 103 Early Hints\r\n\r\n'), 'connection', 0, 0],
-    ['nonsense instead of headers', (socket) => void socket.write('SIP/2.0 200 OK\r\n\r\n'), 'connection', 0, 0],
+    ['nonsense instead of headers', (socket) => void socket.write('SIP/2.0 200 OK\r\n\r\n'), 'protocol', 0, 0],
     ['silence before headers', () => {}, 'timeout', 0, 0],
     ['half of the headers, then silence', (socket) => void socket.write(HEAD), 'timeout', 0, 0],
     ['a body that stalls', (socket) => void socket.write(`${HEAD}content-length: 10\r\n\r\nabc`), 'timeout', 200, 3],
@@ -124,7 +124,7 @@ describe('answers that do not come whole', () => {
       200,
       3,
     ],
-    ['a broken chunk', (socket) => void socket.write(`${HEAD}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n`), 'truncated', 200, 3],
+    ['a broken chunk', (socket) => void socket.write(`${HEAD}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n`), 'protocol', 200, 3],
   ];
   test.concurrent.each(cases)('%s', async (_what, script, error, status, bodyBytes) => {
     const edge = await openScriptedEdge(certificates.leaf, script);

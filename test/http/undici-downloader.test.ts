@@ -114,6 +114,9 @@ describe('what is told of an answer', () => {
       rangeTotal: -1,
       bodyBytes: 3,
       xConnection: 'reused',
+      cause: '',
+      retryAfterMs: 0,
+      unreached: false,
     });
     expect(tcpMs).toBeGreaterThan(0);
     expect(tlsMs).toBeGreaterThan(0);
