@@ -2,7 +2,7 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
-import { onGroups, onQueue, onTable, readLists, type SystemResources, writeLists } from './permissions.ts';
+import { onGroups, onQueue, onRequestRows, onTable, readLists, type SystemResources, writeResults } from './permissions.ts';
 import { explainWildcards } from './wildcard-reasons.ts';
 
 export interface AgentRoleProps {
@@ -22,11 +22,11 @@ export function createAgentRole(scope: Construct, id: string, { resources, bundl
   });
   const statements = [
     onTable(tables.requests, 'GetItem'),
-    onTable(tables.pops, 'PutItem', 'DeleteItem'),
+    onRequestRows(tables.pops, 'PutItem', 'DeleteItem'),
     onTable(tables.tasks, 'GetItem', 'PutItem'),
     ...readLists(bucket, 'requests'),
-    writeLists(bucket, 'requests'),
-    onQueue(queues.tasks, 'ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility', 'SendMessage', 'GetQueueAttributes'),
+    writeResults(bucket),
+    onQueue(queues.tasks, 'ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility', 'SendMessage'),
     onGroups(scope, resources, 'SetInstanceProtection'),
     new PolicyStatement({ actions: ['s3:GetObject'], resources: [bundle.bucket.arnForObjects(bundle.s3ObjectKey)] }),
     new PolicyStatement({

@@ -20,6 +20,7 @@ import {
   readLists,
   setTimers,
   writeLists,
+  writeResults,
 } from './permissions.ts';
 import { explainWildcards } from './wildcard-reasons.ts';
 
@@ -220,7 +221,7 @@ export class Functions extends Construct {
         onTable(tables.requests, ...READ),
         onTable(tables.tasks, ...READ, 'PutItem'),
         ...readLists(bucket, LISTS),
-        writeLists(bucket, LISTS),
+        writeResults(bucket),
       ],
     };
   }

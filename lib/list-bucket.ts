@@ -1,4 +1,5 @@
 import { type CfnResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { NagSuppressions } from 'cdk-nag';
@@ -9,6 +10,9 @@ export interface ListBucketProps {
   /** Keep the bucket and what is in it when the stack is removed. */
   readonly retainData: boolean;
 }
+
+/** Where the results of tasks are: whoever writes one first decides what happened to the task. */
+export const RESULT_KEYS = 'requests/*/results/*';
 
 /** The name under which the CDK keeps, once per stack, the function that empties buckets before they are deleted. */
 const EMPTYING = 'Custom::S3AutoDeleteObjectsCustomResourceProvider';
@@ -34,6 +38,7 @@ export class ListBucket extends Construct {
       removalPolicy: retainData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
       autoDeleteObjects: !retainData,
     });
+    this.writeResultsOnce();
     if (!retainData) this.leaveNoLogBehind();
     NagSuppressions.addResourceSuppressions(this.bucket, [
       {
@@ -42,6 +47,22 @@ export class ListBucket extends Construct {
           'An access log would need a second bucket, which is written by AWS and stays. Agents write one object per task: data events of CloudTrail tell more, for whoever wants them.',
       },
     ]);
+  }
+
+  /**
+   * A result is put with `If-None-Match`, so that none is replaced. The parts of a multipart upload cannot carry that header, and S3
+   * refuses them here too: a result is one PutObject. docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+   */
+  private writeResultsOnce(): void {
+    this.bucket.addToResourcePolicy(
+      new PolicyStatement({
+        effect: Effect.DENY,
+        principals: [new AnyPrincipal()],
+        actions: ['s3:PutObject'],
+        resources: [this.bucket.arnForObjects(RESULT_KEYS)],
+        conditions: { Null: { 's3:if-none-match': 'true' } },
+      }),
+    );
   }
 
   /** The CDK's function would make its log group itself, at its last call, and nobody would delete it. */

@@ -4,6 +4,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { RESULT_KEYS } from './list-bucket.ts';
 import type { Notifications } from './notifications.ts';
 import type { Schedules } from './schedules.ts';
 import type { Tables } from './tables.ts';
@@ -39,6 +40,21 @@ export function onTable(table: Table, ...actions: TableAction[]): PolicyStatemen
   );
 }
 
+/** As `randomUUID` makes ids of requests. */
+const REQUEST_ID = '????????-????-????-????-????????????';
+
+/**
+ * Of the rows of a table that belong to requests. The rows of the operator, of active requests and of idempotency keys have other
+ * partition keys, which do not fit the pattern.
+ */
+export function onRequestRows(table: Table, ...actions: TableAction[]): PolicyStatement {
+  const statement = onTable(table, ...actions);
+  statement.addCondition('ForAllValues:StringLike', { 'dynamodb:LeadingKeys': [REQUEST_ID] });
+  // A call that names no key would pass a condition on all of its keys.
+  statement.addCondition('Null', { 'dynamodb:LeadingKeys': 'false' });
+  return statement;
+}
+
 /** Of an index, which holds keys only. */
 export function onIndex(table: Table, indexName: string): PolicyStatement {
   return allow(['dynamodb:Query'], `${table.tableArn}/index/${indexName}`);
@@ -63,6 +79,11 @@ export function readLists(bucket: Bucket, ...folders: string[]): readonly Policy
 
 export function writeLists(bucket: Bucket, ...folders: string[]): PolicyStatement {
   return allow(['s3:PutObject', 's3:AbortMultipartUpload'], ...folders.map((folder) => bucket.arnForObjects(`${folder}/*`)));
+}
+
+/** Results of tasks, and no lists. The bucket's policy refuses to replace one. */
+export function writeResults(bucket: Bucket): PolicyStatement {
+  return allow(['s3:PutObject'], bucket.arnForObjects(RESULT_KEYS));
 }
 
 export function onQueue(

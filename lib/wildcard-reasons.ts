@@ -43,6 +43,11 @@ export const WILDCARD_REASONS: readonly WildcardReason[] = [
     reason: 'One folder of one bucket; the keys in it begin with ids of requests to come.',
   },
   {
+    actions: ['s3:PutObject'],
+    resource: '.*/requests/\\*/results/\\*',
+    reason: 'Results of tasks in one folder of one bucket; the keys name requests and tasks to come.',
+  },
+  {
     actions: ['scheduler:CreateSchedule', 'scheduler:UpdateSchedule', 'scheduler:DeleteSchedule'],
     resource: '.*:schedule/[^*]*/\\*',
     reason: 'One group of schedules; those in it are named by ids of requests to come.',

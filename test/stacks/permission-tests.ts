@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { Aspects, Stack } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
+import { keys } from '../../core/keys.ts';
 import { WILDCARD_REASONS } from '../../lib/wildcard-reasons.ts';
 import { evaluate } from './evaluate-template.ts';
 import { resourcesOf, type Synthesized, synthesizeStacks, type TemplateBody } from './synthesize-stacks.ts';
@@ -12,7 +14,11 @@ export interface Statement {
   readonly role: string;
   readonly actions: readonly string[];
   readonly resources: readonly string[];
+  readonly conditions: unknown;
 }
+
+/** Of the rows of requests, as policies name them. */
+const LEADING_KEYS = '????????-????-????-????-????????????';
 
 export function testPermissions(stacks: () => Synthesized): void {
   const both = () => [stacks().own, stacks().existing];
@@ -58,6 +64,95 @@ export function testPermissions(stacks: () => Synthesized): void {
         expect(allowed).not.toContain(never);
       const passed = statements.filter(({ actions }) => actions.includes('iam:PassRole')).flatMap(({ resources }) => resources);
       expect(new Set(passed)).toEqual(new Set([expect.stringMatching(/^<SchedulesRole\w+\.Arn>$/)]));
+    }
+  });
+
+  test('an agent writes no row of the operator, of active requests or of idempotency keys, and changes no request', () => {
+    for (const { body } of both()) {
+      const rows = statementsOf(body).filter(
+        ({ role, actions }) => role.startsWith('AgentRole') && actions.some((action) => action.startsWith('dynamodb:')),
+      );
+      const writing = rows.filter(({ actions }) => actions.some((action) => !/Get|Query/.test(action)));
+      expect(writing.map(({ actions, resources, conditions }) => ({ actions, resources, conditions }))).toEqual([
+        {
+          actions: ['dynamodb:DeleteItem', 'dynamodb:PutItem'],
+          resources: [expect.stringMatching(/^<TablesRequestPops\w+\.Arn>$/)],
+          conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [LEADING_KEYS] }, Null: { 'dynamodb:LeadingKeys': 'false' } },
+        },
+        {
+          actions: ['dynamodb:GetItem', 'dynamodb:PutItem'],
+          resources: [expect.stringMatching(/^<TablesRequestTasks\w+\.Arn>$/)],
+          conditions: undefined,
+        },
+      ]);
+    }
+    const fits = new RegExp(`^${LEADING_KEYS.replaceAll('?', '.')}$`);
+    expect(randomUUID()).toMatch(fits);
+    const others = ['operator', 'active', 'idempotency#default', `idempotency#${randomUUID()}`, `idempotency#${'x'.repeat(24)}`];
+    expect(others.filter((key) => fits.test(key))).toEqual([]);
+  });
+
+  test('agents and the recorder of dead letters put results of tasks and no other object, and delete none', () => {
+    for (const { body } of both()) {
+      const statements = statementsOf(body);
+      for (const role of ['AgentRole', 'FunctionsDeadLetterRole']) {
+        const own = statements.filter((statement) => statement.role.startsWith(role));
+        const puts = own.filter(({ actions }) => actions.some((action) => action.startsWith('s3:') && !/Get|List/.test(action)));
+        expect(puts.map(({ actions, resources }) => ({ actions, resources }))).toEqual([
+          { actions: ['s3:PutObject'], resources: [expect.stringMatching(/^<ListsBucket\w+\.Arn>\/requests\/\*\/results\/\*$/)] },
+        ]);
+      }
+    }
+  });
+
+  test('a result that is there is replaced by nobody, neither by one put nor by a multipart upload', () => {
+    for (const { body } of both()) {
+      const policies = resourcesOf(body, 'AWS::S3::BucketPolicy').map(([, { Properties }]) => evaluate(body, Properties, {}));
+      expect(policies).toEqual([
+        {
+          Bucket: expect.anything(),
+          PolicyDocument: {
+            Version: '2012-10-17',
+            Statement: expect.arrayContaining([
+              {
+                Effect: 'Deny',
+                Principal: { AWS: '*' },
+                Action: 's3:PutObject',
+                Resource: expect.stringMatching(/\/requests\/\*\/results\/\*$/),
+                Condition: { Null: { 's3:if-none-match': 'true' } },
+              },
+            ]),
+          },
+        },
+      ]);
+    }
+    expect(keys.result('id', 'IAD89-P1#0#0.1')).toMatch(/^requests\/[^/]+\/results\//);
+  });
+
+  test('an agent sends no invalidation, sets no capacity, passes no role, and leaves functions, schedules and topics alone', () => {
+    for (const { body } of both()) {
+      const allowed = statementsOf(body).filter(({ role }) => role.startsWith('AgentRole'));
+      expect([...new Set(allowed.flatMap(({ actions }) => actions))].toSorted()).toEqual([
+        'autoscaling:SetInstanceProtection',
+        'dynamodb:DeleteItem',
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'logs:CreateLogStream',
+        'logs:DescribeLogStreams',
+        'logs:PutLogEvents',
+        's3:GetObject',
+        's3:ListBucket',
+        's3:PutObject',
+        'sqs:ChangeMessageVisibility',
+        'sqs:DeleteMessage',
+        'sqs:ReceiveMessage',
+        'sqs:SendMessage',
+        'ssm:UpdateInstanceInformation',
+        'ssmmessages:CreateControlChannel',
+        'ssmmessages:CreateDataChannel',
+        'ssmmessages:OpenControlChannel',
+        'ssmmessages:OpenDataChannel',
+      ]);
     }
   });
 
@@ -129,10 +224,11 @@ export function statementsOf(body: TemplateBody): Statement[] {
   return [...attached, ...inline].flatMap(({ id, policies }) =>
     policies.flatMap((policy) => {
       const { PolicyDocument } = evaluate(body, policy, {}) as { PolicyDocument: { Statement: Record<string, unknown>[] } };
-      return PolicyDocument.Statement.filter(({ Effect }) => Effect === 'Allow').map(({ Action, Resource }) => ({
+      return PolicyDocument.Statement.filter(({ Effect }) => Effect === 'Allow').map(({ Action, Resource, Condition }) => ({
         role: id,
         actions: [Action].flat() as string[],
         resources: [Resource].flat() as string[],
+        conditions: Condition,
       }));
     }),
   );
