@@ -59,6 +59,19 @@ const shownNames = (names: readonly string[]) =>
     .join(', ')
     .slice(0, 200);
 
+const AMBIGUOUS = 'can be split at several delimiters; write the right one above it, as in: sep=;';
+
+/** The header by each delimiter under which the column that the user chose holds a URL. */
+function urlHeaders(
+  first: TextLine,
+  column: ColumnChoice,
+  delimiters: readonly string[],
+  parseCsv: typeof CsvParse,
+): readonly TableHeader[] {
+  const headers = delimiters.map((delimiter) => readHeader(first, column, [delimiter], parseCsv));
+  return headers.filter((header): header is TableHeader => header !== null && isUrl(header.names[columnAt(header.names, column)] ?? ''));
+}
+
 /** The shape of a list whose column the user chose. */
 function chosenShape(
   header: TableHeader | null,
@@ -79,6 +92,13 @@ function chosenShape(
   return { shape: table(header, at, isData ? Number.POSITIVE_INFINITY : names.length, parseCsv), isData };
 }
 
+function namedShape(header: TableHeader, at: number, parseCsv: typeof CsvParse): FirstLine {
+  const again = columnAt(header.names.slice(at + 1), 'url');
+  const fault = `has two columns named url; choose one by its number, as in --column ${at + 1}`;
+  if (again >= 0) return { shape: { kind: 'unusable', fault }, isData: false };
+  return { shape: table(header, at, header.names.length, parseCsv), isData: false };
+}
+
 /** What a header without a column named url says: the rows below it may still tell. */
 function unnamedShape(header: TableHeader, parseCsv: typeof CsvParse): FirstLine {
   const urlAt = header.names.findIndex(isUrl);
@@ -97,9 +117,13 @@ export async function findShape(first: TextLine, options: ShapeOptions): Promise
   if (delimiters.length > 0) {
     const { parse } = await import('csv-parse/sync');
     const header = readHeader(first, options.column ?? 'url', delimiters, parse);
-    if (options.column !== null) return chosenShape(header, text, options.column, options, parse);
+    if (options.column !== null) {
+      const [split, other] = urlHeaders(first, options.column, delimiters, parse);
+      if (other !== undefined) return { shape: { kind: 'unusable', fault: AMBIGUOUS }, isData: false };
+      return chosenShape(split ?? header, text, options.column, options, parse);
+    }
     const at = header === null ? -1 : columnAt(header.names, 'url');
-    if (header !== null && at >= 0) return { shape: table(header, at, header.names.length, parse), isData: false };
+    if (header !== null && at >= 0) return namedShape(header, at, parse);
     if (header !== null && !/[\0\ufffd]/.test(text)) return unnamedShape(header, parse);
   } else if (options.column !== null) {
     const { parse } = await import('csv-parse/sync');

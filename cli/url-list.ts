@@ -229,6 +229,15 @@ class ListReader {
       this.refuse(`has more than one column of URLs: ${names.join(', ')}; choose one, as in --column ${at + 1}`, header);
       return;
     }
+    // Plain URLs below a title with a comma look like this too: they would lose what follows their own commas.
+    const text = 'fields' in row ? row.fields.join(table.delimiter) : '';
+    if (at === 0 && !isTableRow(text)) {
+      this.refuse(
+        `may be a title, or a header without a column named url; give --column ${JSON.stringify(names[0])}, or leave the line out`,
+        header,
+      );
+      return;
+    }
     table.column = at;
     this.#foundColumn = names[0] ?? null;
     for (const held of this.#held) this.#takeRow(table, at, held, batch);
@@ -245,6 +254,8 @@ class ListReader {
     const cell = fields[column] ?? '';
     if (fields.slice(width).some((extra) => extra.trim() !== '')) {
       this.#fault(line, fields.join(' | '), `has ${fields.length} columns, the header ${width}; quote fields that hold the delimiter`);
+    } else if (fields.length < width && isTableRow(cell)) {
+      this.#fault(line, cell, 'has another delimiter than the header; use one in the whole table');
     } else if (cell.trim() === '') this.#fault(line, fields.join(' | '), 'has nothing in the url column; write a URL there');
     else this.#takeUrl(cell, line, batch);
   }

@@ -78,6 +78,16 @@ describe('a list of URLs', () => {
     expect(figures).toMatchObject({ count: 1, faultCount: 0 });
   });
 
+  it('that can be split at several delimiters is refused, unless it names its own', async () => {
+    const line = 'https://www.example.com/w_1,h_2;120\n';
+    expect((await read(line, 65_536, { column: 1 })).figures).toMatchObject({
+      unusable: true,
+      faults: [{ message: expect.stringMatching(/sep=/) }],
+    });
+    expect((await read(`sep=;\n${line}`, 65_536, { column: 1 })).urls).toEqual(['https://www.example.com/w_1,h_2']);
+    expect((await read('1,https://www.example.com/a;v=1\n', 65_536, { column: 2 })).urls).toEqual(['https://www.example.com/a;v=1']);
+  });
+
   it.each(['page', 3])('without the column that was chosen is refused with the names it has: %s', async (column) => {
     const { urls, figures } = await read(`from,to\n${B},${A}\n`, 65_536, { column });
     expect(urls).toEqual([]);
@@ -154,6 +164,8 @@ describe('a list of URLs', () => {
     ['only comments', '# nothing\n\n', undefined, /holds no URL/],
     ['only a header', 'url,title\n', undefined, /holds no URL/],
     ['no column that holds URLs', `link,title\nx,y\n`, 1, /name the column url/],
+    ['a title with a comma above plain URLs', 'Export of Monday, 3 May\nhttps://www.example.com/w_1,h_2/a.jpg\n', 1, /may be a title/],
+    ['two columns named url', `url,URL\n${A},${B}\n`, 1, /two columns named url/],
     ['two columns of URLs', `from,to\n${A},${B}\n`, 1, /from, to; choose one, as in --column 1/],
     ['a row of a table with its URL in the second place', `1,${A}\n2,${B}\n`, 1, /--column 2/],
     ['a sitemap', `<?xml version="1.0"?>\n<urlset><url><loc>${A}</loc></url></urlset>\n`, 1, /sitemap/],
@@ -196,6 +208,14 @@ describe('a list of URLs', () => {
       null,
       /valid UTF-8/,
     ],
+    [
+      'another delimiter than the header',
+      `url,size\n${A},1\nhttps://x.example/a;5\n${B},2\n`,
+      3,
+      'https://x.example/a;5',
+      /another delimiter/,
+    ],
+    ['a comment in the column', `url,size\n${A},1\nhttps://x.example/a # note,1\n${B},2\n`, 3, 'https://x.example/a # note', /comment/],
     ['a very long line', `${A}\r\nhttps://x.example/${'y'.repeat(200_000)}\r\n${B}`, 2, '', /65536 characters/],
     ['a very long last line', `${A}\n${B}\nhttps://x.example/${'y'.repeat(200_000)}`, 3, '', /65536 characters/],
     ['an empty url cell', `id,url\n1,${A}\n2,\n3,${B}\n`, 3, '2 | ', /url column/],
