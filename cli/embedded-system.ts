@@ -89,10 +89,10 @@ export function openEmbeddedSystem(options: EmbeddedSystemOptions): EmbeddedSyst
     downloader: { ...downloader, ask: (ask) => sizing(() => downloader.ask(ask)) },
     resolver: options.resolver,
     invalidations: options.invalidations,
-    events: options.events,
+    events: { requestEnded: async () => {} },
     clock: systemClock,
   });
-  const loop = runPipelineLoop({ stores, pipeline, clock: systemClock, onFatal: options.onFatal });
+  const loop = runPipelineLoop({ stores, pipeline, events: options.events, clock: systemClock, onFatal: options.onFatal });
 
   return {
     stores,

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import type { EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { type Clock, sleep } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
+import type { Events } from '../core/ports/events.ts';
 import { isEnded } from '../core/request.ts';
 
 /** Between looks at the outbox, timers and dead letters when there was nothing: a look costs some 20 microseconds. */
@@ -19,6 +20,8 @@ const LEASE_LOOK_MS = 2000;
 export interface PipelineLoopOptions {
   readonly stores: EmbeddedStores;
   readonly pipeline: Pipeline;
+  /** Told of each request's end once, but for a kill just then; the pipeline itself tells it again whenever it does the side effects again. */
+  readonly events: Events;
   readonly clock: Clock;
   readonly onFatal: (error: unknown) => void;
 }
@@ -29,7 +32,7 @@ export interface PipelineLoop {
 }
 
 /** Feeds the pipeline with what changed, as table streams, schedules and the dead-letter queue do in AWS. */
-export function runPipelineLoop({ stores, pipeline, clock, onFatal }: PipelineLoopOptions): PipelineLoop {
+export function runPipelineLoop({ stores, pipeline, events, clock, onFatal }: PipelineLoopOptions): PipelineLoop {
   const limit = pLimit(ADVANCED_AT_ONCE);
   const advancing = new Map<string, Promise<void>>();
   let stopped = false;
@@ -65,6 +68,15 @@ export function runPipelineLoop({ stores, pipeline, clock, onFatal }: PipelineLo
     return changes.length > 0;
   }
 
+  async function takeEnds(): Promise<void> {
+    for (const { requestId, sequence } of stores.outbox.take('end', REQUEST_BATCH)) {
+      const row = await stores.store.get(requestId);
+      if (row !== null) await events.requestEnded(row);
+      // Each by itself, so that a kill can make few be told twice.
+      stores.outbox.acknowledge([sequence]);
+    }
+  }
+
   async function takeTaskRecords(): Promise<boolean> {
     const records = stores.outbox.take('task', TASK_BATCH);
     if (records.length === 0) return false;
@@ -93,6 +105,7 @@ export function runPipelineLoop({ stores, pipeline, clock, onFatal }: PipelineLo
   async function loop(): Promise<void> {
     while (!stopped) {
       const changed = await takeRequestChanges();
+      await takeEnds();
       const recorded = await takeTaskRecords();
       await takeDue();
       if (!changed && !recorded) await sleep(clock, IDLE_MS);

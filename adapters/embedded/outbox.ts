@@ -1,6 +1,7 @@
 import type { Database } from './database.ts';
 
-export type OutboxTopic = 'request' | 'task';
+/** `end`: the end of a request alone, once for each request, where `request` tells its end among all other changes. */
+export type OutboxTopic = 'request' | 'task' | 'end';
 
 /** One change that the core has to hear of. `taskId` is set on topic `task`. */
 interface OutboxRecord {

@@ -54,6 +54,7 @@ export function createSqliteRequestStore(db: Database, clock: Clock): RequestSto
           id,
         );
         tell(db, 'request', id);
+        tell(db, 'end', id);
         return true;
       }),
   };
