@@ -1,4 +1,3 @@
-import type { KeyHolder } from './api-keys.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
 import type { FailureSummary } from '../core/pipeline/summarise-failures.ts';
@@ -8,6 +7,7 @@ import type { ListStore } from '../core/ports/list-store.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
+import type { KeyHolder } from './api-keys.ts';
 
 /** Links to reports that need no key and end by themselves. */
 export interface ReportLinks {

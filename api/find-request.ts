@@ -7,7 +7,7 @@ const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
 type Deps = Pick<ApiDeps, 'store' | 'privateRequests'>;
 
 /** Whether the key of that name may know of the request at all. */
-export function mayKnow({ privateRequests }: Pick<ApiDeps, 'privateRequests'>, row: RequestRow, keyName: string): boolean {
+export function mayKnow({ privateRequests }: Pick<ApiDeps, 'privateRequests'>, row: Pick<RequestRow, 'madeBy'>, keyName: string): boolean {
   return privateRequests !== true || row.madeBy === keyName;
 }
 

@@ -5,10 +5,10 @@ import { inputFault } from '../core/input-fault.ts';
 import { OPERATOR_CLAIM_LASTS_MS } from '../core/operator-claim.ts';
 import { isActive } from '../core/request.ts';
 import type { Steps } from '../core/steps.ts';
-import type { ApiDeps } from './api-deps.ts';
-import type { ApiApp } from './api-env.ts';
 import { instancesChangedSchema, instancesSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
+import type { ApiDeps } from './api-deps.ts';
+import type { ApiApp } from './api-env.ts';
 import { findRequest } from './find-request.ts';
 import type { ReadBody } from './read-json-body.ts';
 

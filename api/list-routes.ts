@@ -1,15 +1,16 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { formatTimestamp } from '../core/clock.ts';
+import { count } from '../core/counters.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { viewUrlStatus } from '../core/pipeline/view-url-status.ts';
 import type { RequestPage } from '../core/ports/request-store.ts';
-import { viewProgress } from '../core/progress.ts';
-import type { RequestRow, RequestStatus } from '../core/request.ts';
-import type { ApiDeps } from './api-deps.ts';
-import type { ApiApp } from './api-env.ts';
+import { percentage, viewCounters } from '../core/progress.ts';
+import type { RequestStatus, RequestSummary } from '../core/request.ts';
 import { requestListSchema, urlStatusSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
+import type { ApiDeps } from './api-deps.ts';
+import type { ApiApp } from './api-env.ts';
 import { findRequest, mayKnow } from './find-request.ts';
 import { queryOf } from './query.ts';
 import { createRecent } from './recent.ts';
@@ -58,25 +59,23 @@ function olderStatus(status: RequestStatus): 'COMPLETED' | 'IN_PROGRESS' | 'TIME
   return status === 'STOPPED' || status === 'FAILED' ? 'FAILED' : 'IN_PROGRESS';
 }
 
-function summarise(row: RequestRow, now: number) {
-  const progress = viewProgress(row, [], { available: 0, leased: 0 }, now);
-  const { total_count, download_count, failed_count, percentage_complete, created_at, last_update_time } = progress;
+function summarise(request: RequestSummary) {
   return {
-    request_id: row.id,
-    status: row.status,
-    status_reason: row.statusReason,
-    made_by: row.madeBy,
-    cf_domain: row.spec.domain,
-    url_count: row.urlCount,
-    pop_count: row.plan?.pops.length ?? row.spec.pops.length,
-    total_count,
-    download_count,
-    failed_count,
-    percentage_complete,
-    instance_count: row.spec.agents,
-    created_at,
-    last_update_time,
-    timeout_at: row.timeoutAt === null ? null : formatTimestamp(row.timeoutAt),
+    request_id: request.id,
+    status: request.status,
+    status_reason: request.statusReason,
+    made_by: request.madeBy,
+    cf_domain: request.domain,
+    url_count: request.urlCount,
+    pop_count: request.popCount,
+    total_count: request.totalCount,
+    download_count: viewCounters(request.counters).download_count,
+    failed_count: count(request.counters, 'failed'),
+    percentage_complete: percentage(request),
+    instance_count: request.agents,
+    created_at: formatTimestamp(request.createdAt),
+    last_update_time: formatTimestamp(request.updatedAt),
+    timeout_at: request.timeoutAt === null ? null : formatTimestamp(request.timeoutAt),
   };
 }
 
@@ -106,9 +105,7 @@ export function addListRoutes(app: ApiApp, deps: ApiDeps): void {
   app.openapi(listRoute, async (c) => {
     const { limit = PAGE, after } = c.req.valid('query');
     const page = await readOwnPage(deps, limit, after, c.get('keyName'));
-    const now = deps.clock.now();
-    const requests = page.requests.map((row) => summarise(row, now));
-    return c.json({ requests, next: page.next, timestamp: formatTimestamp(now) }, 200);
+    return c.json({ requests: page.requests.map(summarise), next: page.next, timestamp: formatTimestamp(deps.clock.now()) }, 200);
   });
 
   app.openapi(statusRoute, async (c) => {

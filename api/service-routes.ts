@@ -1,8 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { ApiDeps } from './api-deps.ts';
-import type { ApiApp } from './api-env.ts';
 import { healthSchema } from './answer-schemas.ts';
 import { keyed, ok } from './answers.ts';
+import type { ApiDeps } from './api-deps.ts';
+import type { ApiApp } from './api-env.ts';
 import type { Metrics } from './metrics.ts';
 
 const healthRoute = createRoute({

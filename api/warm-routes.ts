@@ -1,21 +1,21 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { formatTimestamp } from '../core/clock.ts';
 import { type AskedDomain, domainFault } from '../core/allowed-domains.ts';
+import { formatTimestamp } from '../core/clock.ts';
 import { domainQuestion } from '../core/domain-question.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { parseBodyInSteps, requestBodySchema } from '../core/request-body.ts';
 import { checkTargets, type RequestInput, settleDomain } from '../core/request-input.ts';
-import type { ApiDeps } from './api-deps.ts';
-import type { ApiApp } from './api-env.ts';
 import { acceptedSchema, progressSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
+import type { ApiDeps } from './api-deps.ts';
+import type { ApiApp } from './api-env.ts';
 import { findRequest } from './find-request.ts';
 import { IDEMPOTENCY_HEADER, requestIdFor } from './idempotency.ts';
 import { queryOf } from './query.ts';
-import type { ReadProgress } from './read-progress.ts';
 import type { ReadBody } from './read-json-body.ts';
+import type { ReadProgress } from './read-progress.ts';
 
 const byRequestId = {
   req_id: z

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
-import { openEmbeddedStores, type EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
+import { type EmbeddedStores, openEmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../adapters/embedded/holder.ts';
 import { createProcessFleet, type ProcessFleet } from '../adapters/embedded/process-fleet.ts';
 import { createUndiciDownloader } from '../adapters/http/undici-downloader.ts';

@@ -1,3 +1,5 @@
+import { setImmediate as letOthersIn } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import type { Notifier } from '../adapters/http/notifier.ts';
 import { count } from '../core/counters.ts';
 import { viewEnd } from '../core/end-view.ts';
@@ -9,62 +11,83 @@ import { isEnded, type RequestRow } from '../core/request.ts';
 import type { ServerLog } from './server-log.ts';
 
 interface Stores {
-  readonly store: Pick<RequestStore, 'list'>;
+  readonly store: Pick<RequestStore, 'get' | 'list'>;
   readonly lists: Pick<ListStore, 'putResult' | 'resultMetadata'>;
 }
 
 /** Tells of requests' ends, beside the work: nobody waits for a slow listener. */
 export interface EndNotices extends Events {
-  /** Tells what an earlier run of the server did not get to any more. */
-  resume(stores: Stores): Promise<void>;
+  /** Begins to tell what an earlier run of the server did not get to any more. */
+  resume(stores: Stores): void;
   /** Breaks off what is being told; the next run tells it. */
   close(): Promise<void>;
 }
 
-/** Requests that an earlier run may have left untold are among the newest. */
-const RESUMED = 500;
+const PAGE = 100;
+/** Listeners that are being told at a time. */
+const TOLD_AT_ONCE = 100;
 
 /** Logs each end, and posts it to the request's URL where it has one: once, however often it is told here. */
 export function createEndNotices({ notifier, log }: { readonly notifier: Notifier; readonly log: ServerLog['log'] }): EndNotices {
   const stop = new AbortController();
+  const limit = pLimit(TOLD_AT_ONCE);
   const telling = new Map<string, Promise<void>>();
-  let lists: Stores['lists'] | null = null;
+  let stores: Stores | null = null;
+  let resuming: Promise<void> = Promise.resolve();
 
-  async function tell({ id, spec }: RequestRow, body: unknown, marks: Stores['lists']): Promise<void> {
-    if (spec.notifyUrl === undefined || (await marks.resultMetadata(keys.notified(id))) !== null) return;
-    const outcome = await notifier.post(spec.notifyUrl, body, stop.signal);
+  async function tell(id: string, { store, lists }: Stores): Promise<void> {
+    if (stop.signal.aborted || (await lists.resultMetadata(keys.notified(id))) !== null) return;
+    const notice = noticeOf(await store.get(id));
+    if (notice === null) return;
+    const outcome = await notifier.post(notice.url, notice.body, stop.signal);
     if (stop.signal.aborted) return;
     if (outcome.told) log.info({ request_id: id }, 'the end was told to notify_url');
     else log.error({ request_id: id, fault: outcome.fault }, 'the end could not be told to notify_url');
-    await marks.putResult(keys.notified(id), '', {});
+    await lists.putResult(keys.notified(id), '', {});
   }
 
-  function startTelling(row: RequestRow): void {
-    if (row.spec.notifyUrl === undefined || lists === null || telling.has(row.id)) return;
-    const work = tell(row, viewEnd(row), lists).catch((err: unknown) => log.error({ request_id: row.id, err }, 'the end was not told'));
-    telling.set(row.id, work);
-    void work.finally(() => telling.delete(row.id));
+  function startTelling(id: string, from: Stores): void {
+    if (telling.has(id)) return;
+    const work = limit(() => tell(id, from)).catch((err: unknown) => log.error({ request_id: id, err }, 'the end was not told'));
+    telling.set(id, work);
+    void work.finally(() => telling.delete(id));
+  }
+
+  /** However many requests there are, one page of them is in memory, and others are served between two pages. */
+  async function tellAll(from: Stores): Promise<void> {
+    let after: string | undefined;
+    do {
+      const page = await from.store.list(PAGE, after);
+      for (const { id, status, notifies } of page.requests) if (notifies && isEnded(status)) startTelling(id, from);
+      after = page.next ?? undefined;
+      await letOthersIn();
+    } while (after !== undefined && !stop.signal.aborted);
   }
 
   return {
     requestEnded: async (row) => {
-      const { id, status, statusReason, counters } = row;
+      const { id, status, statusReason, counters, spec } = row;
       const outcomes = {
         warmed: count(counters, 'warmed'),
         already_warm: count(counters, 'already_warm'),
         failed: count(counters, 'failed'),
       };
       log.info({ request_id: id, status, reason: statusReason, ...outcomes }, 'request ended');
-      startTelling(row);
+      if (spec.notifyUrl !== undefined && stores !== null) startTelling(id, stores);
     },
-    async resume(stores) {
-      lists = stores.lists;
-      const { requests } = await stores.store.list(RESUMED);
-      for (const row of requests) if (isEnded(row.status)) startTelling(row);
+    resume(from) {
+      stores = from;
+      resuming = tellAll(from).catch((err: unknown) => log.error({ err }, 'ends of earlier requests could not be looked for'));
     },
     async close() {
       stop.abort();
+      await resuming;
       await Promise.all(telling.values());
     },
   };
+}
+
+/** All that is needed of a row, which need not stay in memory while a listener takes its time. */
+function noticeOf(row: RequestRow | null): { readonly url: string; readonly body: unknown } | null {
+  return row?.spec.notifyUrl === undefined ? null : { url: row.spec.notifyUrl, body: viewEnd(row) };
 }

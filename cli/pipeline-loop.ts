@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import type { EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { type Clock, sleep } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
+import { MAX_POPS } from '../core/pop-choice.ts';
 import type { Events } from '../core/ports/events.ts';
 import { isEnded } from '../core/request.ts';
 
@@ -16,6 +17,8 @@ const ADVANCED_AT_ONCE = 8;
 const SLOW_MS = 250;
 /** An agent of an earlier run may outlive it for a moment and then be killed, which nobody here is told of. */
 const LEASE_LOOK_MS = 2000;
+/** Versions before took any number of POPs; what has more than this would be all that the process has room for. */
+const MOST_POPS_RESUMED = 10 * MAX_POPS;
 
 export interface PipelineLoopOptions {
   readonly stores: EmbeddedStores;
@@ -102,6 +105,14 @@ export function runPipelineLoop({ stores, pipeline, events, clock, onFatal }: Pi
     }
   }
 
+  /** What was active when an earlier process ended goes on, or ends if it can only do harm. */
+  async function resume(): Promise<void> {
+    for (const { id, popCount } of await stores.store.listActive()) {
+      if (popCount <= MOST_POPS_RESUMED) startAdvancing(id);
+      else await pipeline.end(id, 'FAILED', `has ${popCount} POPs; a request takes ${MAX_POPS} at most, so make several requests`);
+    }
+  }
+
   async function loop(): Promise<void> {
     while (!stopped) {
       const changed = await takeRequestChanges();
@@ -114,7 +125,7 @@ export function runPipelineLoop({ stores, pipeline, events, clock, onFatal }: Pi
 
   return {
     async start() {
-      for (const row of await stores.store.listActive()) startAdvancing(row.id);
+      await resume();
       looping = loop().catch(onFatal);
     },
     async stop() {

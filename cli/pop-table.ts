@@ -1,7 +1,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
-import type { PopProgress, Progress } from '../core/progress.ts';
 import { plainText } from '../core/plain-text.ts';
+import type { PopProgress, Progress } from '../core/progress.ts';
 import { counted, formatBytes, formatCount, formatDuration, formatMilliseconds } from './quantities.ts';
 
 export interface TableOptions {

@@ -2,11 +2,11 @@ import { Argument, Command, CommanderError } from 'commander';
 import packageFile from '../package.json' with { type: 'json' };
 import { addEdgeOptions } from './add-edge-options.ts';
 import { addApiCommands } from './api-commands.ts';
-import { surviveOutputFaults, throwIfOutputLost } from './output-faults.ts';
 import { collectOption } from './collect-option.ts';
 import type { Shell } from './completion.ts';
-import { addOriginCommands } from './origin-commands.ts';
 import { addListOptions } from './list-options.ts';
+import { addOriginCommands } from './origin-commands.ts';
+import { surviveOutputFaults, throwIfOutputLost } from './output-faults.ts';
 import { type ExitCode, reportError } from './report-error.ts';
 
 const INTERRUPTED = 130;

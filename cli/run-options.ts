@@ -1,9 +1,9 @@
 import { constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import { z } from 'zod';
 import type { PopQuestion } from '../core/pop-choice.ts';
 import { type RequestInput, validateRequest } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';

@@ -1,5 +1,5 @@
-import type { PopProgress, Progress } from '../core/progress.ts';
 import { plainLines } from '../core/plain-text.ts';
+import type { PopProgress, Progress } from '../core/progress.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { createJsonLines } from './json-lines.ts';
 import { createProgressDisplay } from './progress-bar.ts';

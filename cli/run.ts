@@ -10,9 +10,9 @@ import { checkCanInvalidate, createInvalidations, createResolver } from './edge-
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
 import type { RawOptions } from './flags.ts';
 import { throwIfOutputLost } from './output-faults.ts';
+import { openRunDir, type RunDir } from './run-dir.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
-import { openRunDir, type RunDir } from './run-dir.ts';
 import { dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
 import { onInterrupt } from './signals.ts';
 import { describeTaken, takeList } from './take-list.ts';

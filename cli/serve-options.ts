@@ -1,14 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { parseAllowedDomains } from '../core/allowed-domains.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import { parseAllowedDomains } from '../core/allowed-domains.ts';
 import { dailyBudgetFaults } from '../core/keep-warm/budget.ts';
 import type { RouteInput } from '../core/keep-warm/validate-route.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
+import { endpointFlag, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 import { readKeepWarmFile } from './keep-warm-file.ts';
 import { maxPerDayFlag } from './keep-warm-options.ts';
-import { endpointFlag, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 import { readServeKeys, type ServeKeys } from './serve-keys.ts';
 
 /** What `prewarm serve` is to do. Everything in it is valid. */

@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import { type DataDir, openDataDir } from '../adapters/embedded/data-dir.ts';
+import { createNotifier } from '../adapters/http/notifier.ts';
 import { type ApiKeys, createApiKeys } from '../api/api-keys.ts';
 import { createApiApp } from '../api/app.ts';
 import { createReportLinks } from '../api/report-links.ts';
-import { type DataDir, openDataDir } from '../adapters/embedded/data-dir.ts';
-import { createNotifier } from '../adapters/http/notifier.ts';
 import { systemClock } from '../core/clock.ts';
+import { NOBODY_AFTER_MS } from '../core/nobody-came.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import packageFile from '../package.json' with { type: 'json' };
 import { watchApiKeys } from './api-key-file.ts';
@@ -19,12 +20,11 @@ import { createEndNotices, type EndNotices } from './end-notices.ts';
 import type { RawOptions } from './flags.ts';
 import { openHttpServer } from './http-server.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
-import { openServedKeepWarm, type ServedKeepWarm } from './serve-keep-warm.ts';
 import { keepSecret } from './secret-file.ts';
-import { type ServeOptions, parseServeOptions } from './serve-options.ts';
+import { openServedKeepWarm, type ServedKeepWarm } from './serve-keep-warm.ts';
+import { parseServeOptions, type ServeOptions } from './serve-options.ts';
 import { createServerLog, type ServerLog } from './server-log.ts';
 import { onInterrupt } from './signals.ts';
-import { NOBODY_AFTER_MS } from '../core/nobody-came.ts';
 
 /** The operator's claim lapses by itself; nobody calls then. */
 const RECONCILE_MS = 30_000;
@@ -86,7 +86,7 @@ async function serveUntilStopped(context: ServeContext): Promise<void> {
     });
     const reconciling = setInterval(() => void system.pipeline.reconcileFleet().catch(stopped.reject), RECONCILE_MS);
     try {
-      await notices.resume(system.stores);
+      notices.resume(system.stores);
       await system.start();
       await system.pipeline.reconcileFleet();
       announce(context, server.url);

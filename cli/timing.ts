@@ -1,18 +1,18 @@
+import pLimit from 'p-limit';
 import { createHostAddresses } from '../adapters/dns/host-addresses.ts';
 import { createTimedExchange, type TimedAnswer, type TimedExchange } from '../adapters/http/timed-exchange.ts';
-import pLimit from 'p-limit';
 import { type EdgeAddress, formatAddress } from '../core/address.ts';
 import { findDomain } from '../core/find-domain.ts';
+import { plainJsonText } from '../core/plain-text.ts';
 import { compareTiming, isGood, summariseTiming } from '../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../core/timing/timing-sample.ts';
-import { plainJsonText } from '../core/plain-text.ts';
 import { createResolver } from './edge-access.ts';
 import type { EdgeOptions } from './edge-options.ts';
 import type { RawOptions } from './flags.ts';
+import { onInterrupt } from './signals.ts';
 import { formatCsvRow, viewGain, viewSample, viewSummary } from './timing-csv.ts';
 import { parseTimingOptions, type TimingOptions } from './timing-options.ts';
 import { formatTimingGain, formatTimingLine, formatTimingSummary } from './timing-tables.ts';
-import { onInterrupt } from './signals.ts';
 
 const SUCCESS = 0;
 const FAILURES = 1;

@@ -1,5 +1,5 @@
-import type { InputFault } from './errors.ts';
 import { parseDomain } from './domain-question.ts';
+import type { InputFault } from './errors.ts';
 import { inputFault } from './input-fault.ts';
 import { isDistributionName } from './url.ts';
 

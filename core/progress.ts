@@ -98,7 +98,7 @@ export function viewProgress(row: RequestRow, provisional: readonly Provisional[
 }
 
 /** A stopped target was neither done nor has it failed of itself: what is stopped keeps the percentage it had reached. */
-function percentage(row: RequestRow): number {
+export function percentage(row: Pick<RequestRow, 'status' | 'counters' | 'totalCount'>): number {
   const own = accounted(row.counters) - count(row.counters, 'reason.stopped');
   if (own >= row.totalCount) return row.totalCount > 0 || isEnded(row.status) ? 100 : 0;
   return Math.floor((own * 100) / row.totalCount);
@@ -143,7 +143,7 @@ export function viewPops(row: RequestRow, pops: readonly PopRow[]): readonly Pop
   });
 }
 
-function viewCounters(counters: Counters) {
+export function viewCounters(counters: Counters) {
   return {
     download_count: count(counters, 'warmed') + count(counters, 'already_warm'),
     warmed_count: count(counters, 'warmed'),

@@ -111,6 +111,17 @@ export interface RequestRow {
   readonly timeoutAt: number | null;
 }
 
+/** What is read of many requests at once: all of a row but its lists, which may be long. */
+export interface RequestSummary extends Omit<RequestRow, 'spec' | 'sizing' | 'plan' | 'invalidations' | 'queuedAt'> {
+  readonly domain: string | null;
+  /** The request's claim on the fleet. */
+  readonly agents: number;
+  /** POPs that take part, and before there is a plan those that were chosen. */
+  readonly popCount: number;
+  /** Whether somebody is to be told of the request's end. */
+  readonly notifies: boolean;
+}
+
 /** Why a POP takes no downloads; `resolved` when it does. */
 export type PopState = 'resolved' | 'pop_unresolvable' | 'address_refused';
 

@@ -1,7 +1,7 @@
 import { type CloudFrontClient, type DistributionSummary, ListDistributionsCommand } from '@aws-sdk/client-cloudfront';
 import type { Clock } from '../../core/clock.ts';
 import type { PopResolver } from '../../core/ports/pop-resolver.ts';
-import { attempt, type AwsCall } from './aws-error.ts';
+import { type AwsCall, attempt } from './aws-error.ts';
 
 export interface AccountDistribution {
   readonly id: string;

@@ -3,7 +3,7 @@ import { sleep, systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { Invalidations } from '../../core/ports/invalidations.ts';
 import { isNamed, listDistributions } from './account-distributions.ts';
-import { attempt, type AwsCall, isCredentialsError, translateAwsError } from './aws-error.ts';
+import { type AwsCall, attempt, isCredentialsError, translateAwsError } from './aws-error.ts';
 
 export interface CloudFrontInvalidationsOptions {
   /** First pause after TooManyInvalidationsInProgress; each further one is twice as long. Default 2,000. */

@@ -2,8 +2,8 @@ import type { Clock } from '../../core/clock.ts';
 import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
 import { fromItem, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
-import type { DynamoTableNames } from './dynamo-tables.ts';
 import { expiresAt } from './dynamo-rows.ts';
+import type { DynamoTableNames } from './dynamo-tables.ts';
 
 type Claims = Pick<RequestStore, 'putProvisional' | 'listProvisional' | 'getOperatorClaim' | 'setOperatorClaim' | 'claimIdempotencyKey'>;
 

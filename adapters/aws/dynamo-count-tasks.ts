@@ -8,8 +8,8 @@ import { jitteredPause } from './batch-retry.ts';
 import { fromItem, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import type { KeyOf } from './dynamo-get-all.ts';
-import type { DynamoTableNames } from './dynamo-tables.ts';
 import { type KeptRequest, type PopSum, popKeys, popSumItem, readPopSum, readRequest, storedCounters } from './dynamo-rows.ts';
+import type { DynamoTableNames } from './dynamo-tables.ts';
 import { all, equals, HAS_NOT_ENDED, update } from './dynamo-update.ts';
 
 const MAX_TASKS_COUNTED = 80;

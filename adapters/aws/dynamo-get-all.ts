@@ -6,8 +6,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { type Clock, sleep } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
-import type { Item } from './dynamo-attributes.ts';
 import { jitteredPause } from './batch-retry.ts';
+import type { Item } from './dynamo-attributes.ts';
 import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, MAX_TRIES, retrying } from './dynamo-retry.ts';
 
 const BATCH_KEYS = 100;

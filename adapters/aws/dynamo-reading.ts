@@ -3,7 +3,7 @@ import type { RequestStore } from '../../core/ports/request-store.ts';
 import { isActive } from '../../core/request.ts';
 import { fromItem, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
-import { listedAt, readRequest } from './dynamo-rows.ts';
+import { listedAt, readRequest, readSummary } from './dynamo-rows.ts';
 import { ACTIVE_PARTITION, BY_CREATION, type DynamoTableNames, LISTED } from './dynamo-tables.ts';
 
 type Reading = Pick<RequestStore, 'get' | 'list' | 'listActive'>;
@@ -14,7 +14,7 @@ export function readingMethods(calls: DynamoCalls, tables: DynamoTableNames): Re
       doing,
       ids.map((id) => ({ table: tables.requests, key: toItem({ id }) })),
     );
-    return found.map(({ item }) => readRequest(item).row);
+    return found.map(({ item }) => readSummary(item));
   };
 
   return {

@@ -1,6 +1,6 @@
 import { accounted, addCounters, type Counters } from '../../core/counters.ts';
-import type { PopRow, RequestRow } from '../../core/request.ts';
 import { longCounterKey, shortCounterKey } from '../../core/record-task.ts';
+import type { PopRow, RequestRow, RequestSummary } from '../../core/request.ts';
 import { fromItem, type Item, toItem } from './dynamo-attributes.ts';
 import { LISTED, ROW_LIFETIME_DAYS } from './dynamo-tables.ts';
 
@@ -114,6 +114,32 @@ export function readRequest(item: Item): KeptRequest {
     timeoutAt: stored.timeoutAt ?? null,
   };
   return { row, countedTasks: stored.countedTasks };
+}
+
+const countNames = (joined: string) => (joined === '' ? 0 : joined.split(' ').length);
+
+/** The row without its lists: names are counted, and none becomes an object. */
+export function readSummary(item: Item): RequestSummary {
+  const stored = fromItem(item) as unknown as StoredRequest;
+  const { domain, pops, notifyUrl } = stored.spec as ReturnType<typeof storedSpec>;
+  return {
+    id: stored.id,
+    domain: domain ?? null,
+    agents: stored.agents,
+    popCount: countNames(stored.plan === undefined ? pops : (stored.plan as ReturnType<typeof storedPlan>).pops),
+    notifies: notifyUrl !== undefined,
+    madeBy: stored.madeBy ?? null,
+    status: stored.status,
+    statusReason: stored.statusReason ?? null,
+    urlCount: stored.urlCount,
+    totalCount: stored.totalCount,
+    totalBytes: stored.totalBytes,
+    counters: readCounters(stored.counters),
+    createdAt: stored.createdAt,
+    updatedAt: stored.updatedAt,
+    endedAt: stored.endedAt ?? null,
+    timeoutAt: stored.timeoutAt ?? null,
+  };
 }
 
 const PLAN_PREFIX = 'plan#';

@@ -4,8 +4,8 @@ import { countersToMetadata } from '../../core/record-task.ts';
 import type { TaskRow } from '../../core/task.ts';
 import { fromItem, type Item, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
-import type { DynamoTableNames } from './dynamo-tables.ts';
 import { expiresAt, popKeys, readPops, readRequest } from './dynamo-rows.ts';
+import type { DynamoTableNames } from './dynamo-tables.ts';
 
 type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks'>;
 

@@ -13,7 +13,7 @@ import { Upload } from '@aws-sdk/lib-storage';
 import { sleep, systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { ListStore, ResultMetadata } from '../../core/ports/list-store.ts';
-import { attempt, type AwsCall, awsErrorName, translateAwsError } from './aws-error.ts';
+import { type AwsCall, attempt, awsErrorName, translateAwsError } from './aws-error.ts';
 import { jitteredPause } from './batch-retry.ts';
 import { decodeMetadata, encodeMetadata } from './s3-metadata.ts';
 

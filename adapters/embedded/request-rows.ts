@@ -1,5 +1,5 @@
 import type { Counters } from '../../core/counters.ts';
-import type { PopRow, RequestRow } from '../../core/request.ts';
+import type { PopRow, RequestRow, RequestSummary } from '../../core/request.ts';
 import type { Database } from './database.ts';
 
 /** A row of the table `requests`. */
@@ -77,19 +77,51 @@ export function selectRequest(db: Database, id: string): RequestRow | null {
   return record === undefined ? null : requestOf(record);
 }
 
+/** The columns of a summary, each of them short, however long the lists of the row are. */
+const SUMMARY = `id, created_at, updated_at, status, status_reason, made_by, url_count, total_count, total_bytes, counters, ended_at, timeout_at,
+  spec ->> 'domain' AS domain, spec ->> 'agents' AS agents, spec ->> 'notifyUrl' IS NOT NULL AS notifies,
+  coalesce(json_array_length(plan, '$.pops'), json_array_length(spec, '$.pops')) AS pop_count`;
+
+type SummaryRecord = Omit<RequestRecord, 'spec' | 'sizing' | 'plan' | 'invalidations' | 'queued_at'> & {
+  readonly domain: string | null;
+  readonly agents: number;
+  readonly notifies: number;
+  readonly pop_count: number;
+};
+
+function summaryOf(record: SummaryRecord): RequestSummary {
+  return {
+    id: record.id,
+    domain: record.domain,
+    agents: record.agents,
+    popCount: record.pop_count,
+    notifies: record.notifies === 1,
+    madeBy: record.made_by,
+    status: record.status,
+    statusReason: record.status_reason,
+    urlCount: record.url_count,
+    totalCount: record.total_count,
+    totalBytes: record.total_bytes,
+    counters: JSON.parse(record.counters),
+    createdAt: record.created_at,
+    updatedAt: record.updated_at,
+    endedAt: record.ended_at,
+    timeoutAt: record.timeout_at,
+  };
+}
+
 /** Requests whose status is one of `statuses`, oldest first. */
-export function selectByStatus(db: Database, statuses: readonly string[]): RequestRow[] {
-  const sql = 'SELECT * FROM requests WHERE status IN (SELECT value FROM json_each(?)) ORDER BY created_at, id';
-  return db.all<RequestRecord>(sql, JSON.stringify(statuses)).map(requestOf);
+export function selectByStatus(db: Database, statuses: readonly string[]): RequestSummary[] {
+  const sql = `SELECT ${SUMMARY} FROM requests WHERE status IN (SELECT value FROM json_each(?)) ORDER BY created_at, id`;
+  return db.all<SummaryRecord>(sql, JSON.stringify(statuses)).map(summaryOf);
 }
 
 /** Newest first, from the row after (`createdAt`, `id`). */
-export function selectPage(db: Database, limit: number, after: { createdAt: number; id: string } | null): RequestRow[] {
-  if (after === null) {
-    return db.all<RequestRecord>('SELECT * FROM requests ORDER BY created_at DESC, id DESC LIMIT ?', limit).map(requestOf);
-  }
-  const sql = 'SELECT * FROM requests WHERE (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC LIMIT ?';
-  return db.all<RequestRecord>(sql, after.createdAt, after.id, limit).map(requestOf);
+export function selectPage(db: Database, limit: number, after: { createdAt: number; id: string } | null): RequestSummary[] {
+  const newestFirst = 'ORDER BY created_at DESC, id DESC LIMIT ?';
+  if (after === null) return db.all<SummaryRecord>(`SELECT ${SUMMARY} FROM requests ${newestFirst}`, limit).map(summaryOf);
+  const sql = `SELECT ${SUMMARY} FROM requests WHERE (created_at, id) < (?, ?) ${newestFirst}`;
+  return db.all<SummaryRecord>(sql, after.createdAt, after.id, limit).map(summaryOf);
 }
 
 interface PopRecord {

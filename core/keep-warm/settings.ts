@@ -1,12 +1,12 @@
 import { domainSuffixOf } from '../domain-question.ts';
 import { type InputFault, InvalidInput } from '../errors.ts';
 import { inputFault } from '../input-fault.ts';
-import { parseRouteListText } from './route-list.ts';
+import type { PopCatalogue } from '../pop-catalogue.ts';
+import { isDistributionName } from '../url.ts';
 import type { KeepWarmRoute } from './route.ts';
+import { parseRouteListText } from './route-list.ts';
 import { parseSecretHeaders } from './secret-headers.ts';
 import { type RouteFieldNames, type RouteInput, validateRoute } from './validate-route.ts';
-import { isDistributionName } from '../url.ts';
-import type { PopCatalogue } from '../pop-catalogue.ts';
 
 /** What the stack's parameters say, as texts. Empty ones were not given. */
 export interface KeepWarmSettings {

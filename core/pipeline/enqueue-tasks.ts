@@ -5,7 +5,7 @@ import type { ListStore } from '../ports/list-store.ts';
 import type { PopResolution } from '../ports/pop-resolver.ts';
 import type { Plan, RequestRow } from '../request.ts';
 import { readLines } from '../sized-list.ts';
-import { type Slice, taskIdOf, type TaskMessage } from '../task.ts';
+import { type Slice, type TaskMessage, taskIdOf } from '../task.ts';
 import type { PipelineContext } from './pipeline-context.ts';
 import { type FailedUrl, readFailures, recordFailures } from './record-failures.ts';
 import { readSlices } from './slice-file.ts';

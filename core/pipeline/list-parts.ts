@@ -1,7 +1,7 @@
 import { keys } from '../keys.ts';
 import type { ListStore } from '../ports/list-store.ts';
-import type { ListPart } from '../slicing.ts';
 import { readLines } from '../sized-list.ts';
+import type { ListPart } from '../slicing.ts';
 import type { Slice } from '../task.ts';
 import { parseShareFigures } from './share-figures.ts';
 

@@ -28,7 +28,7 @@ export async function reconcileFleet(ports: Pick<PipelinePorts, 'store' | 'fleet
 async function claimed({ store, fleet, clock }: Pick<PipelinePorts, 'store' | 'fleet' | 'clock'>): Promise<number> {
   const [active, operator] = await Promise.all([store.listActive(), store.getOperatorClaim()]);
   let agents = operatorAgents(operator, clock.now());
-  for (const row of active) agents += row.spec.agents;
+  for (const row of active) agents += row.agents;
   return Math.min(fleet.maximum, agents);
 }
 
@@ -37,6 +37,6 @@ export async function claimedSince({ store, fleet, clock }: ClaimReading, at: nu
   const [active, operator] = await Promise.all([store.listActive(), store.getOperatorClaim()]);
   const isOld = operator !== null && operator.lapsesAt - OPERATOR_CLAIM_LASTS_MS < at;
   let agents = isOld ? operatorAgents(operator, clock.now()) : 0;
-  for (const row of active) if (row.createdAt < at) agents += row.spec.agents;
+  for (const row of active) if (row.createdAt < at) agents += row.agents;
   return Math.min(fleet.maximum, agents);
 }

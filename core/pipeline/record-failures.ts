@@ -1,11 +1,11 @@
+import type { Counters } from '../counters.ts';
 import type { Reason } from '../outcome.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 import { recordTask } from '../record-task.ts';
 import { isActive, type Variant } from '../request.ts';
 import { formatResultRow, type ResultRow } from '../result-row.ts';
 import { parseValueLine } from '../sized-list.ts';
-import { type Slice, taskIdOf, type TaskMessage } from '../task.ts';
-import type { Counters } from '../counters.ts';
+import { type Slice, type TaskMessage, taskIdOf } from '../task.ts';
 import { readSliceLines } from './list-parts.ts';
 
 /** A URL whose targets fail without having been asked for. */

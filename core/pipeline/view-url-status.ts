@@ -3,8 +3,8 @@ import type { PipelinePorts } from '../ports/ports.ts';
 import { isEnded, type Plan, type RequestRow } from '../request.ts';
 import { type Slice, taskIdOf } from '../task.ts';
 import { readFailedUrls, readSliceUrls } from './failed-urls.ts';
-import { readSlices } from './slice-file.ts';
 import { createNameList } from './name-list.ts';
+import { readSlices } from './slice-file.ts';
 import { firstUrls, hasFailures } from './summarise-failures.ts';
 
 type Ports = Pick<PipelinePorts, 'store' | 'lists'>;

@@ -1,4 +1,4 @@
-import type { EndStatus, Plan, PopRow, RequestRow, RequestStatus, SizingCursor } from '../request.ts';
+import type { EndStatus, Plan, PopRow, RequestRow, RequestStatus, RequestSummary, SizingCursor } from '../request.ts';
 import type { TaskRow } from '../task.ts';
 
 /** What an agent has finished of tasks that are not recorded yet: feeds the progress bar only. */
@@ -21,7 +21,7 @@ interface RequestChange {
 }
 
 export interface RequestPage {
-  readonly requests: readonly RequestRow[];
+  readonly requests: readonly RequestSummary[];
   /** Give it back as `after` for the next page; null: this was the last. */
   readonly next: string | null;
 }
@@ -36,7 +36,8 @@ export interface RequestStore {
   get(id: string): Promise<RequestRow | null>;
   /** Newest first. */
   list(limit: number, after?: string): Promise<RequestPage>;
-  listActive(): Promise<readonly RequestRow[]>;
+  /** Oldest first. */
+  listActive(): Promise<readonly RequestSummary[]>;
 
   /** Moves the request on if its status is `from`; false otherwise. */
   transition(id: string, from: RequestStatus, to: RequestStatus, at: number, change?: RequestChange): Promise<boolean>;

@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '../clock.ts';
+import { type Clock, sleep } from '../clock.ts';
 import { PrewarmError } from '../errors.ts';
 import type { AgentPorts } from '../ports/ports.ts';
 import type { Leased } from '../ports/queue.ts';
@@ -8,8 +8,8 @@ import type { TaskMessage } from '../task.ts';
 import { createLanes } from './lanes.ts';
 import { createLeaseKeeper, type LeaseKeeper } from './lease-keeper.ts';
 import { createProgressMeter } from './progress-meter.ts';
-import { createFindings } from './separate-caches.ts';
 import { createRequestCache } from './request-cache.ts';
+import { createFindings } from './separate-caches.ts';
 import { createSliceReader } from './slice-reader.ts';
 import { createTaskRun, type TaskResult, type TaskRun } from './task-run.ts';
 

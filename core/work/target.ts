@@ -1,4 +1,4 @@
-import { formatAddress, type EdgeAddress } from '../address.ts';
+import { type EdgeAddress, formatAddress } from '../address.ts';
 import type { Clock } from '../clock.ts';
 import type { Outcome, Reason } from '../outcome.ts';
 import type { Answer } from '../ports/downloader.ts';

@@ -1,3 +1,4 @@
+import { type EdgeAddress, formatAddress } from '../address.ts';
 import { CancellableScope } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import type { Counters } from '../counters.ts';
@@ -8,11 +9,10 @@ import { createServedByReader, type SameCity } from '../served-by.ts';
 import type { SizedRow } from '../sized-list.ts';
 import type { TaskMessage } from '../task.ts';
 import { unanswered } from '../unanswered.ts';
-import { formatAddress, type EdgeAddress } from '../address.ts';
 import type { Lane, Lanes, TargetSource } from './lanes.ts';
 import type { SeparateCaches } from './separate-caches.ts';
 import { Target } from './target.ts';
-import { needsEveryAddress, warmTarget, type WarmContext } from './warm-target.ts';
+import { needsEveryAddress, type WarmContext, warmTarget } from './warm-target.ts';
 
 const CANCELLED = unanswered('cancelled');
 

@@ -1,9 +1,9 @@
 import type { EdgeAddress } from '../address.ts';
-import { sleep, type Clock } from '../clock.ts';
+import { type Clock, sleep } from '../clock.ts';
 import type { Reason } from '../outcome.ts';
 import type { Answer, AskScope } from '../ports/downloader.ts';
+import { forbidsStoring, type JudgeContext, judge, judgeByte, type Verdict } from './judge.ts';
 import type { SeparateCaches } from './separate-caches.ts';
-import { forbidsStoring, judge, judgeByte, type JudgeContext, type Verdict } from './judge.ts';
 import type { Target } from './target.ts';
 
 /** Objects up to this size are checked by reading them whole, larger ones by one byte. */

@@ -62,6 +62,33 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect((await store.listActive()).map((row) => row.id).toSorted()).toEqual(['r1', 'r3']);
     });
 
+    it('lists of each request its figures, and how many POPs it has instead of their names', async () => {
+      const { spec, sizing: _sizing, plan: _plan, invalidations: _ids, queuedAt: _at, ...figures } = requestRow('r1');
+      const summary = { ...figures, domain: spec.domain, agents: 2, popCount: 2, notifies: false };
+      await store.create(requestRow('r1'));
+      expect(await store.listActive()).toEqual([summary]);
+
+      const asked = { ...spec, domain: null, notifyUrl: 'https://hooks.example.com/x' };
+      const end = { status: 'STOPPED', statusReason: 'why', endedAt: T0 + 9, counters: counters({ failed: 8 }) } as const;
+      await store.create(
+        requestRow('r2', { spec: asked, plan: planOf(['SIN2-P1']), madeBy: null, timeoutAt: null, createdAt: T0 + 1, ...end }),
+      );
+      const ended = {
+        ...summary,
+        id: 'r2',
+        domain: null,
+        popCount: 1,
+        notifies: true,
+        madeBy: null,
+        timeoutAt: null,
+        createdAt: T0 + 1,
+        ...end,
+      };
+      expect((await store.list(10)).requests).toEqual([ended, summary]);
+      await store.create(requestRow('r3', { spec: { ...spec, pops: [] }, createdAt: T0 + 2 }));
+      expect((await store.list(1)).requests).toMatchObject([{ id: 'r3', popCount: 0 }]);
+    });
+
     it('moves a request on only from the status expected, and changes only what is given', async () => {
       await store.create(requestRow('r1'));
       expect(await store.transition('r1', 'SIZING', 'QUEUEING', T0 + 5)).toBe(false);
