@@ -74,7 +74,7 @@ it('refuses a data directory whose place a file has', () => {
   expect(() => openDataDir(join(file, 'below'))).toThrow(refused);
 });
 
-it('refuses tables that are damaged, of another version, or that cannot be opened', () => {
+it('refuses tables that are damaged, of a newer version, or that cannot be opened', () => {
   const dir = temporaryDir();
   const junk = join(dir, 'junk.db');
   writeFileSync(junk, 'not a database'.repeat(1000));
@@ -85,7 +85,7 @@ it('refuses tables that are damaged, of another version, or that cannot be opene
   newer.exec('PRAGMA user_version = 99');
   newer.close();
   expect(() => openDatabase(join(dir, 'newer.db'))).toThrow(
-    expect.objectContaining({ code: 'storage', message: expect.stringContaining('another version') }),
+    expect.objectContaining({ code: 'storage', message: expect.stringContaining('newer version') }),
   );
   mkdirSync(join(dir, 'directory.db'));
   expect(() => openDatabase(join(dir, 'directory.db'))).toThrow(expect.objectContaining({ code: 'storage' }));
