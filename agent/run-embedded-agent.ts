@@ -25,6 +25,8 @@ function giveUp(error: unknown): void {
 
 /** Works the tasks of a data directory until SIGTERM or the parent's end. `makeDownloader` is for tests of the proof itself. */
 export async function runEmbeddedAgent(makeDownloader: (config: AgentConfig) => Downloader = makeUndici): Promise<void> {
+  // SQLite makes its log and shared memory anew, with what the umask leaves.
+  process.umask(0o077);
   const config = loadAgentConfig(process.env);
   const agentId = createHolder();
   const stores = openEmbeddedStores(config.dataDir, systemClock, { holder: agentId, leaseMs: config.leaseMs });

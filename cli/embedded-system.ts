@@ -17,6 +17,36 @@ const AGENT_KILL_AFTER_MS = 4000;
 /** Sizes asked at the same time, 64 for each of three requests, shared by all that are being sized. */
 const HEADS_IN_FLIGHT = 192;
 
+/**
+ * What agents get of this process's environment. They read what edges send, so no key and no credential of AWS is among it: names
+ * that are not here stay out. Proxies are none of theirs, because downloads go to the POPs themselves.
+ */
+const INHERITED = [
+  'PATH',
+  'HOME',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'TMPDIR',
+  'TEMP',
+  'TMP',
+  'SYSTEMROOT',
+  'LD_LIBRARY_PATH',
+  'OPENSSL_CONF',
+  'SSL_CERT_DIR',
+  'SSL_CERT_FILE',
+  'NODE_COMPILE_CACHE',
+  'NODE_DEBUG',
+  'NODE_DISABLE_COMPILE_CACHE',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_ICU_DATA',
+  'NODE_OPTIONS',
+  'NODE_V8_COVERAGE',
+  'NO_COLOR',
+  'PREWARM_BEAT_MS',
+  'PREWARM_LEASE_MS',
+];
+
 /** Path of the agents' main file: a source beside the others, or a bundle beside this one. */
 const AGENT_FILE = import.meta.url.endsWith('.ts') ? '../agent/embedded.ts' : './agent.js';
 export const AGENT_ENTRY = fileURLToPath(new URL(AGENT_FILE, import.meta.url));
@@ -55,8 +85,9 @@ export interface EmbeddedSystem {
 }
 
 function agentEnvironment(options: EmbeddedSystemOptions): NodeJS.ProcessEnv {
+  const inherited = INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]] as const]));
   return {
-    ...process.env,
+    ...Object.fromEntries(inherited),
     PREWARM_DATA_DIR: options.dataDir,
     PREWARM_ALLOW_PRIVATE_ADDRESSES: String(options.allowPrivateAddresses),
     ...(options.concurrency === null ? {} : { PREWARM_CONCURRENCY: String(options.concurrency) }),

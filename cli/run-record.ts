@@ -1,16 +1,23 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { checkDataDir } from '../adapters/embedded/data-dir.ts';
 import { storageError } from '../adapters/embedded/storage-error.ts';
-import { InvalidInput } from '../core/errors.ts';
+import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { RawOptions } from './flags.ts';
+import { writePrivately } from './private-files.ts';
 
 /** Flags that a resumed run needs again; the request itself is in the tables. */
 const KEPT = ['dnsServer', 'edgePort', 'edgeHttpPort', 'allowPrivateAddresses', 'agents', 'concurrency', 'invalidationEndpoint'] as const;
 const KEPT_PATHS = ['edgeMap', 'caFile'] as const;
 
-const record = z.object({ requestId: z.uuid(), flags: z.record(z.string(), z.union([z.string(), z.literal(true)])) });
+/** Of `KEPT`, those without a value. */
+const YES: readonly string[] = ['allowPrivateAddresses'];
+
+const keptFlags = [...KEPT, ...KEPT_PATHS].map((flag) => [flag, (YES.includes(flag) ? z.literal(true) : z.string()).optional()] as const);
+/** No other flag is taken: a record that somebody changed leads no report, certificate or invalidation elsewhere unseen. */
+const record = z.object({ requestId: z.uuid(), flags: z.strictObject(Object.fromEntries(keptFlags)) });
 
 /** What `--resume` finds beside the tables. */
 export type RunRecord = z.output<typeof record>;
@@ -23,7 +30,7 @@ export function saveRunRecord(dataDir: string, requestId: string, raw: RawOption
   for (const flag of KEPT) if (raw[flag] !== undefined) flags[flag] = raw[flag];
   for (const flag of KEPT_PATHS) if (typeof raw[flag] === 'string') flags[flag] = resolve(raw[flag]);
   try {
-    writeFileSync(pathOf(dataDir), `${JSON.stringify({ requestId, flags }, null, 2)}\n`, { mode: 0o600 });
+    writePrivately(pathOf(dataDir), `${JSON.stringify({ requestId, flags }, null, 2)}\n`);
   } catch (error) {
     throw storageError(error, pathOf(dataDir));
   }
@@ -36,11 +43,28 @@ export function dropRunRecord(dataDir: string): void {
 
 export const hasRunRecord = (dataDir: string): boolean => existsSync(pathOf(dataDir));
 
-/** Throws InvalidInput where the directory holds no run. */
+/** Throws InvalidInput where the directory holds no run, and PrewarmError `storage` where another user could have written it. */
 export function loadRunRecord(dataDir: string): RunRecord {
+  const fault = (message: string) => new InvalidInput([inputFault('--data-dir', dataDir, message)]);
+  let text: string;
   try {
-    return record.parse(JSON.parse(readFileSync(pathOf(dataDir), 'utf8')));
+    checkDataDir(dataDir);
+    text = readFileSync(pathOf(dataDir), 'utf8');
+  } catch (error) {
+    if (error instanceof PrewarmError) throw error;
+    throw fault('holds no run to resume; name the directory of an interrupted run');
+  }
+  const parsed = record.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  const what = parsed.error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ');
+  throw fault(`has a run.json that no run of this version wrote (${what}); run the list again in another directory`);
+}
+
+/** Undefined, which JSON cannot say: it is none. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
-    throw new InvalidInput([inputFault('--data-dir', dataDir, 'holds no run to resume; name the directory of an interrupted run')]);
+    return undefined;
   }
 }

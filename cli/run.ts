@@ -10,6 +10,7 @@ import { checkCanInvalidate, createInvalidations, createResolver } from './edge-
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
 import type { RawOptions } from './flags.ts';
 import { throwIfOutputLost } from './output-faults.ts';
+import { makeFilesPrivate } from './private-files.ts';
 import { openRunDir, type RunDir } from './run-dir.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
@@ -46,6 +47,7 @@ export interface RunSettings {
 
 /** `prewarm run`: warms a list from this machine. Returns the exit code; throws InvalidInput when nothing was sent. */
 export async function run(file: string | undefined, raw: RawOptions, settings: RunSettings = {}): Promise<number> {
+  makeFilesPrivate();
   const { agentEntry = AGENT_ENTRY, isResumable = true } = settings;
   const flags = raw['resume'] === true && typeof raw['dataDir'] === 'string' ? { ...loadRunRecord(raw['dataDir']).flags, ...raw } : raw;
   const options = parseRunOptions(file, flags);

@@ -1,25 +1,35 @@
 import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { chmod, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PrewarmError } from '../core/errors.ts';
+import { modeOfUsersFiles, partialNameOf } from './private-files.ts';
 
-/** Files that are replaced as a whole; pipes and devices are written as they are. */
-async function isReplaceable(path: string): Promise<boolean> {
+/** The mode that the finished file is to have; null: pipes and devices are no files to replace, and are written as they are. */
+async function modeOf(path: string): Promise<number | null> {
   try {
-    return (await stat(path)).isFile();
+    const found = await stat(path);
+    return found.isFile() ? found.mode & 0o777 : null;
   } catch {
-    return true;
+    return modeOfUsersFiles();
   }
 }
 
-/** Streams the report to `path`; a reader never finds half a report there. Throws PrewarmError `storage`. */
+/**
+ * Streams the report to `path`; a reader never finds half a report there. It grows under a name that nobody can foresee, and is
+ * this user's alone until it is whole. A link at `path` is replaced, not followed. Throws PrewarmError `storage`.
+ */
 export async function writeReport(path: string, text: AsyncIterable<string>): Promise<void> {
-  const replaceable = await isReplaceable(path);
-  const partial = replaceable ? `${path}.partial` : path;
+  const mode = await modeOf(path);
+  const replaceable = mode !== null;
+  const partial = replaceable ? partialNameOf(path) : path;
   try {
-    await pipeline(Readable.from(text, { objectMode: false }), createWriteStream(partial));
-    if (replaceable) await rename(partial, path);
+    const file = createWriteStream(partial, replaceable ? { flags: 'wx', mode: 0o600 } : {});
+    await pipeline(Readable.from(text, { objectMode: false }), file);
+    if (replaceable) {
+      await chmod(partial, mode);
+      await rename(partial, path);
+    }
   } catch (error) {
     if (replaceable) await rm(partial, { force: true });
     if (error instanceof PrewarmError) throw error;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
@@ -11,6 +11,8 @@ import { systemClock } from '../../core/clock.ts';
 import { scriptPath, startCommand, startScript } from './child-script.ts';
 import { temporaryDir } from './temporary-dir.ts';
 
+/** As whom `hold-data-dir` goes on without rights. */
+const NOBODY = 65_534;
 const canMount = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 const full = { code: 'storage_full', message: expect.stringMatching(/no space is left to write .* choose another data directory/) };
 
@@ -61,9 +63,18 @@ it('lets one process at a time hold a data directory, until it ends, however it 
 it('refuses a data directory that it may not write, at once', async () => {
   const dir = temporaryDir();
   chmodSync(dir, 0o555);
+  // Its own directory, but not its to write: another user's is refused for that.
+  if (process.geteuid?.() === 0) chownSync(dir, NOBODY, NOBODY);
   const seen = JSON.parse(await startScript('hold-data-dir', [dir, 'unprivileged']).nextLine());
   expect(seen).toMatchObject({ code: 'storage', message: expect.stringMatching(/check its permissions or choose another/) });
   expect(seen.message).toContain(dir);
+});
+
+it.runIf(process.geteuid?.() === 0)("refuses another user's data directory to a process without root's rights", async () => {
+  const dir = temporaryDir();
+  chmodSync(dir, 0o755);
+  const seen = JSON.parse(await startScript('hold-data-dir', [dir, 'unprivileged']).nextLine());
+  expect(seen).toMatchObject({ code: 'storage', message: expect.stringMatching(/belongs to another user/) });
 });
 
 it('refuses a data directory whose place a file has', () => {
