@@ -9,10 +9,10 @@ import { readDeployContext } from '../lib/deploy-context.ts';
 
 /** Everything that can be deployed. Throws InvalidInput for a context that is wrong, before any stack is made. */
 function createStacks(app: App): void {
-  const { defaultEnvName, retainData, nameStack } = readDeployContext(app.node);
+  const { defaultEnvName, retainData, access, nameStack } = readDeployContext(app.node);
   const context = readKeepWarmContext(app.node);
-  new PrewarmStack(app, nameStack('PrewarmStack'), { defaultEnvName, retainData });
-  new PrewarmExistingVpcStack(app, nameStack('PrewarmExistingVpcStack'), { defaultEnvName, retainData });
+  new PrewarmStack(app, nameStack('PrewarmStack'), { defaultEnvName, retainData, access });
+  new PrewarmExistingVpcStack(app, nameStack('PrewarmExistingVpcStack'), { defaultEnvName, retainData, access });
   new LambdaPrewarmStack(app, nameStack('LambdaPrewarmStack'), { defaultEnvName, context });
   new CloudfrontDynamicAPIStack(app, nameStack('CloudfrontDynamicAPIStack'));
 }

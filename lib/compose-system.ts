@@ -6,6 +6,7 @@ import type { AgentPlacement } from './agent-network.ts';
 import { createAgentRole } from './agent-role.ts';
 import { createAgentUserData } from './agent-user-data.ts';
 import { Alarms } from './alarms.ts';
+import type { ApiAccess } from './deploy-context.ts';
 import { FleetRelease } from './fleet-release.ts';
 import { Functions } from './functions.ts';
 import { ListBucket } from './list-bucket.ts';
@@ -26,13 +27,14 @@ export interface SystemProps {
   readonly vpcEndpointId?: string;
   /** Whether lists, results and rows outlive the stack. */
   readonly retainData: boolean;
+  readonly access: ApiAccess;
 }
 
 /** Of the functions that size and plan: several of their shares, and little to wait for when one is killed. */
 const SHARE_TIMEOUT = Duration.minutes(5);
 
 /** Puts the whole system but its network into a stack. */
-export function composeSystem(stack: Stack, { parameters, placement, vpcEndpointId, retainData }: SystemProps): void {
+export function composeSystem(stack: Stack, { parameters, placement, vpcEndpointId, retainData, access }: SystemProps): void {
   const { envName, instanceType, maxInstances, threadNumber, showSuccessUrls, allowedDomains } = parameters;
   const resources: SystemResources = {
     envName,
@@ -59,6 +61,7 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
   const requestApi = new RequestApi(stack, 'RequestApi', {
     envName,
     handler: functions.api.handler,
+    access,
     ...(vpcEndpointId === undefined ? {} : { vpcEndpointId }),
   });
 

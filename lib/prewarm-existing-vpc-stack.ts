@@ -1,11 +1,11 @@
-import { type App, CfnParameter, CfnRule, Fn, Stack } from 'aws-cdk-lib';
+import { type App, Aws, CfnCondition, CfnParameter, CfnRule, Fn, Stack } from 'aws-cdk-lib';
 import { composeSystem } from './compose-system.ts';
 import type { PrewarmStackProps } from './prewarm-stack.ts';
 import { createStackParameters } from './stack-parameters.ts';
 
 /** The system with its agents in a VPC that is there already, and its API, if so wished, behind that VPC's endpoint only. */
 export class PrewarmExistingVpcStack extends Stack {
-  constructor(app: App, id: string, { defaultEnvName, retainData }: PrewarmStackProps) {
+  constructor(app: App, id: string, { defaultEnvName, retainData, access }: PrewarmStackProps) {
     super(app, id, { description: 'Pre-warms CloudFront: API, functions and agents, in a VPC that is there already' });
     const parameters = createStackParameters(this, defaultEnvName);
     const vpc = this.addParameter('vpc', 'AWS::EC2::VPC::Id', 'The VPC that the subnets are in');
@@ -19,7 +19,16 @@ export class PrewarmExistingVpcStack extends Stack {
       'AWS::EC2::SecurityGroup::Id',
       'A security group of the VPC for the agents: nothing in, HTTP and HTTPS out',
     );
-    const key = this.addParameter('key', 'AWS::EC2::KeyPair::KeyName', "The name of an EC2 key pair for the agents' instances");
+    // A parameter of the type of key pairs cannot be empty.
+    const key = new CfnParameter(this, 'key', {
+      type: 'String',
+      default: '',
+      description: "The name of an EC2 key pair for the agents' instances; empty: none, since Session Manager leads to them",
+      allowedPattern: '([ -~]{1,255})?',
+      constraintDescription: 'must be the name of a key pair, or empty',
+    });
+    const hasKey = new CfnCondition(this, 'HasKey', { expression: Fn.conditionNot(Fn.conditionEquals(key.valueAsString, '')) });
+    const keyName = Fn.conditionIf(hasKey.logicalId, key.valueAsString, Aws.NO_VALUE).toString();
     const vpce = new CfnParameter(this, 'vpce', {
       type: 'String',
       default: '',
@@ -31,9 +40,10 @@ export class PrewarmExistingVpcStack extends Stack {
     this.tieToVpc(vpc);
     composeSystem(this, {
       parameters,
-      placement: { subnetIds: subnet.valueAsList, securityGroupIds: [group.valueAsString], keyName: key.valueAsString },
+      placement: { subnetIds: subnet.valueAsList, securityGroupIds: [group.valueAsString], keyName },
       vpcEndpointId: vpce.valueAsString,
       retainData,
+      access,
     });
   }
 

@@ -1,6 +1,7 @@
 import { type App, Stack } from 'aws-cdk-lib';
 import { AgentNetwork } from './agent-network.ts';
 import { composeSystem } from './compose-system.ts';
+import type { ApiAccess } from './deploy-context.ts';
 import { createStackParameters } from './stack-parameters.ts';
 import { createZones } from './zones.ts';
 
@@ -9,6 +10,7 @@ export interface PrewarmStackProps {
   readonly defaultEnvName: string;
   /** Whether lists, results and rows outlive the stack. */
   readonly retainData: boolean;
+  readonly access: ApiAccess;
 }
 
 const ZONES =
@@ -16,12 +18,13 @@ const ZONES =
 
 /** The system in a VPC of its own. */
 export class PrewarmStack extends Stack {
-  constructor(app: App, id: string, { defaultEnvName, retainData }: PrewarmStackProps) {
+  constructor(app: App, id: string, { defaultEnvName, retainData, access }: PrewarmStackProps) {
     super(app, id, { description: 'Pre-warms CloudFront: API, functions and agents, in a VPC of their own' });
     composeSystem(this, {
       parameters: createStackParameters(this, defaultEnvName),
       placement: new AgentNetwork(this, 'Network', createZones(this, ZONES)).placement,
       retainData,
+      access,
     });
   }
 }

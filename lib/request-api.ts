@@ -2,6 +2,7 @@ import { CfnCondition, Duration, Fn, RemovalPolicy, Size } from 'aws-cdk-lib';
 import {
   AccessLogFormat,
   type ApiKey,
+  AuthorizationType,
   type CfnRestApi,
   EndpointType,
   LambdaIntegration,
@@ -14,6 +15,8 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
+import { privatePolicy, publicPolicy } from './api-policy.ts';
+import type { ApiAccess } from './deploy-context.ts';
 
 export interface RequestApiProps {
   readonly envName: string;
@@ -21,6 +24,7 @@ export interface RequestApiProps {
   readonly handler: IFunction;
   /** A parameter with the id of an interface endpoint, or the empty string: then the API is reached through that endpoint only. */
   readonly vpcEndpointId?: string;
+  readonly access: ApiAccess;
 }
 
 const STAGE = 'v1';
@@ -28,8 +32,10 @@ const STAGE = 'v1';
 const OPEN_PATHS = ['openapi.json', 'healthz'];
 /** A client that waits asks every second or two. */
 const KEY_LIMITS = { rateLimit: 50, burstLimit: 100, perDay: 500_000 };
-/** Of all callers together; it bounds what those without a key can cost. */
+/** Of each method, of all callers together. */
 const STAGE_LIMITS = { rateLimit: 200, burstLimit: 400 };
+/** What may be asked without a key runs the function too: it is bounded by itself, so that strangers cost little and hinder no holder of a key. */
+const OPEN_LIMITS = { throttlingRateLimit: 5, throttlingBurstLimit: 10 };
 
 /** What the app says beside each of its answers; the gateway wants the values quoted. */
 const ERROR_HEADERS = {
@@ -65,16 +71,16 @@ export class RequestApi extends Construct {
 
   constructor(scope: Construct, id: string, props: RequestApiProps) {
     super(scope, id);
-    this.api = this.createApi(props.envName);
+    this.api = this.createApi(props);
     this.url = this.api.url;
-    this.addPaths(props.handler);
+    this.addPaths(props);
     this.addErrors();
     this.key = this.addKey(props.envName);
-    if (props.vpcEndpointId !== undefined) this.makePrivate(props.vpcEndpointId);
+    this.limitReach(props);
     this.explain();
   }
 
-  private createApi(envName: string): RestApi {
+  private createApi({ envName, access: { setsAccountLogging } }: RequestApiProps): RestApi {
     const log = new LogGroup(this, 'AccessLog', {
       logGroupName: `/prewarm/${envName}/api-access`,
       retention: RetentionDays.ONE_MONTH,
@@ -87,16 +93,17 @@ export class RequestApi extends Construct {
       // Answers are text, so no media type is binary: a body that API Gateway took for binary would reach the app as base64.
       minCompressionSize: Size.kibibytes(1),
       // Access logs need the account's logging role, which is one for all APIs of the account and region. So it stays.
-      cloudWatchRole: true,
-      cloudWatchRoleRemovalPolicy: RemovalPolicy.RETAIN,
+      ...(setsAccountLogging ? { cloudWatchRole: true, cloudWatchRoleRemovalPolicy: RemovalPolicy.RETAIN } : { cloudWatchRole: false }),
       deployOptions: {
         stageName: STAGE,
         description: 'The only stage',
         accessLogDestination: new LogGroupLogDestination(log),
         accessLogFormat: ACCESS_LOG,
-        metricsEnabled: true,
+        // Metrics of each method cost; those of the whole API, which the dashboard reads, do not.
+        metricsEnabled: false,
         throttlingRateLimit: STAGE_LIMITS.rateLimit,
         throttlingBurstLimit: STAGE_LIMITS.burstLimit,
+        methodOptions: Object.fromEntries(OPEN_PATHS.map((path) => [`/${path}/GET`, OPEN_LIMITS])),
       },
     });
     // The stack has outputs of its own, with names that users rely on.
@@ -104,9 +111,9 @@ export class RequestApi extends Construct {
     return api;
   }
 
-  private addPaths(handler: IFunction): void {
+  private addPaths({ handler, access: { asksForSignature } }: RequestApiProps): void {
     const toApp = new LambdaIntegration(handler, { scopePermissionToMethod: false, timeout: Duration.seconds(29) });
-    const withKey = { apiKeyRequired: true };
+    const withKey = { apiKeyRequired: true, ...(asksForSignature ? { authorizationType: AuthorizationType.IAM } : {}) };
     this.api.root.addMethod('ANY', toApp, withKey);
     this.api.root.addResource('{proxy+}').addMethod('ANY', toApp, withKey);
     for (const path of OPEN_PATHS) {
@@ -147,24 +154,24 @@ export class RequestApi extends Construct {
     return key;
   }
 
-  /** A change of the parameter takes effect with the next deployment of the stage. */
-  private makePrivate(vpcEndpointId: string): void {
+  /** A change of the parameter takes effect with the next deployment of the stage; so does one of the context, which makes a deployment. */
+  private limitReach({ access, vpcEndpointId }: RequestApiProps): void {
+    const api = this.api.node.defaultChild as CfnRestApi;
+    const anywhere = publicPolicy(access, OPEN_PATHS);
+    if (vpcEndpointId === undefined) {
+      if (anywhere !== null) api.addPropertyOverride('Policy', anywhere);
+      return;
+    }
     const isPrivate = new CfnCondition(this, 'IsPrivate', { expression: Fn.conditionNot(Fn.conditionEquals(vpcEndpointId, '')) });
     const choose = (then: unknown, otherwise: unknown) => ({ 'Fn::If': [isPrivate.logicalId, then, otherwise] });
     const nothing = { Ref: 'AWS::NoValue' };
-    const everything = { Principal: '*', Action: 'execute-api:Invoke', Resource: 'execute-api:/*' };
-    const statements = [
-      { Effect: 'Allow', ...everything, Condition: { StringEquals: { 'aws:SourceVpce': vpcEndpointId } } },
-      { Effect: 'Deny', ...everything, Condition: { StringNotEquals: { 'aws:SourceVpce': vpcEndpointId } } },
-    ];
-    const api = this.api.node.defaultChild as CfnRestApi;
     api.addPropertyOverride('EndpointConfiguration', {
       Types: [choose('PRIVATE', 'REGIONAL')],
       // The only kind that a private API has; one that is to be public again must have it too.
       IpAddressType: 'dualstack',
       VpcEndpointIds: choose([vpcEndpointId], nothing),
     });
-    api.addPropertyOverride('Policy', choose({ Version: '2012-10-17', Statement: statements }, nothing));
+    api.addPropertyOverride('Policy', choose(privatePolicy(access, OPEN_PATHS, vpcEndpointId), anywhere ?? nothing));
   }
 
   private explain(): void {

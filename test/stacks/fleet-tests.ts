@@ -168,12 +168,16 @@ export function testFleet(stacks: () => Synthesized): void {
     for (const [at, [, end]] of sorted.entries()) expect(end).toBeLessThanOrEqual(sorted[at + 1]?.[0] ?? 256);
   });
 
-  test('in an existing VPC, subnets, security group and key come straight from the parameters, and no network is made', () => {
+  test('in an existing VPC, subnets and security group come straight from the parameters, the key only where it is given, and no network is made', () => {
     const { template, body } = stacks().existing;
     template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { VPCZoneIdentifier: { Ref: 'subnet' } });
     template.hasResourceProperties('AWS::EC2::LaunchTemplate', {
-      LaunchTemplateData: { SecurityGroupIds: [{ Ref: 'sg' }], KeyName: { Ref: 'key' } },
+      LaunchTemplateData: { SecurityGroupIds: [{ Ref: 'sg' }] },
     });
+    for (const [, { Properties }] of resourcesOf(body, 'AWS::EC2::LaunchTemplate')) {
+      expect(evaluate(body, Properties, { key: 'operators' })).toHaveProperty('LaunchTemplateData.KeyName', 'operators');
+      expect(evaluate(body, Properties, {})).not.toHaveProperty('LaunchTemplateData.KeyName');
+    }
     const network = Object.values(body.Resources).filter(({ Type }) => /^AWS::EC2::(?!LaunchTemplate)/.test(Type));
     expect(network).toEqual([]);
   });

@@ -51,9 +51,9 @@ export async function synthesizeStacks(
   try {
     const { context: flags } = JSON.parse(readFileSync(CDK_JSON, 'utf8')) as { context: Record<string, unknown> };
     const app = new App({ outdir, context: { ...flags, 'aws:cdk:bundling-stacks': [], ...context } });
-    const { defaultEnvName, retainData, nameStack } = readDeployContext(app.node);
-    const own = new PrewarmStack(app, nameStack('PrewarmStack'), { defaultEnvName, retainData });
-    const existing = new PrewarmExistingVpcStack(app, nameStack('PrewarmExistingVpcStack'), { defaultEnvName, retainData });
+    const { defaultEnvName, retainData, access, nameStack } = readDeployContext(app.node);
+    const own = new PrewarmStack(app, nameStack('PrewarmStack'), { defaultEnvName, retainData, access });
+    const existing = new PrewarmExistingVpcStack(app, nameStack('PrewarmExistingVpcStack'), { defaultEnvName, retainData, access });
     prepare?.(app);
     return { app, own: read(own), existing: read(existing), remove };
   } catch (error) {

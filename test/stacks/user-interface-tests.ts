@@ -25,18 +25,18 @@ export function testUserInterface(stacks: () => Synthesized): void {
     }
   });
 
-  test('the stack in an existing VPC cannot be deployed without vpc, subnet, sg and key', () => {
+  test('the stack in an existing VPC cannot be deployed without vpc, subnet and sg', () => {
     const { Parameters } = stacks().existing.body;
     for (const [name, type] of [
       ['vpc', 'AWS::EC2::VPC::Id'],
       ['subnet', 'List<AWS::EC2::Subnet::Id>'],
       ['sg', 'AWS::EC2::SecurityGroup::Id'],
-      ['key', 'AWS::EC2::KeyPair::KeyName'],
     ] as const) {
       expect(Parameters[name]?.['Type']).toBe(type);
       expect(Parameters[name]).not.toHaveProperty('Default');
     }
     expect(Parameters['vpce']?.['Default']).toBe('');
+    expect(Parameters['key']?.['Default']).toBe('');
   });
 
   test('a template rule ties the subnets to the VPC', () => {
