@@ -68,7 +68,7 @@ function addRun(program: Command, done: (code: ExitCode) => void): void {
     .option('--agents <N>', 'agent processes (default: one a core, less one)')
     .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
     .option('--data-dir <DIR>', 'keep the state there, so that the run can be resumed (default: a temporary one)')
-    .option('--resume', 'go on with the interrupted run of --data-dir')
+    .option('--resume', 'go on with the interrupted run of --data-dir; FILE may be given again')
     .option('--invalidation-endpoint <URL>', "invalidate at a simulated edge instead of CloudFront's API")
     .optionsGroup('Results:')
     .option('--out <FILE>', 'write the report there, one CSV row per target')

@@ -26,6 +26,8 @@ import { atBase } from './url-list.ts';
 export interface RunOptions {
   /** Path of the list, `-` for standard input; null: `request.urls` is all there is. */
   readonly file: string | null;
+  /** Of `--url`. */
+  readonly urls: readonly string[];
   /** Goes on without the bad lines of `file`. */
   readonly skipBad: boolean;
   readonly reading: ListReading;
@@ -101,10 +103,7 @@ function checkSource(file: string | undefined, flags: Flags, faults: InputFault[
     if (flags.dataDir === undefined) faults.push(inputFault('--resume', '', 'needs --data-dir with the directory of the interrupted run'));
     else if (!existsSync(flags.dataDir))
       faults.push(inputFault('--data-dir', flags.dataDir, 'does not exist, so there is nothing to resume'));
-    const source = file ?? flags.url?.[0];
-    if (source !== undefined) {
-      faults.push(inputFault('--resume', source, 'goes on with the list of the interrupted run; leave FILE and --url out'));
-    }
+    if (file !== undefined) checkListFile(file, faults);
   } else if (file !== undefined) checkListFile(file, faults);
   else if (flags.url === undefined)
     faults.push(inputFault('FILE', '', 'is missing; name a file of URLs, - for standard input, or give --url'));
@@ -142,6 +141,7 @@ export function parseRunOptions(file: string | undefined, raw: RawOptions): RunO
   if (faults.length > 0) throw new InvalidInput(faults);
   return {
     file: file ?? null,
+    urls: flags.url ?? [],
     skipBad: flags.skipBad ?? false,
     reading,
     request,

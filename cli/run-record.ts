@@ -16,21 +16,39 @@ const KEPT_PATHS = ['edgeMap', 'caFile'] as const;
 const YES: readonly string[] = ['allowPrivateAddresses'];
 
 const keptFlags = [...KEPT, ...KEPT_PATHS].map((flag) => [flag, (YES.includes(flag) ? z.literal(true) : z.string()).optional()] as const);
-/** No other flag is taken: a record that somebody changed leads no report, certificate or invalidation elsewhere unseen. */
-const record = z.object({ requestId: z.uuid(), flags: z.strictObject(Object.fromEntries(keptFlags)) });
+
+const digest = z.hex().length(64);
+/** Of what the run was given: the bytes of FILE, and the values of `--url`. Null: there was none. */
+const listDigests = z.object({ file: digest.nullable(), urls: digest.nullable() });
+
+export type ListDigests = z.output<typeof listDigests>;
+
+const record = z.object({
+  requestId: z.uuid(),
+  /** No other flag is taken: a record that somebody changed leads no report, certificate or invalidation elsewhere unseen. */
+  flags: z.strictObject(Object.fromEntries(keptFlags)),
+  /** Absent in what earlier versions wrote. */
+  list: listDigests.optional(),
+});
 
 /** What `--resume` finds beside the tables. */
 export type RunRecord = z.output<typeof record>;
 
 const pathOf = (dataDir: string) => join(dataDir, 'run.json');
 
+interface RunToRecord {
+  readonly requestId: string;
+  readonly raw: RawOptions;
+  readonly list: ListDigests;
+}
+
 /** Throws PrewarmError `storage_full` or `storage`. */
-export function saveRunRecord(dataDir: string, requestId: string, raw: RawOptions): void {
+export function saveRunRecord(dataDir: string, { requestId, raw, list }: RunToRecord): void {
   const flags: Record<string, unknown> = {};
   for (const flag of KEPT) if (raw[flag] !== undefined) flags[flag] = raw[flag];
   for (const flag of KEPT_PATHS) if (typeof raw[flag] === 'string') flags[flag] = resolve(raw[flag]);
   try {
-    writePrivately(pathOf(dataDir), `${JSON.stringify({ requestId, flags }, null, 2)}\n`);
+    writePrivately(pathOf(dataDir), `${JSON.stringify({ requestId, flags, list }, null, 2)}\n`);
   } catch (error) {
     throw storageError(error, pathOf(dataDir));
   }

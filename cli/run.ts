@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { inputFault } from '../core/input-fault.ts';
@@ -15,6 +15,7 @@ import { openRunDir, type RunDir } from './run-dir.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
 import { dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
+import { checkSameList, hashUrls } from './same-list.ts';
 import { onInterrupt } from './signals.ts';
 import { describeTaken, takeList } from './take-list.ts';
 import { readProgress, watchRequest } from './watch-request.ts';
@@ -189,26 +190,36 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   dropRunRecord(dataDir.path);
   const id = randomUUID();
   const { file, skipBad, reading } = options;
-  const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad, ...reading, signal });
+  const digest = createHash('sha256');
+  const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad, ...reading, signal, digest });
   if (input.invalidate) await unlessAborted(checkCanInvalidate(options.invalidationEndpoint), signal);
   for (const text of describeTaken(list)) output.note(text);
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
   const domain = options.edge.edgeMap === null ? await unlessAborted(findDomain(system.resolver, asked), signal) : input.domain;
   const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };
-  saveRunRecord(dataDir.path, id, raw);
+  const digests = { file: file === null ? null : digest.digest('hex'), urls: options.urls.length === 0 ? null : hashUrls(options.urls) };
+  saveRunRecord(dataDir.path, { requestId: id, raw, list: digests });
   await system.pipeline.accept({ id, spec, urls: list.count });
   return id;
 }
 
 /** The request of the interrupted run, its time-out anew. One that had ended is only reported. */
-async function resumeRequest({ options, dataDir, system, output }: RunContext): Promise<string> {
-  const { store, timers } = system.stores;
-  const { requestId } = loadRunRecord(dataDir.path);
+async function resumeRequest({ options, dataDir, system, output, signal }: RunContext): Promise<string> {
+  const { store, timers, lists } = system.stores;
+  const record = loadRunRecord(dataDir.path);
+  const { requestId } = record;
   const row = await store.get(requestId);
   if (row === null) {
     throw new InvalidInput([
       inputFault('--data-dir', dataDir.path, 'holds a run that was interrupted before it began; run it again from the start'),
     ]);
+  }
+  const { file, urls, reading } = options;
+  if (file !== null || urls.length > 0) {
+    await checkSameList({ file, urls, domain: row.spec.domain, skipBad: true, ...reading, signal }, record, lists);
+    output.note(
+      `${file === null ? 'the URLs are those' : 'the list is that'} of this run, which ${isEnded(row.status) ? 'has ended' : 'goes on'}`,
+    );
   }
   for (const flag of options.ignored) output.note(`${flag} means nothing to a resumed run, and was left out`);
   if (isEnded(row.status)) return requestId;

@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
@@ -21,6 +22,8 @@ export interface ListSource extends ListReading {
   readonly skipBad: boolean;
   /** Breaks the reading off, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Takes in the bytes of the file as they are read. */
+  readonly digest?: Hash;
 }
 
 export interface TakenList {
@@ -73,6 +76,26 @@ function openList(file: string, signal: AbortSignal | undefined): AsyncIterable<
   return signal === undefined ? stream : addAbortSignal(signal, stream);
 }
 
+async function* digesting(chunks: AsyncIterable<Uint8Array>, digest: Hash): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    digest.update(chunk);
+    yield chunk;
+  }
+}
+
+/** The digest of the file's bytes, in hexadecimal; null: there is no file. Throws InvalidInput where it cannot be read. */
+export async function hashList({ file, signal }: Pick<ListSource, 'file' | 'signal'>): Promise<string | null> {
+  if (file === null) return null;
+  const digest = createHash('sha256');
+  try {
+    for await (const chunk of openList(file, signal)) digest.update(chunk);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw asInputFault(error, file);
+  }
+  return digest.digest('hex');
+}
+
 /**
  * Reads and checks the whole list in constant memory, and hands its distinct URLs to `keep` on the way. Throws BadList with
  * every fault counted when something is wrong, which shows only at its end: what was kept is then of no use.
@@ -81,11 +104,12 @@ export async function takeUrls(source: ListSource, keep: (batches: AsyncIterable
   const intake = createUrlIntake(source.domain);
   const faults: InputFault[] = [];
   const flagged = takeFlags(source, intake, faults);
+  const open = (file: string) => {
+    const chunks = openList(file, source.signal);
+    return source.digest === undefined ? chunks : digesting(chunks, source.digest);
+  };
   const field = source.file === '-' ? 'standard input' : (source.file ?? '');
-  const list =
-    source.file === null
-      ? null
-      : readUrlList(openList(source.file, source.signal), { field, intake, column: source.column, base: source.base });
+  const list = source.file === null ? null : readUrlList(open(source.file), { field, intake, column: source.column, base: source.base });
 
   async function* batches(): AsyncGenerator<readonly string[]> {
     if (flagged.length > 0) yield flagged;

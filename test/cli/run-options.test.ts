@@ -147,7 +147,8 @@ describe('options of a run', () => {
     expect(faultsOf(undefined, { url: [URL_A] })).toEqual([]);
     expect(faultsOf(undefined, { resume: true })).toEqual(['--resume: ']);
     expect(faultsOf(undefined, { resume: true, dataDir: at('none') })).toEqual([`--data-dir: ${at('none')}`]);
-    expect(faultsOf(at('urls.csv'), { resume: true, dataDir: dir })).toEqual([`--resume: ${at('urls.csv')}`]);
+    expect(faultsOf(at('none.csv'), { resume: true, dataDir: dir })).toEqual([`FILE: ${at('none.csv')}`]);
+    expect(faultsOf(at('urls.csv'), { resume: true, dataDir: dir })).toEqual([]);
   });
 
   test('of a request that is resumed are left alone, and said to be', () => {
