@@ -83,7 +83,9 @@ export const failureSchema = z
   .object({
     status: z.literal('Failed'),
     error_message: z.string().openapi({ description: 'Names the field, the value and what to write instead' }),
-    error_urls: z.array(z.string()).openapi({ description: 'URLs of the request that are wrong, as they were given' }),
+    error_urls: z
+      .array(z.string())
+      .openapi({ description: 'URLs of the request that are wrong, as they were given: the first 1,000, and at most 500,000 characters' }),
   })
   .openapi('Failure');
 

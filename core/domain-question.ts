@@ -36,11 +36,14 @@ export function domainQuestion(domain: string | null, hosts: readonly string[]):
   return { kind: 'ask', hosts: domain !== null ? [domain] : hosts.slice(0, MAX_LOOKUPS), given: domain };
 }
 
-/** Judges what the lookups found: by host the distribution's own name, or null. `field` is the domain's, as the user knows it. */
+/**
+ * Judges what the lookups found: by host the distribution's own name, or null. `field` is the domain's, as the user knows it.
+ * `hidden` is a host that has an address, where no host leads to a distribution.
+ */
 export function judgeDomain(
   question: Extract<DomainQuestion, { kind: 'ask' }>,
   answers: ReadonlyMap<string, string | null>,
-  context: { readonly field: string; readonly hosts: readonly string[] },
+  context: { readonly field: string; readonly hosts: readonly string[]; readonly hidden?: string | null },
 ): DomainVerdict {
   const { field, hosts } = context;
   const found = question.hosts.flatMap((host) => {
@@ -50,9 +53,12 @@ export function judgeDomain(
   const [first] = found;
   if (first === undefined) {
     const tried = question.given ?? question.hosts.slice(0, 3).join(', ');
-    return {
-      fault: inputFault(field, question.given ?? '', `no distribution was found for ${tried}; an ALIAS record would hide it; ${REMEDY}`),
-    };
+    const hidden = context.hidden ?? null;
+    const why =
+      hidden === null
+        ? 'an ALIAS record would hide it'
+        : `${hidden} has an address but no CNAME record that leads to CloudFront, so an ALIAS record hides the distribution, or there is none`;
+    return { fault: inputFault(field, question.given ?? '', `no distribution was found for ${tried}; ${why}; ${REMEDY}`) };
   }
   const other = found.find(({ domain }) => domain !== first.domain);
   if (other !== undefined) {

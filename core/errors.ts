@@ -45,7 +45,7 @@ export const MAX_FAULTS_TOLD = 20;
 /** Input that was refused as a whole. The first faults are listed, and the others are counted. */
 export class InvalidInput extends PrewarmError {
   readonly faults: readonly InputFault[];
-  /** URLs of the request that are wrong, as they were given. */
+  /** The first URLs of the request that are wrong, as they were given. */
   readonly errorUrls: readonly string[];
   /** Faults that were found beside those of `faults`. */
   readonly omitted: number;

@@ -60,6 +60,10 @@ const MAX_HEADER_LINES = 2500;
 /** Twice as many as there are. */
 const MAX_STATUSES = 800;
 
+/** Wrong URLs that are given back as they were given: so many, and so many characters, which an answer has room for. */
+const MAX_ERROR_URLS = 1000;
+const MAX_ERROR_URL_CHARS = 500_000;
+
 interface Collector {
   readonly faults: InputFault[];
   readonly names: FieldNames;
@@ -83,16 +87,20 @@ function* takeUrls(urls: readonly string[], intake: UrlIntake, collector: Collec
   const { faults, names } = collector;
   const taken: string[] = [];
   const bad: string[] = [];
+  let wrong = 0;
+  let room = MAX_ERROR_URL_CHARS;
   if (urls.length === 0) faults.push(inputFault(names.urls, '', 'holds no URL; give at least one'));
   for (const [at, raw] of urls.entries()) {
     if (at % URLS_AT_ONCE === URLS_AT_ONCE - 1) yield;
     const result = intake.add(raw);
     if ('fault' in result) {
-      bad.push(raw);
-      if (bad.length <= MAX_FAULTS_TOLD) faults.push(inputFault(names.urls, raw, result.fault));
+      wrong += 1;
+      room -= raw.length;
+      if (wrong <= MAX_ERROR_URLS && room >= 0) bad.push(raw);
+      if (wrong <= MAX_FAULTS_TOLD) faults.push(inputFault(names.urls, raw, result.fault));
     } else if (result.isNew) taken.push(result.url);
   }
-  collector.omitted += Math.max(0, bad.length - MAX_FAULTS_TOLD);
+  collector.omitted += Math.max(0, wrong - MAX_FAULTS_TOLD);
   return { urls: taken, bad };
 }
 

@@ -88,6 +88,7 @@ export function lazyResolver({ edge }: FunctionConfig<'edge'>): PopResolver {
   return {
     resolvePop: async (domain, pop) => (await load()).resolvePop(domain, pop),
     findDistribution: async (host) => (await load()).findDistribution(host),
+    hasAddress: async (host) => (await (await load()).hasAddress?.(host)) ?? false,
   };
 }
 

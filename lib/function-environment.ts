@@ -19,7 +19,8 @@ export type Variable =
   | 'PREWARM_EVENT_BUS'
   | 'PREWARM_TOPIC_ARN'
   | 'PREWARM_SHOW_SUCCESS_URLS'
-  | 'PREWARM_ALLOWED_DOMAINS';
+  | 'PREWARM_ALLOWED_DOMAINS'
+  | 'PREWARM_MAX_TARGETS';
 
 export interface EnvironmentSource {
   readonly resources: SystemResources;
@@ -27,11 +28,12 @@ export interface EnvironmentSource {
   readonly onDemandFallback: string;
   readonly showSuccessUrls: string;
   readonly allowedDomains: string;
+  readonly maxTargets: string;
 }
 
 /** The wanted ones, and the environment's name, which every function puts beside its metrics. */
 export function createEnvironment(
-  { resources, maxInstances, onDemandFallback, showSuccessUrls, allowedDomains }: EnvironmentSource,
+  { resources, maxInstances, onDemandFallback, showSuccessUrls, allowedDomains, maxTargets }: EnvironmentSource,
   wanted: readonly Variable[],
 ): Readonly<Record<string, string>> {
   const { tables, queues, schedules, notifications } = resources;
@@ -54,6 +56,7 @@ export function createEnvironment(
     PREWARM_TOPIC_ARN: notifications.requests.topicArn,
     PREWARM_SHOW_SUCCESS_URLS: showSuccessUrls,
     PREWARM_ALLOWED_DOMAINS: allowedDomains,
+    PREWARM_MAX_TARGETS: maxTargets,
   };
   return { PREWARM_ENV_NAME: resources.envName, ...Object.fromEntries(wanted.map((name) => [name, values[name]])) };
 }

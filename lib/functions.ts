@@ -111,7 +111,15 @@ export class Functions extends Construct {
       // API Gateway waits 29 s.
       timeout: Duration.seconds(29),
       memorySize: 1024,
-      variables: [...TABLES, ...ENDING, 'PREWARM_BUCKET', 'PREWARM_TASK_QUEUE_URL', 'PREWARM_SHOW_SUCCESS_URLS', 'PREWARM_ALLOWED_DOMAINS'],
+      variables: [
+        ...TABLES,
+        ...ENDING,
+        'PREWARM_BUCKET',
+        'PREWARM_TASK_QUEUE_URL',
+        'PREWARM_SHOW_SUCCESS_URLS',
+        'PREWARM_ALLOWED_DOMAINS',
+        'PREWARM_MAX_TARGETS',
+      ],
       statements: [
         ...endRequests(this, resources),
         ...setTimers(resources),

@@ -5,6 +5,7 @@ export interface StackParameters {
   readonly envName: string;
   readonly showSuccessUrls: string;
   readonly allowedDomains: string;
+  readonly maxTargets: string;
   readonly instanceType: string;
   readonly threadNumber: string;
   readonly maxInstances: string;
@@ -46,6 +47,13 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
       description: 'Distributions (names or aliases, with commas, or *) to warm and invalidate; empty: warm any, invalidate none',
       allowedPattern: '(\\*|[A-Za-z0-9.-]+(, *[A-Za-z0-9.-]+)*)?',
       constraintDescription: 'must be host names with commas between them, or *',
+    }),
+    maxTargets: text('MaxTargets', {
+      type: 'Number',
+      default: 100_000_000,
+      minValue: 1,
+      maxValue: 999_999_999,
+      description: 'The most targets (URLs times POPs) of one request; a larger one is refused',
     }),
     instanceType: text('InstanceType', {
       type: 'String',

@@ -74,7 +74,7 @@ export function createAccountDistributions(client: CloudFrontClient, clock: Cloc
 /** A resolver that looks for a host's distribution in the account first, and by the host's CNAME chain where that has none. */
 export function withAccountDistributions(resolver: PopResolver, account: Pick<PopResolver, 'findDistribution'>): PopResolver {
   return {
-    resolvePop: (domain, pop) => resolver.resolvePop(domain, pop),
+    ...resolver,
     findDistribution: async (host) => (await account.findDistribution(host)) ?? resolver.findDistribution(host),
   };
 }

@@ -110,5 +110,7 @@ export function createDnsPopResolver(options: DnsPopResolverOptions): PopResolve
       }
       return isDistributionName(name) ? name : null;
     },
+
+    hasAddress: async (host) => 'records' in (await lookUp(resolver, host, tries)),
   };
 }

@@ -11,4 +11,6 @@ export interface PopResolver {
   resolvePop(domain: string | null, pop: string): Promise<PopResolution>;
   /** The distribution's own name at the end of the host's CNAME chain (at most 8 steps); null when the chain ends elsewhere. */
   findDistribution(host: string): Promise<string | null>;
+  /** Whether the host is known to have an address. Absent: nobody can tell. */
+  hasAddress?(host: string): Promise<boolean>;
 }

@@ -131,6 +131,17 @@ describe('findDistribution', () => {
       expect(await resolver.findDistribution(host)).toBeNull();
   });
 
+  test('a host is known to have an address by A or AAAA, and one that does not exist or is not told has none', async () => {
+    const records = {
+      'A four.example.com': ['192.0.2.1'],
+      'AAAA six.example.com': ['2001:db8::1'],
+      'CNAME c.example.com': ['x.example.com'],
+    };
+    const { resolver } = await openResolver(zone(records));
+    const has = await Promise.all(['four', 'six', 'c', 'none'].map(async (name) => resolver.hasAddress?.(`${name}.example.com`)));
+    expect(has).toEqual([true, true, false, false]);
+  });
+
   test('a server that fails is an error, not "none"', async () => {
     const { resolver } = await openResolver(() => 'servfail');
     await expect(resolver.findDistribution('www.example.com')).rejects.toMatchObject({

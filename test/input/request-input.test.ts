@@ -215,6 +215,15 @@ describe('the body of POST /prewarm', () => {
     expect(error.message).toMatch(/\nand 980 more$/);
     expect(error.errorUrls).toHaveLength(1000);
   });
+
+  it('gives back the first 1,000 bad URLs, and no more characters than an answer has room for', () => {
+    const many = refusal(() => parse({ url_list: Array.from({ length: 5000 }, (_, at) => `bad${at}`) }));
+    expect(many.errorUrls).toEqual(Array.from({ length: 1000 }, (_, at) => `bad${at}`));
+    expect(many.omitted).toBe(4980);
+    const long = refusal(() => parse({ url_list: Array.from({ length: 30 }, (_, at) => `${at}${'\u0001'.repeat(100_000)}`) }));
+    expect(long.errorUrls).toHaveLength(4);
+    expect(long.omitted).toBe(10);
+  });
 });
 
 describe('fields from a command line', () => {

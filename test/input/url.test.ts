@@ -188,6 +188,8 @@ describe('the distribution of a request', () => {
     expect(judge({ 'a.example': null })).toMatchObject({
       fault: { field: '--domain', message: expect.stringMatching(/a\.example.*pass the/) },
     });
+    const hidden = judgeDomain(question, new Map(), { field: '--domain', hosts, hidden: 'b.example' });
+    expect(hidden).toMatchObject({ fault: { message: expect.stringMatching(/; b\.example has an address .*an ALIAS record hides the/) } });
     expect(judge({ 'a.example': DOMAIN, 'b.example': 'd2.cloudfront.net' })).toMatchObject({
       fault: { message: expect.stringMatching(/different distributions/) },
     });

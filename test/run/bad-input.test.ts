@@ -165,15 +165,23 @@ describe('what is refused', () => {
 
   test('of hosts that lead to no distribution, or to two, is asked of DNS and nobody else', async (context) => {
     const scene = openScene(context);
-    const edge = await scene.edge({ aliases: ['www.example.com'], cnames: { 'other.example.com': 'd999999zzzzzz9.cloudfront.net' } });
+    const edge = await scene.edge({
+      aliases: ['www.example.com'],
+      cnames: { 'other.example.com': 'd999999zzzzzz9.cloudfront.net', 'apex.example.com': 'd111111abcdef8.sin2-p1.cloudfront.net' },
+    });
     const args = ['run', '--pops', 'SIN2-P1', ...dnsFlags(scene, edge)];
-    const [unknown, two] = await Promise.all([
+    const [unknown, hidden, two] = await Promise.all([
       scene.run([...args, '--url', 'https://nowhere.example.org/a']),
+      scene.run([...args, '--url', 'https://apex.example.com/a']),
       scene.run([...args, '--url', 'https://www.example.com/a', '--url', 'https://other.example.com/b']),
     ]);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toMatch(
       /--domain: "": no distribution was found for nowhere.example.org; an ALIAS record would hide it; pass the distribution's own name/,
+    );
+    expect(hidden.code).toBe(2);
+    expect(hidden.stderr).toMatch(
+      /no distribution was found for apex.example.com; apex.example.com has an address but no CNAME .* ALIAS record hides/,
     );
     expect(two.code).toBe(2);
     expect(two.stderr).toMatch(/the URLs belong to different distributions: .*; make one request for each/);

@@ -14,6 +14,7 @@ export function testUserInterface(stacks: () => Synthesized): void {
         'envName',
         'ShowSuccessUrls',
         'AllowedDomains',
+        'MaxTargets',
         'InstanceType',
         'ThreadNumber',
         'MaxInstances',
@@ -21,7 +22,22 @@ export function testUserInterface(stacks: () => Synthesized): void {
         'SharesAtOnce',
         'alarmEmail',
       ].map((name) => Parameters[name]?.['Default']);
-      expect(defaults).toEqual(['prod', 'false', '', 'm6g.large', 6, 100, 10, 2, '']);
+      expect(defaults).toEqual(['prod', 'false', '', 100_000_000, 'm6g.large', 6, 100, 10, 2, '']);
+    }
+  });
+
+  test('the bound of targets is a whole number that the function of the API, and no other, is given', () => {
+    for (const body of bodies()) {
+      expect(body.Parameters['MaxTargets']).toMatchObject({ Type: 'Number', MinValue: 1, MaxValue: 999_999_999 });
+      const given = resourcesOf(body, 'AWS::Lambda::Function').flatMap(([, { Properties = {} }]) => {
+        const { Environment: environment, Description: description } = Properties as {
+          readonly Environment?: { readonly Variables?: Readonly<Record<string, unknown>> };
+          readonly Description?: string;
+        };
+        const value = environment?.Variables?.['PREWARM_MAX_TARGETS'];
+        return value === undefined ? [] : [{ description, value }];
+      });
+      expect(given).toEqual([{ description: expect.stringMatching(/^Answers the HTTP API/), value: { Ref: 'MaxTargets' } }]);
     }
   });
 
