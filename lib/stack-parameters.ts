@@ -31,7 +31,8 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
     envName: text('envName', {
       type: 'String',
       default: defaultEnvName,
-      description: 'Ends the names of queues, functions and the group, so that environments live side by side',
+      description:
+        'Ends the names of queues, functions and the group. Fixed at the first deploy: for another environment deploy with -c env=',
       allowedPattern: '[A-Za-z0-9-]{1,20}',
       constraintDescription: 'must be 1 to 20 letters, digits and hyphens',
     }),

@@ -32,6 +32,21 @@ export interface TimeServiceProps {
 const SERVICE = fileURLToPath(new URL('../service/current-time.mjs', import.meta.url));
 const HTTP = 80;
 const HTTPS = 443;
+/** Packages take it two to three minutes; a download that hangs is tried again. */
+const UP_WITHIN = 'PT10M';
+
+interface Instances {
+  readonly encrypted: CfnInstance;
+  readonly plain: CfnInstance;
+}
+
+interface InstanceProps {
+  readonly vpc: Vpc;
+  readonly group: CfnSecurityGroup;
+  readonly profile: CfnInstanceProfile;
+  readonly code: Asset;
+  readonly certificateSecret: string;
+}
 
 /** The current-time service on one small instance, whose address stays the same, and which nobody reaches but CloudFront. */
 export class TimeService extends Construct {
@@ -43,12 +58,13 @@ export class TimeService extends Construct {
     super(scope, id);
     const vpc = this.createVpc(props.zone);
     const group = this.createGroup(vpc, props);
-    const instance = this.createInstance(vpc, group, props);
+    const { encrypted, plain } = this.createInstances(vpc, group, props);
     const address = new CfnEIP(this, 'Address', { domain: 'vpc' });
     const route = vpc.publicSubnets[0]?.internetConnectivityEstablished;
     // The instance fetches its program at its first start; and while it has an address, its way out cannot be removed.
-    if (route !== undefined) for (const each of [address, instance]) each.node.addDependency(route);
-    new CfnEIPAssociation(this, 'AddressOfInstance', { allocationId: address.attrAllocationId, instanceId: instance.ref });
+    if (route !== undefined) for (const each of [address, encrypted, plain]) each.node.addDependency(route);
+    const instanceId = Fn.conditionIf(props.hasCertificate.logicalId, encrypted.ref, plain.ref).toString();
+    new CfnEIPAssociation(this, 'AddressOfInstance', { allocationId: address.attrAllocationId, instanceId });
     this.address = address.ref;
     this.hostName = this.publicName(address.ref);
   }
@@ -99,19 +115,34 @@ export class TimeService extends Construct {
     return role;
   }
 
-  private createInstance(vpc: Vpc, group: CfnSecurityGroup, props: TimeServiceProps): CfnInstance {
+  /**
+   * One of them is made: with a certificate, or without. To go from one to the other makes a new instance, for whose service the stack
+   * waits; where it does not come up, the update is rolled back with the reason, and the old one goes on.
+   */
+  private createInstances(vpc: Vpc, group: CfnSecurityGroup, props: TimeServiceProps): Instances {
     const code = new Asset(this, 'Code', { path: SERVICE });
     const role = this.createRole(code, props);
     const profile = new CfnInstanceProfile(this, 'Profile', { roles: [role.roleName] });
-    const { region } = Stack.of(this);
-    const { certificateSecret } = props;
-    const userData = createTimeServiceUserData({ region, codeBucket: code.s3BucketName, codeKey: code.s3ObjectKey, certificateSecret });
-    // The script runs at an instance's first start only, so that another script, or another file, is another instance.
+    // Another script, or another file, is another instance: the stack waits for new ones only.
     const version = createHash('sha256')
       .update(`${code.assetHash} ${createTimeServiceUserData(TEXTS)}`)
       .digest('hex')
       .slice(0, 8);
-    const instance = new CfnInstance(this, `Instance${version}`, {
+    const isPlain = new CfnCondition(this, 'IsPlain', { expression: Fn.conditionNot(props.hasCertificate) });
+    const create = (id: string, condition: CfnCondition, certificateSecret: string) => {
+      const instance = this.createInstance(`${id}${version}`, { vpc, group, profile, code, certificateSecret });
+      instance.cfnOptions.condition = condition;
+      instance.node.addDependency(role.node.findChild('DefaultPolicy'));
+      return instance;
+    };
+    const encrypted = create('Encrypted', props.hasCertificate, props.certificateSecret);
+    encrypted.node.addDependency(this.node.findChild('ReadCertificate'));
+    return { encrypted, plain: create('Plain', isPlain, '') };
+  }
+
+  private createInstance(id: string, { vpc, group, profile, code, certificateSecret }: InstanceProps): CfnInstance {
+    const { region, stackId } = Stack.of(this);
+    const instance = new CfnInstance(this, id, {
       imageId: latestAmazonLinux(this),
       instanceType: 't4g.nano',
       subnetId: vpc.publicSubnets[0]?.subnetId ?? '',
@@ -121,10 +152,19 @@ export class TimeService extends Construct {
       blockDeviceMappings: [
         { deviceName: '/dev/xvda', ebs: { volumeType: 'gp3', volumeSize: 8, encrypted: true, deleteOnTermination: true } },
       ],
-      userData: Fn.base64(userData),
       tags: [{ key: 'Name', value: 'prewarm-current-time' }],
     });
-    instance.node.addDependency(role.node.findChild('DefaultPolicy'));
+    instance.userData = Fn.base64(
+      createTimeServiceUserData({
+        region,
+        codeBucket: code.s3BucketName,
+        codeKey: code.s3ObjectKey,
+        certificateSecret,
+        stackName: stackId,
+        instanceLogicalId: Stack.of(this).getLogicalId(instance),
+      }),
+    );
+    instance.cfnOptions.creationPolicy = { resourceSignal: { count: 1, timeout: UP_WITHIN } };
     NagSuppressions.addResourceSuppressions(instance, [
       { id: 'AwsSolutions-EC28', reason: 'An instance for trials: whoever tries it looks at its answers.' },
       { id: 'AwsSolutions-EC29', reason: 'It holds nothing, and removing the stack has to remove it.' },
@@ -142,4 +182,4 @@ export class TimeService extends Construct {
 }
 
 /** Stand in for tokens where only the script itself matters. */
-const TEXTS = { region: '', codeBucket: '', codeKey: '', certificateSecret: '' };
+const TEXTS = { region: '', codeBucket: '', codeKey: '', certificateSecret: '', stackName: '', instanceLogicalId: '' };

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
+import { evaluate } from '../stacks/evaluate-template.ts';
 import { resourcesOf, type TemplateBody } from '../stacks/synthesize-stacks.ts';
 import { onlyOne, type Properties } from './properties.ts';
 import type { Synthesized } from './synthesize.ts';
@@ -8,6 +9,15 @@ export function testBackend(stacks: () => Synthesized): void {
   const CERTIFIED = {
     originDomainName: 'origin.example.com',
     originCertificateSecret: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:tls-abcdef',
+  };
+  /** Of the two instances in the template, what CloudFormation makes with these parameters. */
+  const instancesMade = (given: Readonly<Record<string, string>>) => {
+    const { body } = stacks().backend;
+    return resourcesOf(body, 'AWS::EC2::Instance').filter(([, { Condition }]) => evaluate(body, { Condition }, given) === true);
+  };
+  const instanceMade = (given: Readonly<Record<string, string>>) => {
+    const [[, resource] = []] = instancesMade(given);
+    return evaluate(stacks().backend.body, resource?.Properties, given) as Properties;
   };
   const group = (given: Readonly<Record<string, string>>) =>
     onlyOne(withoutMapping(stacks().backend.body), 'AWS::EC2::SecurityGroup', given);
@@ -77,6 +87,25 @@ export function testBackend(stacks: () => Synthesized): void {
     expect(rule).not.toContain('eu-west-1');
   });
 
+  test('HTTPS by a later update is a new instance, to which the address goes, and for whose service the stack waits', () => {
+    const { body } = stacks().backend;
+    const [plain, encrypted] = [instancesMade({}), instancesMade(CERTIFIED)];
+    expect([plain.length, encrypted.length]).toEqual([1, 1]);
+    expect(plain[0]?.[0]).not.toBe(encrypted[0]?.[0]);
+    for (const [given, made] of [
+      [{}, plain],
+      [CERTIFIED, encrypted],
+    ] as const) {
+      const [[id, resource] = ['', undefined]] = made;
+      expect(resource).toMatchObject({ CreationPolicy: { ResourceSignal: { Count: 1, Timeout: 'PT10M' } } });
+      expect(onlyOne(body, 'AWS::EC2::EIPAssociation', given)['InstanceId']).toBe(`<${id}>`);
+      expect(String(instanceMade(given)['UserData'])).toContain(`--resource '${id}'`);
+    }
+    const withSecret = instancesMade({ ...CERTIFIED, originCertificateSecret: `${CERTIFIED.originCertificateSecret}2` });
+    expect(withSecret[0]?.[0]).toBe(encrypted[0]?.[0]);
+    expect((encrypted[0]?.[1] as { DependsOn?: string[] }).DependsOn).toContainEqual(expect.stringMatching(/^ServiceReadCertificate/));
+  });
+
   test('refuses one of name and certificate without the other', () => {
     const { Rules: rules } = stacks().backend.body;
     expect(JSON.stringify(rules['BothOrNeither'])).toContain('set both for HTTPS to the origin, or neither');
@@ -84,15 +113,15 @@ export function testBackend(stacks: () => Synthesized): void {
 
   test('runs on one small hardened instance whose script is correct, and fetches the certificate only where there is one', () => {
     const { body } = stacks().backend;
-    const instance = onlyOne(body, 'AWS::EC2::Instance', CERTIFIED);
+    const instance = instanceMade(CERTIFIED);
     expect(instance).toMatchObject({
       InstanceType: 't4g.nano',
       MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1 },
       BlockDeviceMappings: [{ Ebs: { Encrypted: true } }],
     });
-    const [[, resource] = []] = resourcesOf(body, 'AWS::EC2::Instance');
-    expect((resource as { DependsOn?: string[] }).DependsOn).toContainEqual(expect.stringMatching(/^ServiceVpc.*DefaultRoute/));
-    const script = String(instance['UserData']);
+    for (const [, resource] of resourcesOf(body, 'AWS::EC2::Instance'))
+      expect((resource as { DependsOn?: string[] }).DependsOn).toContainEqual(expect.stringMatching(/^ServiceVpc.*DefaultRoute/));
+    const [, script = ''] = /text\/x-shellscript[^\n]*\n\n([\s\S]*)\n--==CURRENT-TIME==--\n$/.exec(String(instance['UserData'])) ?? [];
     // Its half gigabyte alone does not do for installing packages.
     expect(script.indexOf('swapon')).toBeGreaterThan(0);
     expect(script.indexOf('swapon')).toBeLessThan(script.indexOf('dnf install'));
@@ -100,7 +129,7 @@ export function testBackend(stacks: () => Synthesized): void {
     const inner = [...script.matchAll(/<<'END_OF_FILE'\n(#!\/bin\/bash[\s\S]*?)\nEND_OF_FILE/g)].map(([, text = '']) => text);
     expect(inner).toHaveLength(2);
     for (const text of [script, ...inner]) execFileSync('bash', ['-n'], { input: text });
-    expect(String(onlyOne(body, 'AWS::EC2::Instance')['UserData'])).toContain("secret=''\n");
+    expect(String(instanceMade({})['UserData'])).toContain("secret=''\n");
   });
 }
 
