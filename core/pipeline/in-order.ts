@@ -2,7 +2,11 @@
 export const READS_AHEAD = 8;
 
 /** What `work` makes of each item, in their order; up to `ahead` of them are under way at a time. */
-export async function* inOrder<T, R>(items: AsyncIterable<T>, ahead: number, work: (item: T) => Promise<R>): AsyncGenerator<R> {
+export async function* inOrder<T, R>(
+  items: Iterable<T> | AsyncIterable<T>,
+  ahead: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
   const underWay: Promise<R>[] = [];
   for await (const item of items) {
     const result = work(item);

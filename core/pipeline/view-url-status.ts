@@ -3,11 +3,17 @@ import type { PipelinePorts } from '../ports/ports.ts';
 import { isEnded, type Plan, type RequestRow } from '../request.ts';
 import { type Slice, taskIdOf } from '../task.ts';
 import { readFailedUrls, readSliceUrls } from './failed-urls.ts';
+import { inOrder } from './in-order.ts';
 import { createNameList } from './name-list.ts';
 import { readSlices } from './slice-file.ts';
 import { firstUrls, hasFailures } from './summarise-failures.ts';
 
-type Ports = Pick<PipelinePorts, 'store' | 'lists'>;
+type Ports = Pick<PipelinePorts, 'store' | 'lists'> & { readonly clock: Pick<PipelinePorts['clock'], 'now'> };
+
+const POPS_AT_ONCE = 8;
+const SLICES_AT_ONCE = 16;
+/** API Gateway answers 504 after 29 s. What is under way at this moment, and the list of URLs, need some of the rest. */
+const READING_LASTS_MS = 20_000;
 
 /**
  * A request by URL, as older clients ask for it. A URL is completed when every POP has it, failed as soon as one POP
@@ -22,17 +28,23 @@ export interface UrlStatus {
   readonly completedUrls: readonly string[];
 }
 
-/** Reads what was recorded slice by slice, and results only where a POP has failures; holds one slice and the ids of the counted tasks. */
+/**
+ * Reads what was recorded slice by slice, and results only where a POP has failures; holds a few slices and the ids of the counted tasks.
+ * After 20 s it reads no more results: URLs that it has not come to are in progress, or failed if the request has ended.
+ */
 export async function viewUrlStatus(ports: Ports, row: RequestRow): Promise<UrlStatus> {
   const plan = row.plan;
   if (plan === null) return viewUnplanned(ports, row);
+  const until = ports.clock.now() + READING_LASTS_MS;
   const tally = createTally();
   if (isEnded(row.status) && count(row.counters, 'failed') === 0) {
     tally.add('completed', row.urlCount, await firstUrls(ports.lists, row.id));
     return tally.view(row.urlCount);
   }
   const pops = await readPops(ports, row, plan);
-  for await (const slice of readSlices(ports.lists, row.id, plan)) await addSlice(ports, row, { pops, slice }, tally);
+  const slices = readSlices(ports.lists, row.id, plan);
+  const views = inOrder(slices, SLICES_AT_ONCE, (slice) => readSlice(ports, row, { pops, slice, until, tally }));
+  for await (const view of views) addSlice(row, view, tally);
   return tally.view(row.urlCount);
 }
 
@@ -50,35 +62,52 @@ interface PopTasks {
 
 async function readPops({ store }: Ports, row: RequestRow, plan: Plan): Promise<readonly PopTasks[]> {
   const rows = new Map((await store.listPops(row.id)).map((pop) => [pop.pop, pop]));
-  const tasks: PopTasks[] = [];
-  for (const pop of plan.pops) {
+  async function readPop(pop: string): Promise<PopTasks> {
     const popRow = rows.get(pop);
-    tasks.push({ pop, failing: popRow !== undefined && hasFailures(row, popRow), counted: await store.countedTasks(row.id, pop) });
+    return { pop, failing: popRow !== undefined && hasFailures(row, popRow), counted: await store.countedTasks(row.id, pop) };
   }
-  return tasks;
+  return Array.fromAsync(inOrder(plan.pops, POPS_AT_ONCE, readPop));
 }
 
-async function addSlice(
-  { lists }: Ports,
-  row: RequestRow,
-  { pops, slice }: { readonly pops: readonly PopTasks[]; readonly slice: Slice },
-  tally: Tally,
-): Promise<void> {
+interface SliceView {
+  readonly slice: Slice;
+  /** Null: there was no time to find out. */
+  readonly failed: ReadonlySet<string> | null;
+  /** What the URLs are that have not failed. */
+  readonly rest: 'inProgress' | 'completed';
+  /** Of those, the ones that lists have room for, and that there was time to read. */
+  readonly restUrls: readonly string[];
+}
+
+interface SliceReading {
+  readonly pops: readonly PopTasks[];
+  readonly slice: Slice;
+  readonly until: number;
+  readonly tally: Tally;
+}
+
+async function readSlice({ lists, clock }: Ports, row: RequestRow, { pops, slice, until, tally }: SliceReading): Promise<SliceView> {
+  const isOpen = !isEnded(row.status) && pops.some(({ pop, counted }) => !counted.has(taskIdOf(pop, 0, slice)));
+  const rest = isOpen ? 'inProgress' : 'completed';
   const failed = new Set<string>();
-  let open = false;
   for (const { pop, failing, counted } of pops) {
-    if (!isEnded(row.status) && !counted.has(taskIdOf(pop, 0, slice))) open = true;
-    if (failing) for (const url of await readFailedUrls(lists, row, pop, slice, counted)) failed.add(url);
+    if (!failing) continue;
+    if (clock.now() >= until) return { slice, failed: null, rest, restUrls: [] };
+    for (const url of await readFailedUrls(lists, row, pop, slice, counted)) failed.add(url);
+  }
+  const isEnough = failed.size === slice.rows || tally.isFull(rest) || clock.now() >= until;
+  const urls = isEnough ? [] : await readSliceUrls(lists, row.id, slice);
+  return { slice, failed, rest, restUrls: urls.filter((url) => !failed.has(url)) };
+}
+
+function addSlice(row: RequestRow, { slice, failed, rest, restUrls }: SliceView, tally: Tally): void {
+  if (failed === null) {
+    // Whoever is told that a URL is completed relies on it; so nothing is called so that was not looked at.
+    tally.add(isEnded(row.status) ? 'failed' : 'inProgress', slice.rows, []);
+    return;
   }
   tally.add('failed', failed.size, failed);
-  const rest = open ? 'inProgress' : 'completed';
-  const size = slice.rows - failed.size;
-  if (size === 0 || tally.isFull(rest)) tally.add(rest, size, []);
-  else {
-    const urls = await readSliceUrls(lists, row.id, slice);
-    const others = urls.filter((url) => !failed.has(url));
-    tally.add(rest, size, others);
-  }
+  tally.add(rest, slice.rows - failed.size, restUrls);
 }
 
 type UrlState = 'completed' | 'inProgress' | 'failed';
