@@ -32,6 +32,10 @@ const ending = lazyEndingPorts(config);
 const distributions = lazyDistributions();
 const pipeline = createPipeline({ ...ABSENT_PORTS, ...ending, store, lists });
 
+function tellUnlisted(error: unknown): void {
+  instruments.log.error({ err: error }, "the account's distributions cannot be listed; DNS is asked instead");
+}
+
 export const handler = instrument(
   instruments,
   createApiHandler({
@@ -40,7 +44,7 @@ export const handler = instrument(
     pipeline: countAccepted(pipeline, { metrics: instruments.metrics, clock: systemClock }),
     fleet: ending.fleet,
     tasks: lazyQueue(config.taskQueueUrl),
-    domains: config.edge.edgeMap === null ? withAccountDistributions(lazyResolver(config), distributions) : null,
+    domains: config.edge.edgeMap === null ? withAccountDistributions(lazyResolver(config), distributions, tellUnlisted) : null,
     catalogue: popCatalogue(),
     maxTargets: config.maxTargets,
     reportLinks: createBucketReportLinks({ store, lists, pipeline, links: lazyLinks(config) }),

@@ -69,7 +69,8 @@ export class CloudfrontDynamicAPIStack extends Stack {
     });
     const certificateSecret = text('originCertificateSecret', {
       noEcho: true,
-      description: "ARN of a secret with that name's certificate chain and private key, as PEM; empty: HTTP",
+      description:
+        "ARN of a secret of this region with that name's certificate chain and private key, as PEM, encrypted with the default key; empty: HTTP",
       allowedPattern: SECRET_ARN,
       constraintDescription: 'must be the whole ARN of a secret, or empty',
     });

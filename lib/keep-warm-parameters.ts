@@ -33,7 +33,8 @@ export function createKeepWarmParameters(stack: Stack, defaultEnvName: string): 
   return {
     envName: text('envName', {
       default: defaultEnvName,
-      description: 'Ends the names of the function, the schedule and the alarms, so that environments live side by side',
+      description:
+        'Ends the names of function, schedule and alarms. Fixed at the first deploy: for another environment deploy with -c env=',
       allowedPattern: '[A-Za-z0-9-]{1,20}',
       constraintDescription: 'must be 1 to 20 letters, digits and hyphens',
     }).valueAsString,
@@ -52,7 +53,8 @@ export function createKeepWarmParameters(stack: Stack, defaultEnvName: string): 
     headersSecret: text('headersSecret', {
       default: '',
       noEcho: true,
-      description: 'ARN of a secret with request headers, one "Name: value" a line, or JSON; empty: none',
+      description:
+        'ARN of a secret of this region with request headers, one "Name: value" a line, or JSON, encrypted with the default key; empty: none',
       allowedPattern: SECRET_ARN,
       constraintDescription: 'must be the whole ARN of a secret, or empty',
     }),

@@ -29,7 +29,10 @@ const IDS: Readonly<Record<string, string>> = {
   'us-west-2': 'pl-82a045eb',
 };
 
-/** Regions whose id is not known here: a key that a mapping lacks fails a deploy even where a condition asks for another value. */
+/**
+ * Regions whose id is not known here: a key that a mapping lacks fails a deploy even where a condition asks for another value. A region
+ * that is newer than this list is added here, and so takes the parameter.
+ */
 const UNKNOWN = [
   'ap-east-2',
   'ap-south-2',
@@ -39,11 +42,17 @@ const UNKNOWN = [
   'ap-southeast-6',
   'ap-southeast-7',
   'ca-west-1',
+  'cn-north-1',
+  'cn-northwest-1',
   'eu-central-2',
   'eu-south-2',
+  'eusc-de-east-1',
   'il-central-1',
   'me-central-1',
   'mx-central-1',
+  'sa-west-1',
+  'us-gov-east-1',
+  'us-gov-west-1',
 ];
 
 /** The region's id, or the parameter's where it is set; in a region whose id is not known it has to be. */

@@ -71,10 +71,26 @@ export function createAccountDistributions(client: CloudFrontClient, clock: Cloc
   };
 }
 
-/** A resolver that looks for a host's distribution in the account first, and by the host's CNAME chain where that has none. */
-export function withAccountDistributions(resolver: PopResolver, account: Pick<PopResolver, 'findDistribution'>): PopResolver {
+/**
+ * A resolver that looks for a host's distribution in the account first, and by the host's CNAME chain where that has none or may not be
+ * asked: a list that is refused or throttled would hold up requests for distributions that DNS tells just as well.
+ */
+export function withAccountDistributions(
+  resolver: PopResolver,
+  account: Pick<PopResolver, 'findDistribution'>,
+  tellFailure: (error: unknown) => void,
+): PopResolver {
+  async function findInAccount(host: string): Promise<string | null> {
+    try {
+      return await account.findDistribution(host);
+    } catch (error) {
+      tellFailure(error);
+      return null;
+    }
+  }
+
   return {
     ...resolver,
-    findDistribution: async (host) => (await account.findDistribution(host)) ?? resolver.findDistribution(host),
+    findDistribution: async (host) => (await findInAccount(host)) ?? resolver.findDistribution(host),
   };
 }

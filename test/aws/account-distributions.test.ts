@@ -75,10 +75,25 @@ test('a refused list is an error that names the permission, and is asked for aga
 test('a host that the account does not know is left to the CNAME chain, and POPs to the resolver', async () => {
   const { account } = await openAccount();
   const map = createEdgeMapResolver(parseEdgeMap('{"FRA56-P4":["127.0.0.1:8443"]}', 'map'), { allowPrivateAddresses: true });
-  const resolver = withAccountDistributions({ ...map, findDistribution: async (host) => `by-cname-of-${host}` }, account);
+  const resolver = withAccountDistributions({ ...map, findDistribution: async (host) => `by-cname-of-${host}` }, account, () => undefined);
   expect(await resolver.findDistribution('www.example.com')).toBe('d1.cloudfront.net');
   expect(await resolver.findDistribution('stranger.net')).toBe('by-cname-of-stranger.net');
   expect(await resolver.resolvePop(null, 'FRA56-P4')).toMatchObject({ state: 'resolved' });
+});
+
+test('where the account refuses or throttles its list, the CNAME chain decides, and the failure is told', async () => {
+  for (const answer of [
+    { status: 403, body: DENIED },
+    { status: 400, body: DENIED.replace('AccessDenied', 'Throttling') },
+  ]) {
+    const { account } = await openAccount(() => answer);
+    const map = createEdgeMapResolver(parseEdgeMap('{}', 'map'), { allowPrivateAddresses: true });
+    const told: unknown[] = [];
+    const byCname = { ...map, findDistribution: async (host: string) => `by-cname-of-${host}` };
+    const resolver = withAccountDistributions(byCname, account, (error) => told.push(error));
+    expect(await resolver.findDistribution('www.example.com')).toBe('by-cname-of-www.example.com');
+    expect(told).toMatchObject([{ message: expect.stringContaining('listing the distributions of the account') }]);
+  }
 });
 
 test('CloudFront is asked in the region of its endpoint, which China has one of its own for', () => {

@@ -22,7 +22,7 @@ describePopResolver('DNS', openDns);
 
 describePopResolver('DNS behind the distributions of an account', async () => {
   const { resolver, dispose } = await openDns();
-  return { resolver: withAccountDistributions(resolver, { findDistribution: async () => null }), dispose };
+  return { resolver: withAccountDistributions(resolver, { findDistribution: async () => null }, () => undefined), dispose };
 });
 
 describePopResolver('An edge map', () => {

@@ -78,7 +78,7 @@ export function testBackend(stacks: () => Synthesized): void {
       Rules: Record<string, unknown>;
     };
     // A missing key fails the deploy even where the condition asks for the other value, so that every region has one.
-    for (const region of ['ap-southeast-3', 'eu-central-2', 'il-central-1', 'mx-central-1'])
+    for (const region of ['ap-southeast-3', 'cn-north-1', 'eu-central-2', 'il-central-1', 'mx-central-1', 'us-gov-west-1'])
       expect(Mappings.OriginFacing[region]).toEqual({ id: 'unknown' });
     expect(Mappings.OriginFacing['eu-west-1']).toEqual({ id: 'pl-4fa04526' });
     const rule = JSON.stringify(Rules['PrefixListIsKnown']);
@@ -103,7 +103,7 @@ export function testBackend(stacks: () => Synthesized): void {
     }
     const withSecret = instancesMade({ ...CERTIFIED, originCertificateSecret: `${CERTIFIED.originCertificateSecret}2` });
     expect(withSecret[0]?.[0]).toBe(encrypted[0]?.[0]);
-    expect((encrypted[0]?.[1] as { DependsOn?: string[] }).DependsOn).toContainEqual(expect.stringMatching(/^ServiceReadCertificate/));
+    expect(encrypted[0]?.[1]).toHaveProperty('DependsOn', expect.arrayContaining([expect.stringMatching(/^ServiceReadCertificate/)]));
   });
 
   test('refuses one of name and certificate without the other', () => {
