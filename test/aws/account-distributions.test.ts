@@ -87,7 +87,7 @@ test('where the account refuses or throttles its list, the CNAME chain decides, 
     { status: 400, body: DENIED.replace('AccessDenied', 'Throttling') },
   ]) {
     const { account } = await openAccount(() => answer);
-    const map = createEdgeMapResolver(parseEdgeMap('{}', 'map'), { allowPrivateAddresses: true });
+    const map = createEdgeMapResolver(parseEdgeMap('{"FRA56-P4":["127.0.0.1:8443"]}', 'map'), { allowPrivateAddresses: true });
     const told: unknown[] = [];
     const byCname = { ...map, findDistribution: async (host: string) => `by-cname-of-${host}` };
     const resolver = withAccountDistributions(byCname, account, (error) => told.push(error));
