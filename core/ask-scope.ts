@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts';
 import type { AskScope } from './ports/downloader.ts';
 
 /** A scope that can be cancelled; a plain set instead of AbortSignal, whose listeners cost several microseconds an ask. */
@@ -18,4 +19,19 @@ export class CancellableScope implements AskScope {
     for (const cancel of this.#cancels) cancel();
     this.#cancels.clear();
   }
+}
+
+/** Waits so long, but not beyond the moment in which the scope is cancelled. */
+export function pauseIn(scope: AskScope, clock: Clock, ms: number): Promise<void> {
+  if (ms <= 0 || scope.cancelled) return Promise.resolve();
+  return new Promise((resolve) => {
+    const stopTimer = clock.after(ms, () => {
+      withdraw();
+      resolve();
+    });
+    const withdraw = scope.onCancel(() => {
+      stopTimer();
+      resolve();
+    });
+  });
 }

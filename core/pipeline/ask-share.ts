@@ -1,8 +1,10 @@
 import type { EdgeAddress } from '../address.ts';
-import { CancellableScope } from '../ask-scope.ts';
+import { CancellableScope, pauseIn } from '../ask-scope.ts';
+import type { Clock } from '../clock.ts';
 import { keys } from '../keys.ts';
 import { MAX_OBJECT_BYTES } from '../outcome.ts';
-import type { Answer } from '../ports/downloader.ts';
+import { askedWaitMs, isRefusal, pauseAfterRefusal } from '../patience.ts';
+import type { Answer, AskScope } from '../ports/downloader.ts';
 import type { RequestRow } from '../request.ts';
 import { parseUrlLine, readLines } from '../sized-list.ts';
 import { readXCache } from '../x-cache.ts';
@@ -89,6 +91,7 @@ function createAsker(
   const { downloader, store, clock } = ports;
   const verdicts: string[] = [];
   const headers = row.spec.variants[0]?.headers ?? [];
+  const hold = createHold(clock, scope, clock.now() + limits.shareMs);
   let silent = false;
   let answered = 0;
   let unanswered = 0;
@@ -115,10 +118,43 @@ function createAsker(
       verdicts[index] = '';
       const address = addresses?.[index % addresses.length];
       if (address === undefined || scope.cancelled) return;
+      if (!(await hold.isOver()) || scope.cancelled) return;
       await checkRow();
       const answer = await downloader.ask({ method: 'HEAD', url, address, headers, scope });
       verdicts[index] = verdictOf(answer);
+      hold.note(answer);
       note(answer);
+    },
+  };
+}
+
+/**
+ * Keeps a share from asking while the POP refuses: for as long as it says, else longer each time. What was refused is not asked again,
+ * since its GET tells the size too; and what would have to wait beyond the share's time is not asked at all.
+ */
+function createHold(clock: Clock, scope: AskScope, deadline: number) {
+  let until = 0;
+  let refusals = 0;
+  return {
+    /** Waits until HEADs may go out again; false: not within the share's time. */
+    async isOver(): Promise<boolean> {
+      while (until > clock.now() && !scope.cancelled) {
+        if (until > deadline) return false;
+        await pauseIn(scope, clock, until - clock.now());
+      }
+      return true;
+    },
+    note(answer: Answer): void {
+      const now = clock.now();
+      if (!isRefusal(answer)) {
+        if (answer.error === null && now >= until) refusals = 0;
+        return;
+      }
+      const asked = askedWaitMs(answer);
+      // Those that were in flight with the first refusal say nothing new.
+      if (asked === 0 && now < until) return;
+      refusals += 1;
+      until = Math.max(until, now + (asked > 0 ? asked : pauseAfterRefusal(refusals)));
     },
   };
 }

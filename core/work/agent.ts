@@ -158,7 +158,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       await persist(() => recordTask(ports, task, result.rows, result.counters));
       await persist(() => tasks.delete(one.lease.receipt));
     } else if (one.ending === 'hand_back') await giveBack(one, 0);
-    else if (one.ending === 'lane_full') await giveBack(one, PASSED_ON_FOR_MS);
+    else if (one.ending === 'lane_full') await giveBack(one, Math.max(PASSED_ON_FOR_MS, one.run?.heldMs ?? 0));
     else if (one.ending === 'request_ended') await persist(() => tasks.delete(one.lease.receipt));
   }
 
@@ -225,11 +225,15 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     return false;
   }
 
-  /** Gives a blocked task back for a while: what comes after it in the queue may be for another request or POP. */
+  /**
+   * Gives a blocked task back for a while: what comes after it in the queue may be for another request or POP. At once where the POP asked
+   * for a wait that is longer than one would be patient here.
+   */
   function passOnBlocked(): void {
     if (lanes.free() === 0) return;
     for (const one of held) {
-      if (one.run?.isWaiting === true && Math.abs(clock.now() - one.heldAt) > BLOCKED_MS) drop(one, 'lane_full');
+      if (one.run?.isWaiting !== true) continue;
+      if (one.run.heldMs > BLOCKED_MS || Math.abs(clock.now() - one.heldAt) > BLOCKED_MS) drop(one, 'lane_full');
     }
   }
 
@@ -260,6 +264,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       waitForTasks.abort();
       for (const one of held) drop(one, 'hand_back');
       await running;
+      lanes.close();
     },
   };
 }

@@ -5,6 +5,8 @@ const BETTER = 1.15;
 const WORSE = 0.85;
 /** Windows without a try to grow after growing did not help. */
 const HOLD_WINDOWS = 8;
+/** Trouble in more than one of so many answers of a round is the POP's, not a single object's. */
+const TROUBLED_SHARE = 8;
 
 export interface LimitOptions {
   readonly start: number;
@@ -25,6 +27,10 @@ export class InFlightLimit {
   #halfAt = 0;
   #lastRate = 0;
   #hold = 0;
+  /** Answers that are still due from before the last halving. */
+  #unsettled = 0;
+  #answered = 0;
+  #troubled = 0;
 
   constructor(options: LimitOptions) {
     this.#options = options;
@@ -33,6 +39,7 @@ export class InFlightLimit {
 
   /** A download ended at `now` (ms). `saturated`: the limit was what kept more from starting. */
   ended(now: number, bytes: number, saturated: boolean): void {
+    this.#count(false);
     if (!saturated) {
       this.#restart();
       return;
@@ -46,12 +53,33 @@ export class InFlightLimit {
     if (this.#finished >= 2 * this.limit && now > this.#halfAt) this.#judgeWindow(this.#units / (now - this.#halfAt));
   }
 
-  /** The POP answered 429 or 5xx, or not in time: halves, at most once a window. */
+  /**
+   * The POP refused, failed or did not answer in time. Halves once more than an eighth of a round of the limit is such trouble, again and
+   * again while that lasts. What was in flight when it halved is answered before anything is counted anew.
+   */
   trouble(): void {
-    if (this.#hold > HOLD_WINDOWS) return;
+    this.#count(true);
+    if (this.#unsettled > 0 || this.#troubled <= this.limit / TROUBLED_SHARE) return;
+    this.#unsettled = this.limit - 1;
+    this.#troubled = 0;
+    this.#answered = 0;
     this.#set(this.limit / 2);
     this.#hold = HOLD_WINDOWS + 1;
     this.#restart();
+  }
+
+  /** Answers of any kind, in rounds of the limit. */
+  #count(isTrouble: boolean): void {
+    if (this.#unsettled > 0) {
+      this.#unsettled--;
+      return;
+    }
+    if (this.#answered >= this.limit) {
+      this.#answered = 0;
+      this.#troubled = 0;
+    }
+    this.#answered++;
+    if (isTrouble) this.#troubled++;
   }
 
   #judgeWindow(rate: number): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { Answer } from '../ports/downloader.ts';
+import { askedWaitMs } from '../patience.ts';
+import type { Answer, AskScope } from '../ports/downloader.ts';
 import { AgentLimit } from './agent-limit.ts';
 import { InFlightLimit } from './in-flight-limit.ts';
 
@@ -18,6 +19,12 @@ export interface TargetSource {
   startNext(): boolean;
 }
 
+/** Who waits for a slot: true is that it was taken, false that the scope was cancelled. */
+interface Waiter {
+  readonly scope: AskScope;
+  readonly resolve: (taken: boolean) => void;
+}
+
 /**
  * What one request has of an agent at one POP: its limit, and who waits for a slot. Retries and checks go before new targets.
  * Requests have lanes of their own, so that one whose origin is slow slows no other at that POP.
@@ -25,8 +32,16 @@ export interface TargetSource {
 export interface Lane {
   inFlight: number;
   readonly limit: InFlightLimit;
-  readonly waiting: (() => void)[];
+  readonly waiting: Waiter[];
   readonly sources: TargetSource[];
+  /** Until when nothing begins here, because the POP asked for it; null: nothing holds it. */
+  hold: { readonly until: number; readonly cancel: () => void } | null;
+}
+
+/** Whether an answer tells of a POP or origin in trouble, and not of the object. */
+function isTrouble({ error, status }: Answer): boolean {
+  if (error !== null) return error !== 'cancelled' && error !== 'address_refused';
+  return status === 429 || status >= 500;
 }
 
 export interface Lanes {
@@ -36,15 +51,21 @@ export interface Lanes {
   /** Adds a source of targets to the POP's lane and starts what can be started. */
   add(lane: Lane, source: TargetSource): void;
   remove(lane: Lane, source: TargetSource): void;
-  /** Resolves when a slot is free; for second and later asks of a target. */
-  takeSlot(lane: Lane): Promise<void>;
+  /** Resolves with true when a slot was taken, with false when the scope was withdrawn first. For second and later asks of a target. */
+  takeSlot(lane: Lane, scope: AskScope): Promise<boolean>;
+  /** Lets nobody of a cancelled scope wait any longer. */
+  withdraw(lane: Lane, scope: AskScope): void;
   /** Gives a slot back after an ask, whose answer adapts the limit; null: nothing was asked. */
   release(lane: Lane, answer: Answer | null): void;
+  /** For how long nothing begins in the lane yet, milliseconds; 0: nothing holds it. */
+  heldMs(lane: Lane): number;
   /** Slots that could be taken at once. */
   free(): number;
   inFlight(): number;
   /** Adapts the limit of the whole agent; call it several times a second. */
   observeLoad(load: number): void;
+  /** Holds nothing any longer, so that no timer outlives the agent. */
+  close(): void;
 }
 
 /**
@@ -65,7 +86,7 @@ export function createLanes(clock: Clock, fixed: number | null, floor: number | 
   let load = 0;
   let wasSaturated = false;
 
-  const hasRoom = (lane: Lane) => lane.inFlight < lane.limit.limit && total < agentLimit.limit;
+  const hasRoom = (lane: Lane) => lane.hold === null && lane.inFlight < lane.limit.limit && total < agentLimit.limit;
 
   function take(lane: Lane): void {
     lane.inFlight++;
@@ -82,7 +103,7 @@ export function createLanes(clock: Clock, fixed: number | null, floor: number | 
       const waiter = lane.waiting.shift();
       if (waiter) {
         take(lane);
-        waiter();
+        waiter.resolve(true);
         continue;
       }
       const source = lane.sources[0];
@@ -103,9 +124,24 @@ export function createLanes(clock: Clock, fixed: number | null, floor: number | 
   }
 
   function adapt(lane: Lane, answer: Answer): void {
+    if (answer.error === 'cancelled') return;
     const saturated = (lane.waiting.length > 0 || lane.sources.length > 0) && lane.inFlight >= lane.limit.limit;
-    if (answer.error === 'timeout' || answer.status === 429 || answer.status >= 500) lane.limit.trouble();
+    if (isTrouble(answer)) lane.limit.trouble();
     else lane.limit.ended(clock.now(), answer.bodyBytes, saturated && load < FULL_LOAD);
+    const wait = askedWaitMs(answer);
+    if (wait > 0) holdFor(lane, wait);
+  }
+
+  /** Begins nothing in the lane for so long; the longest wait that was asked for counts. */
+  function holdFor(lane: Lane, ms: number): void {
+    const until = clock.now() + ms;
+    if (lane.hold !== null && until <= lane.hold.until) return;
+    lane.hold?.cancel();
+    const cancel = clock.after(ms, () => {
+      lane.hold = null;
+      fill(lane);
+    });
+    lane.hold = { until, cancel };
   }
 
   return {
@@ -114,7 +150,7 @@ export function createLanes(clock: Clock, fixed: number | null, floor: number | 
       lanes.set(requestId, ofRequest);
       let lane = ofRequest.get(pop);
       if (!lane) {
-        lane = { inFlight: 0, limit: new InFlightLimit(laneLimits), waiting: [], sources: [] };
+        lane = { inFlight: 0, limit: new InFlightLimit(laneLimits), waiting: [], sources: [], hold: null };
         ofRequest.set(pop, lane);
       }
       return lane;
@@ -122,7 +158,11 @@ export function createLanes(clock: Clock, fixed: number | null, floor: number | 
     forgetOthers(active) {
       for (const [requestId, ofRequest] of lanes) {
         if (active.has(requestId)) continue;
-        for (const [pop, lane] of ofRequest) if (lane.inFlight === 0 && !busy.has(lane)) ofRequest.delete(pop);
+        for (const [pop, lane] of ofRequest) {
+          if (lane.inFlight > 0 || busy.has(lane)) continue;
+          lane.hold?.cancel();
+          ofRequest.delete(pop);
+        }
         if (ofRequest.size === 0) lanes.delete(requestId);
       }
     },
@@ -135,15 +175,20 @@ export function createLanes(clock: Clock, fixed: number | null, floor: number | 
       const at = lane.sources.indexOf(source);
       if (at >= 0) lane.sources.splice(at, 1);
     },
-    takeSlot(lane) {
+    takeSlot(lane, scope) {
+      if (scope.cancelled) return Promise.resolve(false);
       if (hasRoom(lane) && lane.waiting.length === 0) {
         take(lane);
-        return Promise.resolve();
+        return Promise.resolve(true);
       }
       busy.add(lane);
       return new Promise((resolve) => {
-        lane.waiting.push(resolve);
+        lane.waiting.push({ scope, resolve });
       });
+    },
+    withdraw(lane, scope) {
+      const others = lane.waiting.filter((waiter) => waiter.scope !== scope);
+      for (const waiter of lane.waiting.splice(0, lane.waiting.length, ...others)) if (waiter.scope === scope) waiter.resolve(false);
     },
     release(lane, answer) {
       if (answer !== null) adapt(lane, answer);
@@ -151,6 +196,7 @@ export function createLanes(clock: Clock, fixed: number | null, floor: number | 
       fill(lane);
       if (total < agentLimit.limit) fillAll();
     },
+    heldMs: ({ hold }) => (hold === null ? 0 : Math.max(1, hold.until - clock.now())),
     free: () => Math.max(0, agentLimit.limit - total),
     inFlight: () => total,
     observeLoad(observed) {
@@ -158,6 +204,9 @@ export function createLanes(clock: Clock, fixed: number | null, floor: number | 
       agentLimit.observe(load, wasSaturated);
       wasSaturated = false;
       fillAll();
+    },
+    close() {
+      for (const ofRequest of lanes.values()) for (const lane of ofRequest.values()) lane.hold?.cancel();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { type EdgeAddress, formatAddress } from '../address.ts';
 import type { Clock } from '../clock.ts';
 import type { Outcome, Reason } from '../outcome.ts';
+import { askedWaitMs, isRefusal } from '../patience.ts';
 import type { Answer } from '../ports/downloader.ts';
 import type { Variant } from '../request.ts';
 import { bucketOf } from '../time-histogram.ts';
@@ -26,6 +27,9 @@ export class Target {
   revalidates = false;
   verified = false;
   attempts = 0;
+  /** How many answers in a row refused for the moment (429, 503); the last one may have said when to ask again. */
+  refusals = 0;
+  isToldWhen = false;
   xCacheFirst = '';
   xCacheLast = '';
   firstTtfbMs = -1;
@@ -55,6 +59,8 @@ export class Target {
   /** Takes note of an answer, whatever it was. */
   noteAnswer(answer: Answer, address: EdgeAddress, isWhole: boolean): void {
     this.attempts++;
+    this.refusals = isRefusal(answer) ? this.refusals + 1 : 0;
+    this.isToldWhen = askedWaitMs(answer) > 0;
     if (this.firstTtfbMs < 0) this.firstTtfbMs = answer.ttfbMs;
     if (answer.xCache !== '') {
       if (this.xCacheFirst === '') this.xCacheFirst = answer.xCache;

@@ -36,6 +36,8 @@ export interface TaskRun {
   readonly finished: number;
   /** No target has begun yet. */
   readonly isWaiting: boolean;
+  /** For how long the POP still asks this agent to begin nothing, milliseconds; 0: it does not. */
+  readonly heldMs: number;
   /** Works every target; null when the scope was cancelled first. Rejects only on a fault of the program itself. */
   run(): Promise<TaskResult | null>;
 }
@@ -121,7 +123,7 @@ export function createTaskRun(
     random: ports.random,
     async ask(target, address, byteAt) {
       if (target.holdsSlot) target.holdsSlot = false;
-      else await lanes.takeSlot(lane);
+      else if (!(await lanes.takeSlot(lane, scope))) return CANCELLED;
       if (scope.cancelled) {
         lanes.release(lane, null);
         return CANCELLED;
@@ -149,6 +151,7 @@ export function createTaskRun(
     const pass = createPass(some, (target, index) => work(target, task.slice.start + index));
     const withdraw = scope.onCancel(() => {
       lanes.remove(lane, pass);
+      lanes.withdraw(lane, scope);
       pass.cancel();
     });
     lanes.add(lane, pass);
@@ -174,6 +177,9 @@ export function createTaskRun(
     },
     get isWaiting() {
       return !begun;
+    },
+    get heldMs() {
+      return lanes.heldMs(lane);
     },
     async run() {
       for (let some: readonly Target[] = targets; some.length > 0; some = targets.filter((target) => needsEveryAddress(separate, target))) {

@@ -1,6 +1,8 @@
 import type { EdgeAddress } from '../address.ts';
-import { type Clock, sleep } from '../clock.ts';
+import { pauseIn } from '../ask-scope.ts';
+import type { Clock } from '../clock.ts';
 import type { Reason } from '../outcome.ts';
+import { pauseAfterRefusal } from '../patience.ts';
 import type { Answer, AskScope } from '../ports/downloader.ts';
 import { forbidsStoring, type JudgeContext, judge, judgeByte, type Verdict } from './judge.ts';
 import type { SeparateCaches } from './separate-caches.ts';
@@ -14,6 +16,12 @@ const MAX_ATTEMPTS = 8;
 /** Before each check, milliseconds: at most POPs the second request is a hit, at some the third. */
 const CHECK_PAUSES_MS = [0, 150, 600, 2000] as const;
 const RETRY_PAUSES_MS = [0, 100, 400, 1000, 1000, 1000, 1000] as const;
+
+/** How long to wait before the next ask. `pauses` hold where the last answer was no refusal. One that said when to ask again holds the lane. */
+function pauseAfter(target: Target, pauses: readonly number[], turn: number): number {
+  if (target.refusals === 0) return pauses[turn] ?? 0;
+  return target.isToldWhen ? 0 : pauseAfterRefusal(target.refusals);
+}
 
 /** What warming one target needs: its POP's addresses, how to judge, and a way to ask that keeps to the POP's limit. */
 export interface WarmContext extends JudgeContext {
@@ -85,8 +93,7 @@ async function askUntilAnswered(
     const index = indexAt(attempt);
     const verdict = await askWhole(context, target, index);
     if (verdict.kind !== 'failed' || !verdict.retry || attempt + 1 >= tries) return { verdict, index };
-    const pause = RETRY_PAUSES_MS[attempt] ?? 0;
-    if (pause > 0) await sleep(context.clock, pause);
+    await pauseIn(context.scope, context.clock, pauseAfter(target, RETRY_PAUSES_MS, attempt));
     if (context.scope.cancelled) return { verdict, index };
   }
 }
@@ -110,8 +117,7 @@ async function checkUntilHit(
   const wholeMissesAt: number[] = [];
   let turn = 0;
   for (let checks = 0, last = MAX_CHECKS; checks < last; checks++) {
-    const pause = CHECK_PAUSES_MS[checks] ?? 0;
-    if (pause > 0) await sleep(context.clock, pause);
+    await pauseIn(context.scope, context.clock, pauseAfter(target, CHECK_PAUSES_MS, checks));
     if (context.scope.cancelled) return { kind: 'cancelled' };
     const index = indexAt(turn);
     const verdict = await check(context, target, index);

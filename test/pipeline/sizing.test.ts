@@ -71,6 +71,40 @@ test('silent POPs are given up after some dozens of HEADs, and after three of th
   expect(await getRow(fixture.ports)).toMatchObject({ status: 'IN_PROGRESS', totalCount: 2000, totalBytes: 0 });
 });
 
+test.each([
+  ['that says when to come again', 300],
+  ['that does not say when to come again', 0],
+])('a POP %s refuses no more HEADs than were in flight, and is asked on after that', async (_name, retryAfterMs) => {
+  const urls = makeUrls(100);
+  const at: number[] = [];
+  const head = async () => {
+    const isRefused = at.push(performance.now()) <= 8;
+    await new Promise((resolve) => setImmediate(resolve));
+    return isRefused ? answer({ status: 429, retryAfterMs }) : answer({ contentLength: 1000 });
+  };
+  const fixture = openFixture({ head }, { headsInFlight: 8 });
+  await fixture.pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1']), urls });
+  await advanceAll(fixture.pipeline);
+  expect(at).toHaveLength(100);
+  expect((at[8] ?? 0) - (at[7] ?? 0)).toBeGreaterThan(250);
+  expect(await getRow(fixture.ports)).toMatchObject({ status: 'IN_PROGRESS', totalBytes: 92_000 });
+});
+
+test('a wait that ends after the share has its sizes stay unknown, and the request goes on at once', async () => {
+  const urls = makeUrls(100);
+  const head = async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return answer({ status: 429, retryAfterMs: 3_600_000 });
+  };
+  const fixture = openFixture({ head }, { headsInFlight: 8, shareMs: 30_000 });
+  await fixture.pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1']), urls });
+  const begun = performance.now();
+  await advanceAll(fixture.pipeline);
+  expect(performance.now() - begun).toBeLessThan(10_000);
+  expect(fixture.asks).toHaveLength(8);
+  expect(await getRow(fixture.ports)).toMatchObject({ status: 'IN_PROGRESS', totalCount: 100, totalBytes: 0 });
+});
+
 test('the end of the request cancels the HEADs under way', async () => {
   const fixture = openFixture({
     head: ({ scope }) => new Promise((resolve) => scope.onCancel(() => resolve({ ...silence, error: 'cancelled' }))),

@@ -1,11 +1,13 @@
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import type { EdgeAddress } from '../../core/address.ts';
 import { systemClock } from '../../core/clock.ts';
+import type { Answer, Ask } from '../../core/ports/downloader.ts';
 import type { TaskMessage } from '../../core/task.ts';
 import { createLanes } from '../../core/work/lanes.ts';
 import { SeparateCaches } from '../../core/work/separate-caches.ts';
 import { createTaskRun, type TaskResult } from '../../core/work/task-run.ts';
 import { makeSpec } from '../pipeline/pipeline-fixture.ts';
+import { createManualClock } from './manual-clock.ts';
 import { createModelPop, modelAddresses } from './model-pop.ts';
 
 const POP = 'SIN2-P1';
@@ -31,4 +33,85 @@ test('two tasks of one POP end although one was given a single address and the o
   expect(separate.isFound).toBe(true);
   expect(both?.counters).toMatchObject({ warmed: 5, verified: 5, attempts: 20, separate: 1 });
   expect(single?.counters).toMatchObject({ warmed: 5, verified: 5, attempts: 10, edge_bytes: 10_000 });
+});
+
+/** One task at one address, on a clock that stands still until it is moved. */
+function openTask(fault: (ask: Ask, index: number) => Partial<Answer> | null, addresses = 1) {
+  const clock = createManualClock();
+  const askedAt: number[] = [];
+  const started = clock.now();
+  const places = modelAddresses(addresses);
+  const pop = createModelPop({
+    pop: POP,
+    addresses: places,
+    separate: false,
+    object: () => ({ bytes: 1000 }),
+    fault: (ask, index) => {
+      askedAt.push(clock.now() - started);
+      return fault(ask, index);
+    },
+  });
+  const lanes = createLanes(clock, null);
+  const separate = new SeparateCaches();
+  while (separate.takeProbe());
+  const ports = { downloader: pop, clock, random: () => 0.5, lanes, sameCity: () => false };
+  const task = createTaskRun(ports, taskAt(places, 1), makeSpec([POP]), rows('a'), separate);
+  return { clock, lanes, task, askedAt };
+}
+
+const busy = (retryAfterMs: number): Partial<Answer> => ({ status: 429, xCache: 'Error from cloudfront', bodyBytes: 0, retryAfterMs });
+
+describe('a POP that refuses for the moment', () => {
+  it('is asked again when it said that it may be', async () => {
+    const { clock, task, askedAt } = openTask((_ask, index) => (index < 5 ? busy(4000) : null));
+    const result = task.run();
+    await clock.pass(3999);
+    expect(askedAt).toEqual([0, 0, 0, 0, 0]);
+    await clock.pass(1);
+    expect((await result)?.counters).toMatchObject({ warmed: 5, verified: 5 });
+    expect(askedAt).toHaveLength(10);
+    expect(new Set(askedAt.slice(5))).toEqual(new Set([4000]));
+  });
+
+  it('is asked again after pauses that grow from half a second when it does not say', async () => {
+    const { clock, task, askedAt } = openTask(() => busy(0));
+    const result = task.run();
+    await clock.pass(60_000);
+    expect((await result)?.counters).toMatchObject({ failed: 5, 'reason.status_429': 5 });
+    expect([...new Set(askedAt)]).toEqual([0, 500, 1500]);
+  });
+
+  it('is given up after as many attempts as it has addresses, eight at most, however long it refuses', async () => {
+    const { clock, task, askedAt } = openTask(() => busy(3_600_000), 12);
+    const result = task.run();
+    await clock.pass(3_600_000);
+    expect((await result)?.counters).toMatchObject({ failed: 5 });
+    expect(askedAt).toHaveLength(5 * 8);
+    // Each round begins a minute after the one before, fewer targets at a time while the limit shrinks.
+    expect(Math.max(...askedAt)).toBeLessThanOrEqual(5 * 8 * 60_000);
+    expect(askedAt.filter((at) => at > 0 && at < 60_000)).toEqual([]);
+  });
+
+  it('is waited for at a check, too', async () => {
+    const { clock, task, askedAt } = openTask((_ask, index) => (index === 5 ? { ...busy(2000), status: 503 } : null));
+    const result = task.run();
+    await clock.pass(2000);
+    expect((await result)?.counters).toMatchObject({ warmed: 5, verified: 5 });
+    expect(askedAt.at(-1)).toBe(2000);
+  });
+
+  it.each([
+    ['for a wait that it asked for', 50_000],
+    ['for a pause of its own', 0],
+  ])('holds nobody who is cancelled while waiting %s', async (_name, retryAfterMs) => {
+    const { clock, lanes, task } = openTask(() => busy(retryAfterMs));
+    const result = task.run();
+    await clock.pass(1);
+    expect(lanes.inFlight()).toBe(0);
+    task.scope.cancel();
+    expect(await result).toBeNull();
+    expect(lanes.inFlight()).toBe(0);
+    lanes.close();
+    expect(clock.waiting()).toBe(0);
+  });
 });
