@@ -12,8 +12,14 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const BRACE = 0x7b;
 const BRACKET = 0x5b;
-/** A body needs a dozen. */
+const COLON = 0x3a;
+/** A body needs a dozen of each. */
 const MAX_BRACKETS = 10_000;
+const MAX_FIELDS = 10_000;
+/** V8 looks each text of up to ten characters up in a table of its own while it parses; no URL is that short. */
+const SHORT_TEXT = 10;
+/** A body needs a thousand POPs at most, and some headers. */
+const MAX_SHORT_TEXTS = 20_000;
 
 function refuse(value: string, message: string): InvalidInput {
   return new InvalidInput([inputFault('body', value, message)]);
@@ -24,7 +30,7 @@ function refuse(value: string, message: string): InvalidInput {
  * `__proto__`. Throws InvalidInput.
  */
 export function* parseStrictJsonInSteps(text: string): Steps<unknown> {
-  yield* checkBrackets(text);
+  yield* checkNumbers(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -43,11 +49,13 @@ export function parseStrictJson(text: string): unknown {
 }
 
 /**
- * Millions of small objects would hold the parser up for most of a second, in one piece. Text that is no JSON is left to the
- * parser: a string without an end counts to the end of the text.
+ * Millions of small objects, names or short texts would hold the parser up for most of a second, in one piece. Text that is no
+ * JSON is left to the parser: a string without an end counts to the end of the text.
  */
-function* checkBrackets(text: string): Steps<void> {
+function* checkNumbers(text: string): Steps<void> {
   let brackets = 0;
+  let fields = 0;
+  let shortTexts = 0;
   let pieceEnd = PIECE;
   for (let at = 0; at < text.length; at++) {
     if (at > pieceEnd) {
@@ -55,10 +63,20 @@ function* checkBrackets(text: string): Steps<void> {
       yield;
     }
     const code = text.charCodeAt(at);
-    if (code === QUOTE) at = stringEnd(text, at) - 1;
-    else if ((code === BRACE || code === BRACKET) && ++brackets > MAX_BRACKETS)
-      throw refuse('', `holds more than ${MAX_BRACKETS} objects and lists; write one object of lists of texts`);
+    if (code === QUOTE) {
+      const end = stringEnd(text, at);
+      if (end - at <= SHORT_TEXT + 2) shortTexts++;
+      at = end - 1;
+    } else if (code === BRACE || code === BRACKET) brackets++;
+    else if (code === COLON) fields++;
+    if (brackets > MAX_BRACKETS) throw tooMany(MAX_BRACKETS, 'objects and lists');
+    if (fields > MAX_FIELDS) throw tooMany(MAX_FIELDS, 'fields');
+    if (shortTexts > MAX_SHORT_TEXTS) throw tooMany(MAX_SHORT_TEXTS, `texts of at most ${SHORT_TEXT} characters`);
   }
+}
+
+function tooMany(most: number, what: string): InvalidInput {
+  return refuse('', `holds more than ${most} ${what}; write one object with a list of full URLs`);
 }
 
 /** Where the string that begins at `start` ends: the index after its closing quote, or the text's end. */

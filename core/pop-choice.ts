@@ -26,6 +26,8 @@ export interface PopChoice {
 
 /** More than CloudFront has. Each POP of a request costs a row, a name to resolve and tasks. */
 export const MAX_POPS = 1000;
+/** Names of a list are looked at one by one, in one piece; a list may name a POP more than once. */
+const MAX_NAMES = 10 * MAX_POPS;
 
 export const POP_NAME = /^[A-Z]{3}\d+(-[A-Z]\d+)?$/;
 // The longest known name has 9 characters; anything much longer is no POP, and would not fit into a DNS label.
@@ -156,9 +158,14 @@ function tooMany(field: string): PopChoice {
   return { pops: [], faults: [inputFault(field, '', message)], omitted: 0 };
 }
 
+function tooLong(field: string, names: number): PopChoice {
+  return { pops: [], faults: [inputFault(field, '', `holds ${names} names; write each place once`)], omitted: 0 };
+}
+
 /** The POPs a question means, and a fault for every name that means none. */
 export function choosePops(question: PopQuestion, context: { catalogue: PopCatalogue; suffix: DomainSuffix; field: string }): PopChoice {
   const { catalogue, suffix, field } = context;
+  if (question.names.length > MAX_NAMES) return tooLong(field, question.names.length);
   const usesDefaults = question.names.length === 0;
   const targetType = usesDefaults ? 'region' : question.targetType;
   const names = usesDefaults ? ['all'] : distinctNames(targetType, question.names);

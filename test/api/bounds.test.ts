@@ -1,38 +1,52 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { BODY_BYTES, fillBody } from './large-body.ts';
 import { KEY, openEdge, type Served, serve, submit } from './served.ts';
 
-const BODY_BYTES = 5 * 1024 * 1024;
 /** A body takes up to a second on a machine at rest; a busy one is given time. */
 const ANSWERED_WITHIN_MS = 10_000;
 const OTHERS_WITHIN_MS = 3000;
 const MOST_RESIDENT_KB = 300 * 1024;
 
-/** A body with as many elements as fit into 5 MiB. */
-function fill(field: string, element: (at: number) => string, rest = '"cf_domain":"d111111abcdef8.cloudfront.net"'): string {
-  const elements: string[] = [];
-  for (let bytes = 200, at = 0; bytes < BODY_BYTES; at++) {
-    const text = element(at);
-    bytes += text.length + 1;
-    if (bytes < BODY_BYTES) elements.push(text);
-  }
-  return `{${rest},"${field}":[${elements.join()}]}`;
-}
+const DOMAIN = '"cf_domain":"d111111abcdef8.cloudfront.net"';
+
+const fill = (field: string, element: (at: number) => string, rest = DOMAIN) => fillBody(field, element, rest);
 
 const GOOD_URLS = '"url_list":["https://d111111abcdef8.cloudfront.net/a"]';
+
+const SHORT = /body.*more than 20000 texts of at most 10 characters/;
 
 const BODIES: readonly (readonly [what: string, body: () => string, says: RegExp])[] = [
   ['objects instead of URLs', () => fill('url_list', () => '{}'), /more than 10000 objects and lists/],
   ['truths instead of URLs', () => fill('url_list', () => 'true'), /url_list.*list of URLs/],
   ['numbers instead of statuses', () => fill('accept_status', () => '1', GOOD_URLS), /accept_status/],
-  ['POPs that are none', () => fill('pops', (at) => `"XX${at}"`, GOOD_URLS), /pops.*more than 1000/],
-  ['well-formed POPs', () => fill('pops', (at) => `"AAA${at}"`, GOOD_URLS), /pops.*more than 1000/],
-  ['one POP, written in two ways', () => fill('pops', (at) => (at % 2 ? '"sin-"' : '"SIN-"'), GOOD_URLS), /SIN-/],
-  ['countries that are none', () => fill('countries', (at) => `"atlantis${at}"`, GOOD_URLS), /countries.*more than 1000/],
-  ['names of an older region', () => fill('region', (at) => `"nowhere${at}"`, GOOD_URLS), /region/],
-  ['header lines', () => fill('header', () => '"x"', GOOD_URLS), /header/],
-  ['URLs that are none', () => fill('url_list', () => '"x"'), /and \d+ more/],
+  ['POPs that are none', () => fill('pops', (at) => `"XX${at}"`, GOOD_URLS), SHORT],
+  ['well-formed POPs', () => fill('pops', (at) => `"AAA${at}"`, GOOD_URLS), SHORT],
+  ['well-formed POPs with blanks', () => fill('pops', (at) => `"AAA${at}          "`, GOOD_URLS), /pops.*holds \d+ names; write each/],
+  ['7,000 well-formed POPs', () => fill('pops', (at) => `"AAA${at}${' '.repeat(700)}"`, GOOD_URLS), /pops.*more than 1000/],
+  [
+    'one POP, written in two ways',
+    () => fill('pops', (at) => (at % 2 ? '"sin------------"' : '"SIN------------"'), GOOD_URLS),
+    /pops.*holds/,
+  ],
+  ['countries that are none', () => fill('countries', (at) => `"atlantis${at}${' '.repeat(700)}"`, GOOD_URLS), /countries.*more than 1000/],
+  ['fields', () => `{${Array.from({ length: 300_000 }, (_, at) => `"field_${at}":1`).join()}}`, /more than 10000 fields/],
+  ['names of an older region', () => fill('region', (at) => `"nowhere-nowhere${at}"`, GOOD_URLS), /region/],
+  ['header lines', () => fill('header', () => '"x: yyyyyyyyy"', GOOD_URLS), /header/],
+  ['one URL of blanks', () => `{"url_list":["a${' '.repeat(BODY_BYTES - 40)}b"]}`, /url_list/],
+  ['URLs of blanks', () => fill('url_list', () => `"a${' '.repeat(60_000)}b"`), /and \d+ more/],
+  ['URLs of no-break spaces', () => fill('url_list', () => `"a${'\u00a0'.repeat(15_000)}b"`), /and \d+ more/],
+  ['domains of blanks', () => `{${GOOD_URLS},"cf_domain":"a${' '.repeat(BODY_BYTES - 120)}b"}`, /cf_domain/],
+  ['names of blanks', () => fill('pops', () => `"a${' '.repeat(60_000)}b"`, GOOD_URLS), /pops/],
+  ['header lines of blanks', () => fill('header', () => `"x: a${' '.repeat(60_000)}b"`, GOOD_URLS), /header/],
+  ['statuses as text of blanks', () => fill('accept_status', () => `"${' '.repeat(60_000)}"`, GOOD_URLS), /accept_status/],
+  ['a name of a field, of blanks', () => `{${GOOD_URLS},"${' '.repeat(BODY_BYTES - 120)}":1,"pops":1}`, /pops/],
+  ['quotes and backslashes', () => `{"url_list":["${'\\\\\\"'.repeat(BODY_BYTES / 5)}"]}`, /url_list/],
+  ['brackets', () => '['.repeat(BODY_BYTES - 10), /more than 10000 objects and lists/],
+  ['nothing but blanks', () => ' '.repeat(BODY_BYTES - 10), /is not JSON/],
+  ['texts that are no URLs', () => fill('url_list', () => '"x"'), SHORT],
+  ['URLs that are none', () => fill('url_list', () => '"www.example.com"'), /url_list.*and \d+ more/],
   [
     'URLs that are in order, for a domain that is none',
     () => fill('url_list', (at) => `"https://d1.cloudfront.net/${at}"`, '"cf_domain":"*"'),
