@@ -55,6 +55,9 @@ export const progressSchema = z
     available_task_count: count,
     total_size: bytes.openapi({ description: 'Bytes over all targets, as far as the lengths are known' }),
     ...counts,
+    stopped_count: count.openapi({ description: 'Targets of failed_count that the end of the request came before' }),
+    url_count: count.openapi({ description: 'URLs of the list' }),
+    sized_count: count.openapi({ description: 'URLs whose size has been asked for, whatever the answer was' }),
     provisional_count: count.openapi({ description: 'Finished targets that are not accounted yet; may fall' }),
     provisional_bytes: bytes,
     rate: z.number().nonnegative().openapi({ description: 'Targets per second' }),
@@ -111,6 +114,7 @@ export const summarySchema = z
     failure_pop_urls_report: z
       .string()
       .openapi({ description: 'A link to the failed rows of the report as CSV; it needs no key and ends after an hour' }),
+    by_reason: z.record(z.string(), count).openapi({ description: 'Failed targets by reason', example: { status_404: 2 } }),
     timestamp,
     created_at: timestamp,
     last_update_time: timestamp,
@@ -144,6 +148,7 @@ const requestSummarySchema = z
     total_count: count,
     download_count: count,
     failed_count: count,
+    stopped_count: count.openapi({ description: 'Targets of failed_count that the end of the request came before' }),
     percentage_complete: z.int().min(0).max(100),
     instance_count: count,
     created_at: timestamp,

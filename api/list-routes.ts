@@ -71,6 +71,7 @@ function summarise(request: RequestSummary) {
     total_count: request.totalCount,
     download_count: viewCounters(request.counters).download_count,
     failed_count: count(request.counters, 'failed'),
+    stopped_count: count(request.counters, 'reason.stopped'),
     percentage_complete: percentage(request),
     instance_count: request.agents,
     created_at: formatTimestamp(request.createdAt),

@@ -3,6 +3,7 @@ import { formatTimestamp } from '../core/clock.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { summariseFailures } from '../core/pipeline/summarise-failures.ts';
+import { reasonsOf } from '../core/progress.ts';
 import { isEnded } from '../core/request.ts';
 import { messageSchema, summarySchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
@@ -83,6 +84,7 @@ export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
         failure_pops: [...failed.pops],
         failure_urls: [...failed.urls],
         failure_pop_urls_report: await deps.reportLinks.linkTo(row.id, deps.publicUrl ?? new URL(c.req.url).origin),
+        by_reason: reasonsOf(row.counters),
         timestamp: formatTimestamp(deps.clock.now()),
         created_at: formatTimestamp(row.createdAt),
         last_update_time: formatTimestamp(row.updatedAt),

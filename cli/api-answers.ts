@@ -23,6 +23,9 @@ const counts = {
   edge_bytes: count,
 };
 
+/** A server of an earlier version does not tell it. */
+const newer = count.default(0);
+
 const popProgress = z.looseObject({
   pop: z.string(),
   state: z.enum(['resolved', 'pop_unresolvable', 'address_refused']),
@@ -43,6 +46,9 @@ export const progressAnswer = z.looseObject({
   status,
   status_reason: z.string().nullable(),
   ...counts,
+  stopped_count: newer,
+  url_count: newer,
+  sized_count: newer,
   percentage_complete: z.number(),
   in_progress_task_count: count,
   available_task_count: count,
@@ -68,9 +74,10 @@ export const summaryAnswer = z.looseObject({
   failure_pops: z.array(z.string()),
   failure_urls: z.array(z.string()),
   failure_pop_urls_report: z.string(),
+  by_reason: z.record(z.string(), count).default({}),
 });
 
-export const instancesAnswer = z.looseObject({ desiredcapacity: count });
+export const instancesAnswer = z.looseObject({ desiredcapacity: count, in_service: count.optional(), maximum: count.optional() });
 
 export const instancesChangedAnswer = z.looseObject({ message: z.string() });
 
@@ -82,6 +89,7 @@ const listedRequest = z.looseObject({
   pop_count: count,
   total_count: count,
   failed_count: count,
+  stopped_count: newer,
   percentage_complete: z.number(),
   created_at: z.string(),
 });

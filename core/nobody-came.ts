@@ -2,7 +2,7 @@ import { count } from './counters.ts';
 import { inWords } from './forecast.ts';
 import type { FleetState } from './ports/fleet.ts';
 import type { QueueCounts } from './ports/queue.ts';
-import type { Provisional } from './ports/request-store.ts';
+import { type Provisional, SIZER_ID } from './ports/request-store.ts';
 import type { RequestRow } from './request.ts';
 
 /** How long a request's tasks may wait for the first agent before that is worth telling: instances take minutes, processes a second. */
@@ -10,6 +10,9 @@ export const NOBODY_AFTER_MS = { instances: 4 * 60_000, processes: 10_000 } as c
 
 /** Older figures of agents are ignored, as for the progress. */
 const PROVISIONAL_LASTS_MS = 30_000;
+
+/** Sizing tells in the same rows how far it is. */
+const ofAgents = (provisional: readonly Provisional[]) => provisional.filter(({ agentId }) => agentId !== SIZER_ID);
 
 /**
  * That no agent has taken a task of a running request for `afterMs`; null: one has, or nobody can tell. The queue counts tasks of all
@@ -24,7 +27,7 @@ export function describeWait(
   if (row.status !== 'IN_PROGRESS' || row.queuedAt === null) return null;
   const waitedMs = now - Math.max(row.queuedAt, row.updatedAt);
   if (waitedMs < afterMs || seen.queue.leased > 0) return null;
-  if (seen.provisional.some(({ updatedAt }) => now - updatedAt <= PROVISIONAL_LASTS_MS)) return null;
+  if (ofAgents(seen.provisional).some(({ updatedAt }) => now - updatedAt <= PROVISIONAL_LASTS_MS)) return null;
   return `no agent has taken a task for ${inWords(waitedMs)}`;
 }
 
@@ -34,7 +37,12 @@ export function wasEverTaken(
   seen: { readonly provisional: readonly Provisional[]; readonly queue: QueueCounts },
 ): boolean {
   const { counters } = row;
-  return count(counters, 'attempts') > 0 || count(counters, 'reason.exhausted') > 0 || seen.provisional.length > 0 || seen.queue.leased > 0;
+  return (
+    count(counters, 'attempts') > 0 ||
+    count(counters, 'reason.exhausted') > 0 ||
+    ofAgents(seen.provisional).length > 0 ||
+    seen.queue.leased > 0
+  );
 }
 
 /** Why agents of a request that began at `createdAt` may be missing, or are paid on demand; null: the fleet knows of nothing. */

@@ -3,7 +3,7 @@ import { formatTimestamp } from './clock.ts';
 import { accounted, type Counters, count } from './counters.ts';
 import { forecastTimeout } from './forecast.ts';
 import type { QueueCounts } from './ports/queue.ts';
-import type { Provisional } from './ports/request-store.ts';
+import { type Provisional, SIZER_ID } from './ports/request-store.ts';
 import { isEnded, type PopRow, type PopState, type RequestRow, type RequestStatus } from './request.ts';
 import { quantile } from './time-histogram.ts';
 
@@ -26,10 +26,17 @@ export interface Progress {
   readonly total_size: number;
   readonly warmed_count: number;
   readonly already_warm_count: number;
+  /** Those that were stopped before they were done included. */
   readonly failed_count: number;
+  /** Targets that the end of the request came before. */
+  readonly stopped_count: number;
   readonly verified_count: number;
   readonly near_count: number;
   readonly edge_bytes: number;
+  /** URLs of the list. */
+  readonly url_count: number;
+  /** URLs whose size has been asked for, whatever the answer was. */
+  readonly sized_count: number;
   /** Finished targets of tasks not recorded yet; may fall. */
   readonly provisional_count: number;
   readonly provisional_bytes: number;
@@ -86,6 +93,9 @@ export function viewProgress(row: RequestRow, provisional: readonly Provisional[
     total_size: row.totalBytes + count(counters, 'learnt_bytes'),
     ...viewCounters(counters),
     failed_count: count(counters, 'failed'),
+    stopped_count: count(counters, 'reason.stopped'),
+    url_count: row.urlCount,
+    sized_count: sizedCount(row, provisional, now),
     provisional_count: finished,
     provisional_bytes: ahead.bytes,
     rate: rounded(ahead.rate),
@@ -95,6 +105,15 @@ export function viewProgress(row: RequestRow, provisional: readonly Provisional[
     last_update_time: formatTimestamp(row.updatedAt),
     timestamp: formatTimestamp(now),
   };
+}
+
+/** URLs of the shares that sizing has written, and what it has asked of the next one. */
+function sizedCount(row: RequestRow, provisional: readonly Provisional[], now: number): number {
+  const { rows, failedRows, done } = row.sizing;
+  const written = rows + failedRows;
+  if (done || row.status !== 'SIZING') return written;
+  const asked = provisional.find(({ agentId, updatedAt }) => agentId === SIZER_ID && now - updatedAt <= PROVISIONAL_LASTS_MS);
+  return Math.min(row.urlCount, Math.max(written, asked?.count ?? 0));
 }
 
 /** A stopped target was neither done nor has it failed of itself: what is stopped keeps the percentage it had reached. */
@@ -111,7 +130,8 @@ function eta(left: number, rate: number): number | null {
 
 function sumFresh(provisional: readonly Provisional[], now: number): { count: number; bytes: number; rate: number } {
   const sum = { count: 0, bytes: 0, rate: 0 };
-  for (const { count, bytes, rate, updatedAt } of provisional) {
+  for (const { agentId, count, bytes, rate, updatedAt } of provisional) {
+    if (agentId === SIZER_ID) continue;
     if (now - updatedAt > PROVISIONAL_LASTS_MS) continue;
     sum.count += count;
     sum.bytes += bytes;
@@ -155,7 +175,8 @@ export function viewCounters(counters: Counters) {
   };
 }
 
-function reasonsOf(counters: Counters, stopped: number): Record<string, number> {
+/** Failed targets by reason; `stopped` more are of those that no row has counted. */
+export function reasonsOf(counters: Counters, stopped = 0): Record<string, number> {
   const reasons: Record<string, number> = {};
   for (const [key, targets] of Object.entries(counters)) if (key.startsWith('reason.')) reasons[key.slice('reason.'.length)] = targets;
   if (stopped > 0) reasons['stopped'] = (reasons['stopped'] ?? 0) + stopped;

@@ -71,8 +71,53 @@ export function readFailedUrl(line: string): string | null {
   return match === null ? null : (match[1] ?? match[2] ?? '');
 }
 
+/** What a failed target's row tells of the failure. */
+export interface FailedRow {
+  readonly url: string;
+  readonly pop: string;
+  readonly reason: string;
+  /** What stood behind the reason, of the notes; '': they do not tell. */
+  readonly cause: string;
+}
+
+const FIELD = /"((?:[^"]|"")*)"|([^,]*)/y;
+
+/** The fields of a formatted row without its line end. Written by hand because a million failed targets may pass here. */
+function fieldsOf(line: string): string[] {
+  const fields: string[] = [];
+  for (let at = 0; at <= line.length; at = FIELD.lastIndex + 1) {
+    FIELD.lastIndex = at;
+    const match = FIELD.exec(line);
+    if (match === null) break;
+    fields.push(match[1] === undefined ? (match[2] ?? '') : match[1].replaceAll('""', '"'));
+  }
+  return fields;
+}
+
+const URL_AT = REPORT_COLUMNS.indexOf('url');
+const POP_AT = REPORT_COLUMNS.indexOf('pop');
+const REASON_AT = REPORT_COLUMNS.indexOf('reason');
+const NOTES_AT = REPORT_COLUMNS.indexOf('notes');
+
+/** A formatted row (or its line) whose outcome is `failed`; null for others. */
+export function readFailedRow(line: string): FailedRow | null {
+  if (readFailedUrl(line) === null) return null;
+  const fields = fieldsOf(line.endsWith('\n') ? line.slice(0, -1) : line);
+  const cause = /(?:^|;)cause=(.*)$/.exec(fields[NOTES_AT] ?? '')?.[1] ?? '';
+  return { url: fields[URL_AT] ?? '', pop: fields[POP_AT] ?? '', reason: fields[REASON_AT] ?? '', cause };
+}
+
+const MAX_CAUSE = 200;
+
+/** A note of what stood behind a reason, the last one of a row: printable text that ends no note and no line; '' for none. */
+export function causeNote(cause: string): string {
+  if (cause === '') return '';
+  const text = plainText(cause.replace(/[;\r\n]+/g, ','));
+  return `cause=${text.length > MAX_CAUSE ? `${text.slice(0, MAX_CAUSE - 1)}…` : text}`;
+}
+
 const known = (value: number) => (value < 0 ? '' : Math.round(value * 1000) / 1000);
 
 export function formatResultRow(row: ResultRow): string {
-  return `${csvField(row.url)},${row.pop},${csvField(row.variant)},${row.outcome},${row.reason},${row.status > 0 ? row.status : ''},${headerField(row.xCacheFirst)},${headerField(row.xCacheLast)},${headerField(row.servedBy)},${row.address},${row.bytes < 0 ? '' : row.bytes},${row.attempts},${known(row.ttfbMs)},${known(row.totalMs)},${formatTimestamp(row.finishedAt)},${row.notes}\n`;
+  return `${csvField(row.url)},${row.pop},${csvField(row.variant)},${row.outcome},${row.reason},${row.status > 0 ? row.status : ''},${headerField(row.xCacheFirst)},${headerField(row.xCacheLast)},${headerField(row.servedBy)},${row.address},${row.bytes < 0 ? '' : row.bytes},${row.attempts},${known(row.ttfbMs)},${known(row.totalMs)},${formatTimestamp(row.finishedAt)},${csvField(row.notes)}\n`;
 }

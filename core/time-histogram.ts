@@ -11,12 +11,15 @@ export function bucketOf(ms: number): number {
   return Math.min(MAX_BUCKET, Math.floor(Math.log2(tenths) * BUCKETS_PER_DOUBLING));
 }
 
-/** Milliseconds at the middle of the bucket. */
-function bucketMiddle(bucket: number): number {
-  return 2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING) / 10;
+/** Milliseconds at a place within the bucket, 0 at its begin and 1 at its end. */
+function timeAt(bucket: number, place: number): number {
+  return 2 ** ((bucket + place) / BUCKETS_PER_DOUBLING) / 10;
 }
 
-/** The `share` quantile (0 to 1) of the buckets `prefix.<n>` among the counters, milliseconds; null: nothing was measured. */
+/**
+ * The `share` quantile (0 to 1) of the buckets `prefix.<n>` among the counters, milliseconds; null: nothing was measured.
+ * Times are taken as spread evenly over their bucket, so that what lies in one bucket is still told apart.
+ */
 export function quantile(counters: Readonly<Record<string, number>>, prefix: 'first' | 'last', share: number): number | null {
   const buckets: [number, number][] = [];
   let total = 0;
@@ -30,8 +33,8 @@ export function quantile(counters: Readonly<Record<string, number>>, prefix: 'fi
   buckets.sort((a, b) => a[0] - b[0]);
   let left = share * total;
   for (const [bucket, size] of buckets) {
+    if (left <= size) return timeAt(bucket, left / size);
     left -= size;
-    if (left <= 0) return bucketMiddle(bucket);
   }
-  return bucketMiddle(buckets.at(-1)?.[0] ?? 0);
+  return timeAt(buckets.at(-1)?.[0] ?? 0, 1);
 }

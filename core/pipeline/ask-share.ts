@@ -5,6 +5,7 @@ import { keys } from '../keys.ts';
 import { MAX_OBJECT_BYTES } from '../outcome.ts';
 import { askedWaitMs, isRefusal, pauseAfterRefusal } from '../patience.ts';
 import type { Answer, AskScope } from '../ports/downloader.ts';
+import { SIZER_ID } from '../ports/request-store.ts';
 import type { RequestRow } from '../request.ts';
 import { parseUrlLine, readLines } from '../sized-list.ts';
 import { readXCache } from '../x-cache.ts';
@@ -16,6 +17,8 @@ import type { ShareFigures } from './share-figures.ts';
 const MAX_DEAD_POPS = 3;
 /** How often a share looks whether its request has ended elsewhere. */
 const ROW_CHECK_MS = 5000;
+/** How often a share tells how far it is. */
+const TELL_MS = 1000;
 
 interface AskedShare {
   /** One line per URL, in the list's order: its bytes, nothing when unknown, or the reason why it is refused. */
@@ -42,18 +45,47 @@ export async function askShare(context: PipelineContext, row: RequestRow, deadPo
   const release = stopOnEnd(context, row.id, stop);
   const share = takeShare(context, row, scope);
   const lines = share.lines();
+  const teller = createTeller(context, row);
   try {
     const asker = createAsker(context, row, addresses, scope, stop);
     const worker = async () => {
-      for (let next = await lines.next(); !next.done && !ended; next = await lines.next()) await asker.ask(next.value);
+      for (let next = await lines.next(); !next.done && !ended; next = await lines.next()) {
+        await asker.ask(next.value);
+        await teller.tellOneMore();
+      }
     };
     await Promise.all(Array.from({ length: context.limits.headsInFlight }, worker));
     return ended ? null : summarise(asker.verdicts, share.end(), share.isLast(), deadPops + (asker.isSilent() ? 1 : 0));
   } finally {
     release();
     scope.cancel();
+    await teller.end();
     await lines.return(undefined);
   }
+}
+
+/** Tells whoever looks on how many URLs have been asked. A figure that is not written is made good by the next one. */
+function createTeller({ ports: { store, clock } }: PipelineContext, row: RequestRow) {
+  let asked = row.sizing.rows + row.sizing.failedRows;
+  let toldAt = clock.now();
+  let isTold = false;
+  const write = async (count: number) => {
+    try {
+      await store.putProvisional({ requestId: row.id, agentId: SIZER_ID, count, bytes: 0, rate: 0, updatedAt: clock.now() });
+    } catch {
+      // A store that stays broken stops the sizing itself.
+    }
+  };
+  return {
+    async tellOneMore(): Promise<void> {
+      asked += 1;
+      if (clock.now() - toldAt < TELL_MS) return;
+      toldAt = clock.now();
+      isTold = true;
+      await write(asked);
+    },
+    end: async () => (isTold ? write(0) : undefined),
+  };
 }
 
 /** The lines of one share, read as they are taken. */

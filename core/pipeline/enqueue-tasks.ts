@@ -77,7 +77,10 @@ function createSender(
   async function record(pop: string, slice: Slice, reason: Reason, read: Map<Reason, readonly FailedUrl[]>): Promise<void> {
     const failures = read.get(reason) ?? (await readFailures(lists, row.id, slice, reason));
     read.set(reason, failures);
-    await recordFailures(ports, { requestId: row.id, pop, slice }, failures, row.spec.variants);
+    const resolution = resolutions.get(pop);
+    const cause = resolution === undefined || resolution.state === 'resolved' ? '' : resolution.detail;
+    const told = cause === '' ? failures : failures.map((failure) => (failure.reason === reason ? { ...failure, cause } : failure));
+    await recordFailures(ports, { requestId: row.id, pop, slice }, told, row.spec.variants);
   }
 
   async function flush(): Promise<void> {

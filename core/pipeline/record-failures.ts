@@ -3,7 +3,7 @@ import type { Reason } from '../outcome.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 import { recordTask } from '../record-task.ts';
 import { isActive, type Variant } from '../request.ts';
-import { formatResultRow, type ResultRow } from '../result-row.ts';
+import { causeNote, formatResultRow, type ResultRow } from '../result-row.ts';
 import { parseValueLine } from '../sized-list.ts';
 import { type Slice, type TaskMessage, taskIdOf } from '../task.ts';
 import { readSliceLines } from './list-parts.ts';
@@ -12,6 +12,8 @@ import { readSliceLines } from './list-parts.ts';
 export interface FailedUrl {
   readonly url: string;
   readonly reason: Reason;
+  /** What stood behind it; absent: nothing is known. */
+  readonly cause?: string;
 }
 
 /** The URLs of a slice: those of a `failed` list with the reason sizing gave, those of a sized one with `reason`. */
@@ -29,7 +31,10 @@ export async function readFailures(
 }
 
 /** Row of a target that no agent asked for. */
-export function failedRow(target: FailedUrl & { readonly pop: string; readonly variant: string }, at: number): ResultRow {
+export function failedRow(
+  { cause = '', ...target }: FailedUrl & { readonly pop: string; readonly variant: string },
+  at: number,
+): ResultRow {
   return {
     ...target,
     outcome: 'failed',
@@ -43,7 +48,7 @@ export function failedRow(target: FailedUrl & { readonly pop: string; readonly v
     ttfbMs: -1,
     totalMs: -1,
     finishedAt: at,
-    notes: '',
+    notes: causeNote(cause),
   };
 }
 

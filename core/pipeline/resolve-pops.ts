@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { type EdgeAddress, readStoredAddress } from '../address.ts';
 import type { PopResolution, PopResolver } from '../ports/pop-resolver.ts';
-import type { PopRow } from '../request.ts';
+import type { PopRow, PopState } from '../request.ts';
 
 const RESOLVED_AT_ONCE = 16;
 
@@ -29,7 +29,7 @@ export async function fixedResolutions(
   const unknown: string[] = [];
   for (const { pop, state, addresses } of rows) {
     if (state !== 'resolved') {
-      fixed.set(pop, { state, detail: 'as planned' });
+      fixed.set(pop, { state, detail: await detailOf(resolver, domain, pop, state) });
       continue;
     }
     const stored = addresses.map(readStoredAddress).filter((address) => address !== null);
@@ -38,6 +38,12 @@ export async function fixedResolutions(
   }
   for (const [pop, resolution] of await resolvePops(resolver, domain, unknown)) fixed.set(pop, resolution);
   return fixed;
+}
+
+/** Why the POP takes no downloads, in words, as far as it is still so; '' otherwise. */
+async function detailOf(resolver: PopResolver, domain: string | null, pop: string, state: PopState): Promise<string> {
+  const resolution = await resolver.resolvePop(domain, pop);
+  return resolution.state === state && resolution.state !== 'resolved' ? resolution.detail : '';
 }
 
 /** Addresses of the POP that resolves after `skip` others that do, in the order given; null: there is none. */

@@ -1,13 +1,16 @@
 import type { EndStatus, Plan, PopRow, RequestRow, RequestStatus, RequestSummary, SizingCursor } from '../request.ts';
 import type { TaskRow } from '../task.ts';
 
+/** Whose provisional figures are of sizing: `count` are then the URLs of the request that have been asked so far, and no targets. */
+export const SIZER_ID = 'sizing';
+
 /** What an agent has finished of tasks that are not recorded yet: feeds the progress bar only. */
 export interface Provisional {
   readonly requestId: string;
   readonly agentId: string;
   /** Finished targets of unrecorded tasks. */
   readonly count: number;
-  /** Body bytes read in unrecorded tasks. */
+  /** Bytes of the objects of those of them that are warm, each counted once. */
   readonly bytes: number;
   /** Targets finished per second, over the agent's last seconds. */
   readonly rate: number;

@@ -17,6 +17,8 @@ export interface TimingSummary {
   readonly requests: number;
   /** Without an answer, or with one from status 400 on; their times are left out. */
   readonly failed: number;
+  /** Failed requests by what went wrong: what stopped the request, or `status_404`. */
+  readonly reasons: Readonly<Record<string, number>>;
   /** Null: no request came to that part. */
   readonly parts: Readonly<Record<TimingPart, PartSummary | null>>;
 }
@@ -40,6 +42,16 @@ function summarisePart(values: readonly number[]): PartSummary | null {
   return { median: medianOf(sorted), p95: rank(sorted, 0.95), max: rank(sorted, 1) };
 }
 
+function countReasons(samples: readonly TimingSample[]): Readonly<Record<string, number>> {
+  const reasons: Record<string, number> = {};
+  for (const sample of samples) {
+    if (isGood(sample)) continue;
+    const reason = sample.error ?? `status_${sample.status}`;
+    reasons[reason] = (reasons[reason] ?? 0) + 1;
+  }
+  return reasons;
+}
+
 /** Median, 95th percentile and maximum per POP, in the order in which POPs appear. */
 export function summariseTiming(samples: readonly TimingSample[]): readonly TimingSummary[] {
   const byPop = Map.groupBy(samples, ({ pop }) => pop);
@@ -50,6 +62,7 @@ export function summariseTiming(samples: readonly TimingSample[]): readonly Timi
       pop,
       requests: ofPop.length,
       failed: ofPop.length - good.length,
+      reasons: countReasons(ofPop),
       parts: Object.fromEntries(parts) as TimingSummary['parts'],
     };
   });

@@ -34,7 +34,7 @@ export function createProgressMeter(
     let bytes = 0;
     for (const run of meter.runs) {
       count += run.finished;
-      bytes += run.scope.bytes;
+      bytes += run.objectBytes;
     }
     const updatedAt = clock.now();
     const { samples } = meter;

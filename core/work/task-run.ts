@@ -34,6 +34,8 @@ export interface TaskRun {
   readonly scope: CancellableScope;
   /** Targets that have their outcome. */
   readonly finished: number;
+  /** Bytes of the objects of those that are warm, each counted once however often it was read. */
+  readonly objectBytes: number;
   /** No target has begun yet. */
   readonly isWaiting: boolean;
   /** For how long the POP still asks this agent to begin nothing, milliseconds; 0: it does not. */
@@ -111,6 +113,7 @@ export function createTaskRun(
   const targets: Target[] = [];
   for (const row of rows) for (const variant of spec.variants) targets.push(new Target(row.url, variant, row.bytes < 0));
   let finished = 0;
+  let objectBytes = 0;
   let begun = false;
 
   const context: WarmContext = {
@@ -144,7 +147,9 @@ export function createTaskRun(
       target.holdsSlot = false;
       lanes.release(lane, null);
     }
-    if (isFirstPass && target.outcome !== null) finished++;
+    if (!isFirstPass || target.outcome === null) return;
+    finished++;
+    if (target.outcome !== 'failed') objectBytes += Math.max(0, target.bytes);
   }
 
   async function workAll(some: readonly Target[]): Promise<void> {
@@ -174,6 +179,9 @@ export function createTaskRun(
     scope,
     get finished() {
       return finished;
+    },
+    get objectBytes() {
+      return objectBytes;
     },
     get isWaiting() {
       return !begun;
