@@ -9,8 +9,9 @@ import {
   requestsAnswer,
   summaryAnswer,
 } from './api-answers.ts';
-import { networkError, statusError, strangeAnswerError } from './api-error.ts';
+import { ApiError, networkError, statusError, strangeAnswerError } from './api-error.ts';
 import { isLoopback } from './loopback.ts';
+import { readTextLines } from './text-lines.ts';
 
 /** Where the API is and what opens it. */
 export interface ApiAccess {
@@ -30,6 +31,8 @@ export interface ApiClient {
   /** Ends the request; answers what it had reached. */
   cancel(requestId: string): Promise<ProgressAnswer>;
   summary(requestId: string): Promise<z.output<typeof summaryAnswer>>;
+  /** The lines of a report, by the link that the API answered. The key does not travel with it. */
+  reportLines(link: string): AsyncGenerator<string>;
   instances(): Promise<z.output<typeof instancesAnswer>>;
   /** Of one request; null: the operator's claim, which lapses after an hour. */
   changeInstances(count: number, requestId: string | null): Promise<z.output<typeof instancesChangedAnswer>>;
@@ -49,6 +52,8 @@ interface Call<Answer extends z.ZodType> {
 
 /** API Gateway gives up after 29 s. */
 const ANSWER_DEADLINE_MS = 35_000;
+/** Nobody waits longer for the end of a command. */
+const REPORT_DEADLINE_MS = 20_000;
 
 /** Says so where the key would travel for all to read. */
 function warnOfPlainHttp(endpoint: string): void {
@@ -104,6 +109,21 @@ export function createApiClient({ endpoint, apiKey }: ApiAccess, signal: AbortSi
       }),
     cancel: (requestId) => ask({ method: 'DELETE', path: '/prewarm', answer: progressAnswer, ...ofRequest(requestId) }),
     summary: (requestId) => ask({ method: 'GET', path: '/summary', answer: summaryAnswer, ...ofRequest(requestId) }),
+    async *reportLines(link) {
+      const failed = { endpoint, name: 'the report', requestId: null };
+      try {
+        const response = await fetch(link, {
+          redirect: 'manual',
+          signal: AbortSignal.any([signal, AbortSignal.timeout(REPORT_DEADLINE_MS)]),
+        });
+        if (response.status !== 200 || response.body === null)
+          throw statusError(failed, { status: response.status, location: null, text: '' });
+        for await (const lines of readTextLines(response.body)) for (const { text } of lines) yield text;
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error instanceof ApiError ? error : networkError(failed, error);
+      }
+    },
     instances: () => ask({ method: 'GET', path: '/instances', answer: instancesAnswer }),
     changeInstances(count, requestId) {
       const body = JSON.stringify({ DesiredCapacity: count, ...(requestId === null ? {} : { req_id: requestId }) });

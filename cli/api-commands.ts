@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { collectOption } from './collect-option.ts';
+import { helpText } from './help-text.ts';
 import { addListOptions } from './list-options.ts';
 import type { ExitCode } from './report-error.ts';
 
@@ -65,7 +66,7 @@ function addSubmit(program: Command, done: Done): void {
     .option('--notify-url <URL>', 'https URL that gets a POST with the figures when the request has ended')
     .option('--wait', 'show the progress until it has ended, with the exit code of its end');
   addApiOptions(submit, 'the answer on standard output; with --wait progress objects, one a line')
-    .addHelpText('after', SUBMIT_EXAMPLES)
+    .addHelpText('after', helpText(SUBMIT_EXAMPLES))
     .action(async (file: string | undefined, raw: Raw) => {
       const { submit } = await import('./submit.ts');
       done(await submit(file, raw));
@@ -80,7 +81,7 @@ function addStatus(program: Command, done: Done): void {
     .argument('<ID>', 'the id of the request')
     .option('--wait', 'show the progress until it has ended, with the exit code of its end');
   addApiOptions(status, 'progress objects on standard output, one a line')
-    .addHelpText('after', STATUS_EXAMPLES)
+    .addHelpText('after', helpText(STATUS_EXAMPLES))
     .action(async (id: string, raw: Raw) => {
       const { status } = await import('./status.ts');
       done(await status(id, raw));
@@ -92,9 +93,10 @@ function addSummary(program: Command, done: Done): void {
     .command('summary')
     .summary('list what failed of a request')
     .description('Lists the POPs and URLs that failed of a request that has ended, and links to its report.')
-    .argument('<ID>', 'the id of the request');
+    .argument('<ID>', 'the id of the request')
+    .option('--all', 'list all URLs and POPs that the API tells, instead of the first ten');
   addApiOptions(summary, 'the answer on standard output')
-    .addHelpText('after', SUMMARY_EXAMPLES)
+    .addHelpText('after', helpText(SUMMARY_EXAMPLES))
     .action(async (id: string, raw: Raw) => {
       const { summary } = await import('./summary.ts');
       done(await summary(id, raw));
@@ -108,7 +110,7 @@ function addCancel(program: Command, done: Done): void {
     .description('Ends a request as STOPPED. What it has warmed stays warm; one that has ended stays as it is.')
     .argument('<ID>', 'the id of the request');
   addApiOptions(cancel, 'the answer on standard output')
-    .addHelpText('after', CANCEL_EXAMPLES)
+    .addHelpText('after', helpText(CANCEL_EXAMPLES))
     .action(async (id: string, raw: Raw) => {
       const { cancel } = await import('./cancel.ts');
       done(await cancel(id, raw));
@@ -123,7 +125,7 @@ function addInstances(program: Command, done: Done): void {
     .argument('[COUNT]', 'how many are to be claimed')
     .option('--request <ID>', 'the claim of that request is changed');
   addApiOptions(instances, 'the answer on standard output')
-    .addHelpText('after', INSTANCES_EXAMPLES)
+    .addHelpText('after', helpText(INSTANCES_EXAMPLES))
     .action(async (count: string | undefined, raw: Raw) => {
       const { instances } = await import('./instances.ts');
       done(await instances(count, raw));
@@ -137,7 +139,7 @@ function addRequests(program: Command, done: Done): void {
     .description('Lists the requests that the API knows, newest first.')
     .option('--limit <N>', 'at most so many (default: 20)');
   addApiOptions(requests, 'one request a line on standard output')
-    .addHelpText('after', REQUESTS_EXAMPLES)
+    .addHelpText('after', helpText(REQUESTS_EXAMPLES))
     .action(async (raw: Raw) => {
       const { requests } = await import('./requests.ts');
       done(await requests(raw));

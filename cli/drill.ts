@@ -13,7 +13,9 @@ import { createSimulatedEdge, type SimulatedEdge } from '../simulator/simulated-
 import { type PopSurvey, surveyEdge } from './drill-survey.ts';
 import { formatSurvey, formatVerdict } from './drill-tables.ts';
 import type { RawOptions } from './flags.ts';
+import { counted } from './quantities.ts';
 import { checkListFile } from './request-flags.ts';
+import { columnsOf, wrapAt } from './screen.ts';
 import { onInterrupt } from './signals.ts';
 import { readUrlList } from './url-list.ts';
 
@@ -99,12 +101,14 @@ interface Rehearsal {
 async function rehearse({ urls, pops, edge, dir, signal }: Rehearsal): Promise<number> {
   const { caFile, edgeMapFile } = await edge.writeFiles(dir);
   const addresses = await addressesOf(edge);
-  const print = (text: string) => process.stdout.write(`${text}\n`);
+  const { stdout } = process;
+  const print = (text: string) => stdout.write(`${text}\n`);
+  const width = columnsOf(stdout);
   const survey = (method: 'HEAD' | 'GET') => surveyEdge(method, urls, addresses, edge.caPem, signal);
-  print(`Simulated edge: ${pops.length} POPs with 2 addresses each, ${urls.length} URLs\n`);
+  print(`Simulated edge: ${counted(pops.length, 'POP')} with 2 addresses each, ${counted(urls.length, 'URL')}\n`);
 
   const before = await survey('HEAD');
-  print(formatSurvey('Before: what the first viewers would meet', before));
+  print(formatSurvey('Before: what the first viewers would meet', before, width));
   const fetchesBefore = edge.counters().origin.total.fetches;
   const { run } = await import('./run.ts');
   print('Warming:\n');
@@ -118,10 +122,11 @@ async function rehearse({ urls, pops, edge, dir, signal }: Rehearsal): Promise<n
 
   const after = await survey('GET');
   print('');
-  print(formatSurvey('After: what viewers meet now', after));
+  print(formatSurvey('After: what viewers meet now', after, width));
   const late = edge.counters().origin.total.fetches - fetchesBefore - fetches;
   const proof = { cold: allMiss(before), warmed: exitCode === 0, warm: allHit(after), originSpared: late === 0 };
-  print(formatVerdict({ before, after, fetches, urls: urls.length, proof }));
+  const look = { color: stdout.isTTY && !process.env['NO_COLOR'], wrap: wrapAt(stdout) };
+  print(formatVerdict({ before, after, fetches, urls: urls.length, proof }, look));
   return Object.values(proof).every(Boolean) ? 0 : 1;
 }
 

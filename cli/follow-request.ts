@@ -3,6 +3,7 @@ import { isEnded } from '../core/request.ts';
 import type { ProgressAnswer } from './api-answers.ts';
 import type { ApiClient } from './api-client.ts';
 import { ApiError } from './api-error.ts';
+import { readRemoteFailures } from './remote-failures.ts';
 import { pause, retryPassing } from './retry-passing.ts';
 import type { RunOutput } from './run-output.ts';
 
@@ -10,6 +11,8 @@ export interface FollowContext {
   readonly client: ApiClient;
   readonly output: RunOutput;
   readonly signal: AbortSignal;
+  /** Repeats `--endpoint` in commands that are named to the user. */
+  readonly endpointHint: string;
 }
 
 const SUCCESS = 0;
@@ -42,7 +45,8 @@ export function splitPops({ pops, ...progress }: ProgressAnswer): { progress: Pr
  * Shows the request's progress until it has ended, then its end. Resolves to the exit code. Bears a server that is away
  * for up to five minutes; throws ApiError otherwise.
  */
-export async function followRequest(requestId: string, { client, output, signal }: FollowContext): Promise<number> {
+export async function followRequest(requestId: string, context: FollowContext): Promise<number> {
+  const { client, output, signal, endpointHint } = context;
   let isAway = false;
   const look = async (pops: boolean): Promise<ProgressAnswer> => {
     const answer = await retryPassing(() => client.progress(requestId, { pops }), {
@@ -66,7 +70,8 @@ export async function followRequest(requestId: string, { client, output, signal 
     wait = Math.min(LOOK_EVERY_MS, wait * SLOWER);
   }
   const { progress, pops } = splitPops(await look(true));
-  await output.end(progress, pops, elapsedOf(progress));
+  const failures = await readRemoteFailures(progress, { client, signal, endpointHint, note: (text) => output.note(text) });
+  await output.end({ progress, pops, elapsedMs: elapsedOf(progress), failures });
   return exitCodeOf(progress);
 }
 

@@ -1,8 +1,11 @@
+import type { z } from 'zod';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import type { instancesAnswer } from './api-answers.ts';
 import { createApiClient } from './api-client.ts';
 import { checkRequestId, readApiOptions } from './api-flags.ts';
 import { parseFlags, type RawOptions, wholeNumber } from './flags.ts';
+import { counted, formatCount } from './quantities.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
 const SUCCESS = 0;
@@ -24,6 +27,21 @@ function parseInstancesOptions(count: string | undefined, raw: RawOptions) {
   return { ...api, count: parsed.count ?? null, requestId };
 }
 
+/** `2 agents wanted`, with what else the API tells. */
+export function describeInstances({ desiredcapacity: wanted, in_service: running, maximum }: z.output<typeof instancesAnswer>): string {
+  const told = [
+    ...(running === undefined ? [] : [`${formatCount(running)} running`]),
+    ...(maximum === undefined ? [] : [`at most ${formatCount(maximum)}`]),
+  ];
+  return `${counted(wanted, 'agent')} wanted${told.length === 0 ? '' : ` (${told.join(', ')})`}`;
+}
+
+/** The same after a change, of which the API tells the number in a sentence that speaks of its own group. */
+function describeChange(message: string): string {
+  const [, wanted] = /Desired Capacity: (\d+)$/.exec(message) ?? [];
+  return wanted === undefined ? message : describeInstances({ desiredcapacity: Number(wanted) });
+}
+
 /** `prewarm instances [COUNT]`: how many agents are wanted, or changes that. */
 export async function instances(count: string | undefined, raw: RawOptions): Promise<number> {
   const options = parseInstancesOptions(count, raw);
@@ -32,10 +50,10 @@ export async function instances(count: string | undefined, raw: RawOptions): Pro
       const client = createApiClient(options, signal);
       if (options.count === null) {
         const answer = await client.instances();
-        process.stdout.write(`${options.json ? JSON.stringify(answer) : answer.desiredcapacity}\n`);
+        process.stdout.write(`${options.json ? JSON.stringify(answer) : describeInstances(answer)}\n`);
       } else {
         const answer = await client.changeInstances(options.count, options.requestId);
-        process.stdout.write(`${options.json ? JSON.stringify(answer) : answer.message}\n`);
+        process.stdout.write(`${options.json ? JSON.stringify(answer) : describeChange(answer.message)}\n`);
       }
       return SUCCESS;
     },

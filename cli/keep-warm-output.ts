@@ -3,6 +3,7 @@ import { plainJsonText, plainText } from '../core/plain-text.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { formatKeepWarmLine, formatKeepWarmTable } from './keep-warm-table.ts';
 import { createLiveText } from './live-text.ts';
+import { columnsOf } from './screen.ts';
 
 /** What `prewarm keep-warm` shows: a table that is drawn anew at a terminal, JSON lines for scripts, a line a minute elsewhere. */
 export interface KeepWarmOutput {
@@ -29,7 +30,7 @@ export function createKeepWarmOutput(
 
   const note = (text: string) => (live === null ? void stderr.write(`${text}\n`) : live.note(text));
   const elapsed = () => now() - startedAt;
-  const table = (color: boolean) => formatKeepWarmTable(lanes.map(viewLane), { cityOf, color, elapsedMs: elapsed() });
+  const table = (color: boolean, width: number) => formatKeepWarmTable(lanes.map(viewLane), { cityOf, color, elapsedMs: elapsed(), width });
   const writeJson = (ended: boolean) =>
     stdout.write(`${plainJsonText(JSON.stringify({ elapsed_ms: Math.round(elapsed()), ended, pops: lanes.map(viewLane) }))}\n`);
 
@@ -47,7 +48,7 @@ export function createKeepWarmOutput(
     note,
     update() {
       noteChanges();
-      if (live !== null) live.show(table(!process.env['NO_COLOR']));
+      if (live !== null) live.show(table(!process.env['NO_COLOR'], columnsOf(stderr) - 1));
       const isDue = now() - writtenAt >= (json ? JSON_EVERY_MS : LINE_EVERY_MS);
       if (live !== null || !isDue) return;
       writtenAt = now();
@@ -58,7 +59,7 @@ export function createKeepWarmOutput(
       noteChanges();
       live?.clear();
       if (json) writeJson(true);
-      else stdout.write(table(stdout.isTTY && !process.env['NO_COLOR']));
+      else stdout.write(table(stdout.isTTY && !process.env['NO_COLOR'], columnsOf(stdout)));
     },
   };
 }

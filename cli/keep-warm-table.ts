@@ -1,13 +1,16 @@
 import { styleText } from 'node:util';
 import type { LaneView } from '../core/keep-warm/tally.ts';
 import { plainText } from '../core/plain-text.ts';
-import { formatTable } from './pop-table.ts';
 import { counted, formatCount, formatDuration, formatMilliseconds } from './quantities.ts';
+import { wrapWords } from './screen.ts';
+import { formatTable } from './text-table.ts';
 
 export interface KeepWarmTableOptions {
   readonly cityOf: (pop: string) => string;
   readonly color: boolean;
   readonly elapsedMs: number;
+  /** Columns that it may fill. */
+  readonly width: number;
 }
 
 const STATES: Readonly<Record<LaneView['state'], string>> = {
@@ -27,28 +30,36 @@ export const errorCount = ({ errors }: LaneView) => Object.values(errors).reduce
 export const unsentCount = ({ unsent }: LaneView) => Object.values(unsent).reduce((sum, count) => sum + count, 0);
 
 /** One row per POP, and below it what went wrong. Ends with a line end. */
-export function formatKeepWarmTable(lanes: readonly LaneView[], { cityOf, color, elapsedMs }: KeepWarmTableOptions): string {
+export function formatKeepWarmTable(lanes: readonly LaneView[], { cityOf, color, elapsedMs, width }: KeepWarmTableOptions): string {
   const red = (text: string, isWrong: boolean) => (isWrong && color ? styleText('red', text, { validateStream: false }) : text);
-  const rows = lanes.map((lane) => [
-    lane.pop,
-    cityOf(lane.pop).slice(0, MAX_CITY),
-    red(STATES[lane.state], lane.state !== 'answering' && lane.state !== 'waiting'),
-    formatCount(lane.requests),
-    red(formatCount(errorCount(lane)), errorCount(lane) > 0),
-    spread(lane.connect_ms),
-    spread(lane.first_byte_ms),
-    lane.new_connection_share === null ? '' : `${(lane.new_connection_share * 100).toFixed(1)} %`,
-  ]);
-  const head = ['POP', 'City', 'State', 'Requests', 'Errors', 'Connect, ms', 'First byte, ms', 'New to origin'];
+  const cellsOf = (cell: (lane: LaneView) => string) => lanes.map(cell);
+  const columns = [
+    { head: 'POP', cells: cellsOf(({ pop }) => pop), isText: true },
+    { head: 'City', cells: cellsOf(({ pop }) => cityOf(pop).slice(0, MAX_CITY)), isText: true, rank: 4 },
+    {
+      head: 'State',
+      cells: cellsOf(({ state }) => red(STATES[state], state !== 'answering' && state !== 'waiting')),
+      isText: true,
+    },
+    { head: 'Requests', cells: cellsOf(({ requests }) => formatCount(requests)) },
+    { head: 'Errors', cells: cellsOf((lane) => red(formatCount(errorCount(lane)), errorCount(lane) > 0)) },
+    { head: 'Connect, ms', cells: cellsOf(({ connect_ms }) => spread(connect_ms)), rank: 3 },
+    { head: 'First byte, ms', cells: cellsOf(({ first_byte_ms }) => spread(first_byte_ms)), rank: 1 },
+    {
+      head: 'New to origin',
+      cells: cellsOf(({ new_connection_share: share }) => (share === null ? '' : `${(share * 100).toFixed(1)} %`)),
+      rank: 2,
+    },
+  ];
   const notes = lanes.flatMap((lane) => {
     const wrong = [...Object.entries(lane.errors), ...Object.entries(lane.unsent).map(([reason, count]) => [`not sent, ${reason}`, count])];
     const reasons = wrong.map(([reason, count]) => `${reason} ${count}`).join(', ');
     const why = lane.detail === '' ? '' : ` (${plainText(lane.detail)})`;
-    return reasons === '' && why === '' ? [] : [`${lane.pop}: ${reasons}${why}`];
+    return reasons === '' && why === '' ? [] : [wrapWords(`${lane.pop}: ${reasons}${why}`, width, '  ')];
   });
   const requests = lanes.reduce((sum, lane) => sum + lane.requests, 0);
   const closing = `${counted(requests, 'request')} in ${formatDuration(elapsedMs)}. Times: median / p95.`;
-  return `${[formatTable(head, rows, 3), ...(notes.length > 0 ? [notes.join('\n')] : []), closing].join('\n\n')}\n`;
+  return `${[formatTable(columns, width), ...(notes.length > 0 ? [notes.join('\n')] : []), closing].join('\n\n')}\n`;
 }
 
 /** The same in one line, for logs. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addEdgeOptions } from './add-edge-options.ts';
 import { collectOption } from './collect-option.ts';
+import { helpText } from './help-text.ts';
 import type { ExitCode } from './report-error.ts';
 
 type Done = (code: ExitCode) => void;
@@ -47,7 +48,7 @@ function addKeepWarm(program: Command, done: Done): void {
     .option('--max-per-day <N>', 'send nothing where a day of it would be more requests than this (default: no limit)')
     .option('--json', 'figures on standard output, one JSON object a line');
   addEdgeOptions(command)
-    .addHelpText('after', KEEP_WARM_EXAMPLES)
+    .addHelpText('after', helpText(KEEP_WARM_EXAMPLES))
     .action(async (raw: Raw) => {
       const { keepWarm } = await import('./keep-warm.ts');
       done(await keepWarm(raw));
@@ -76,7 +77,7 @@ function addTiming(program: Command, done: Done): void {
     .option('--csv', 'CSV on standard output, the summary on standard error')
     .option('--compare <FILE>', 'tell what was gained against what --csv printed then');
   addEdgeOptions(command)
-    .addHelpText('after', TIMING_EXAMPLES)
+    .addHelpText('after', helpText(TIMING_EXAMPLES))
     .action(async (url: string, raw: Raw) => {
       const { timing } = await import('./timing.ts');
       done(await timing(url, raw));

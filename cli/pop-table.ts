@@ -1,53 +1,24 @@
-import { stripVTControlCharacters, styleText } from 'node:util';
-import Table from 'cli-table3';
+import { styleText } from 'node:util';
 import { plainText } from '../core/plain-text.ts';
 import type { PopProgress, Progress } from '../core/progress.ts';
+import { formatFailures, formatReasonCounts, type ToldFailures } from './failure-lines.ts';
 import { counted, formatBytes, formatCount, formatDuration, formatMilliseconds } from './quantities.ts';
+import { wrapWords } from './screen.ts';
+import { describeStatusReason } from './status-reason.ts';
+import { fitColumns, formatTable, type TableColumn } from './text-table.ts';
 
 export interface TableOptions {
   /** City of a POP, for people. */
   readonly cityOf: (pop: string) => string;
   readonly color: boolean;
-  /** Columns there are; default 120. */
-  readonly width?: number;
+  /** Columns that a table may fill. */
+  readonly width: number;
+  /** Where sentences are wrapped; null: nowhere. */
+  readonly wrap: number | null;
 }
 
-const MAX_WIDTH = 120;
 const MAX_CITY = 18;
-const MAX_FAILURE_ROWS = 20;
 const MAX_NAMES = 10;
-
-const NO_BORDERS = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '─',
-  'mid-mid': '─',
-  right: '',
-  'right-mid': '',
-  middle: ' ',
-};
-
-/** A table without borders but a rule below its head; the first `texts` columns are aligned left, the others right. */
-export function formatTable(head: readonly string[], rows: readonly (readonly string[])[], texts: number): string {
-  const table = new Table({
-    head: [...head],
-    chars: NO_BORDERS,
-    colAligns: head.map((_, column) => (column < texts ? 'left' : 'right')),
-    style: { compact: true, head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
-  });
-  for (const row of rows) table.push([...row]);
-  // The last column's padding is dropped, in the rule too.
-  const lines = table.toString().split('\n');
-  return lines.map((line) => (line.startsWith('─') ? line.slice(0, -1) : line.trimEnd())).join('\n');
-}
 
 function times(median: number | null, p95: number | null): string {
   return median === null || p95 === null ? '' : `${formatMilliseconds(median)} / ${formatMilliseconds(p95)}`;
@@ -60,53 +31,53 @@ interface Sum {
   readonly head: string;
   readonly of: (pop: PopProgress) => number;
   readonly format: (value: number) => string;
+  readonly rank?: number;
 }
 
 const SUMS: readonly Sum[] = [
   { head: 'Targets', of: (pop) => pop.total_count, format: formatCount },
-  { head: 'Warmed', of: (pop) => pop.warmed_count, format: formatCount },
-  { head: 'Already', of: (pop) => pop.already_warm_count, format: formatCount },
+  { head: 'Warmed', of: (pop) => pop.warmed_count, format: formatCount, rank: 3 },
+  { head: 'Already', of: (pop) => pop.already_warm_count, format: formatCount, rank: 7 },
   { head: 'Failed', of: (pop) => pop.failed_count, format: formatCount },
-  { head: 'Verified', of: (pop) => pop.verified_count, format: formatCount },
-  { head: 'Bytes', of: (pop) => pop.download_size, format: formatBytes },
+  { head: 'Verified', of: (pop) => pop.verified_count, format: formatCount, rank: 9 },
+  { head: 'Bytes', of: (pop) => pop.download_size, format: formatBytes, rank: 8 },
 ];
 
-/** One row per POP and their sum. The cities are left out where they would not fit. */
-export function formatPopTable(pops: readonly PopProgress[], { cityOf, color, width = MAX_WIDTH }: TableOptions): string {
+const FIRST_ASK = 'First ask, ms';
+const LAST_CHECK = 'Last check, ms';
+
+function popColumns(pops: readonly PopProgress[], { cityOf, color }: TableOptions): readonly TableColumn[] {
+  const hasTotal = pops.length > 1;
   const cell = ({ head, format }: Sum, value: number) =>
     head === 'Failed' && value > 0 && color ? styleText('red', format(value), { validateStream: false }) : format(value);
-  const rows = pops.map((pop) => [
-    pop.pop,
-    shortened(cityOf(pop.pop)),
-    ...SUMS.map((sum) => cell(sum, sum.of(pop))),
-    times(pop.ttfb_before_median_ms, pop.ttfb_before_p95_ms),
-    times(pop.ttfb_after_median_ms, pop.ttfb_after_p95_ms),
-  ]);
-  const totals = SUMS.map((sum) =>
-    cell(
-      sum,
-      pops.reduce((total, pop) => total + sum.of(pop), 0),
-    ),
-  );
-  if (pops.length > 1) rows.push(['total', '', ...totals, '', '']);
-  const head = ['POP', 'City', ...SUMS.map((sum) => sum.head), 'Before, ms', 'After, ms'];
-  const whole = formatTable(head, rows, 2);
-  const isTooWide = whole.split('\n').some((line) => stripVTControlCharacters(line).length > width);
-  const withoutCity = (row: readonly string[]) => row.filter((_, column) => column !== 1);
-  const table = isTooWide ? formatTable(withoutCity(head), rows.map(withoutCity), 1) : whole;
-  return `${table}\nBefore, after: first byte of each target's first and last request, median / p95.`;
+  const sums = SUMS.map((sum): TableColumn => {
+    const cells = pops.map((pop) => cell(sum, sum.of(pop)));
+    const total = pops.reduce((whole, pop) => whole + sum.of(pop), 0);
+    return { ...sum, cells: hasTotal ? [...cells, cell(sum, total)] : cells };
+  });
+  const names = pops.map(({ pop }) => pop);
+  return [
+    { head: 'POP', cells: hasTotal ? [...names, 'total'] : names, isText: true },
+    { head: 'City', cells: names.map((pop) => shortened(cityOf(pop))), isText: true, rank: 6 },
+    ...sums,
+    { head: FIRST_ASK, cells: pops.map((pop) => times(pop.ttfb_before_median_ms, pop.ttfb_before_p95_ms)), rank: 4 },
+    { head: LAST_CHECK, cells: pops.map((pop) => times(pop.ttfb_after_median_ms, pop.ttfb_after_p95_ms)), rank: 5 },
+  ];
 }
 
-/** Failed targets by POP and reason, most first; '' when none failed. */
-function formatFailureTable(pops: readonly PopProgress[]): string {
-  const failures = pops
-    .flatMap(({ pop, failed_reasons }) => Object.entries(failed_reasons).map(([reason, count]) => ({ pop, reason, count })))
-    .filter(({ count }) => count > 0)
-    .sort((a, b) => b.count - a.count);
-  if (failures.length === 0) return '';
-  const rows = failures.slice(0, MAX_FAILURE_ROWS).map(({ pop, reason, count }) => [pop, reason, formatCount(count)]);
-  const more = failures.length - rows.length;
-  return `${formatTable(['POP', 'Failed because', 'Targets'], rows, 2)}${more > 0 ? `\nand ${more} more rows` : ''}`;
+/** What the times are, for those of them that a table shows. */
+const LEGENDS: Readonly<Record<string, string>> = {
+  [FIRST_ASK]: 'First ask: first byte of the first request for each target',
+  [LAST_CHECK]: 'Last check: first byte of its last hit',
+};
+
+/** One row per POP and their sum. What matters least is left out where it would not fit. */
+export function formatPopTable(pops: readonly PopProgress[], options: TableOptions): string {
+  const columns = popColumns(pops, options);
+  const table = formatTable(columns, options.width);
+  const told = fitColumns(columns, options.width).flatMap(({ head }) => LEGENDS[head] ?? []);
+  if (told.length === 0) return table;
+  return `${table}\n${wrapWords(`${told.join('. ')}. Median / p95 of what busy agents saw, to within 9 %.`, options.width)}`;
 }
 
 function listed(names: readonly string[]): string {
@@ -127,28 +98,40 @@ function formatNotes(progress: Progress, pops: readonly PopProgress[]): readonly
   return notes;
 }
 
-/** How it ended, in one sentence. */
+const PREFIXES: Partial<Record<Progress['status'], string>> = { TIMEOUT: 'Timed out: ', STOPPED: 'Stopped: ' };
+
+/** How it ended, in one sentence, and why it ended early in another. */
 export function formatClosing(progress: Progress, elapsedMs: number): string {
-  const { total_count: total, download_count: done, verified_count: verified, failed_count: failed } = progress;
-  if (progress.status === 'FAILED')
-    return `Nothing could be warmed${progress.status_reason === null ? '' : `: ${plainText(progress.status_reason)}`}.`;
-  const prefix = progress.status === 'TIMEOUT' ? 'Timed out: ' : progress.status === 'STOPPED' ? 'Stopped: ' : '';
-  const proof = done === 0 ? 'warm' : verified === done ? 'warm and verified' : `warm, ${formatCount(verified)} of them verified,`;
-  const failures = failed > 0 ? `${proof.endsWith(',') ? '' : ','} ${formatCount(failed)} failed,` : '';
-  return `${prefix}${formatCount(done)} of ${counted(total, 'target')} ${proof}${failures} in ${formatDuration(elapsedMs)}.`;
+  const { total_count: total, download_count: done, verified_count: verified, stopped_count: stopped, status, status_reason } = progress;
+  const reason = status_reason === null ? null : plainText(describeStatusReason(status_reason));
+  if (status === 'FAILED') return `Nothing could be warmed${reason === null ? '' : `: ${reason}`}.`;
+  const failed = progress.failed_count - stopped;
+  const proof = done === 0 ? 'warm' : verified === done ? 'warm and verified' : `warm, ${formatCount(verified)} of them verified`;
+  const rest = [
+    ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
+    ...(stopped > 0 ? [`${counted(stopped, 'target')} not tried`] : []),
+  ].join(', ');
+  const asides = `${rest === '' ? '' : `, ${rest}`}${rest !== '' || proof.includes(',') ? ',' : ''}`;
+  const sentence = `${PREFIXES[status] ?? ''}${formatCount(done)} of ${counted(total, 'target')} ${proof}${asides} in ${formatDuration(elapsedMs)}.`;
+  return reason === null ? sentence : `${sentence} Reason: ${reason}.`;
 }
+
+const isAllWell = ({ status, failed_count }: Progress) => status === 'FINISHED' && failed_count === 0;
 
 /** Everything that is printed at the end of a run. Ends with a line end. */
 export function formatEnd(
   progress: Progress,
   pops: readonly PopProgress[],
-  options: TableOptions & { readonly elapsedMs: number },
+  options: TableOptions & { readonly elapsedMs: number; readonly failures: ToldFailures | null },
 ): string {
+  const { color, wrap, elapsedMs, failures } = options;
+  const closing = wrapWords(formatClosing(progress, elapsedMs), wrap);
+  const notes = formatNotes(progress, pops).map((note) => wrapWords(note, wrap));
   const blocks = [
     pops.length > 0 ? formatPopTable(pops, options) : '',
-    formatFailureTable(pops),
-    formatNotes(progress, pops).join('\n'),
-    formatClosing(progress, options.elapsedMs),
+    failures === null ? formatReasonCounts(pops) : formatFailures(failures, wrap),
+    notes.join('\n'),
+    color ? styleText(isAllWell(progress) ? 'green' : 'red', closing, { validateStream: false }) : closing,
   ];
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
 }

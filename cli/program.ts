@@ -4,6 +4,7 @@ import { addEdgeOptions } from './add-edge-options.ts';
 import { addApiCommands } from './api-commands.ts';
 import { collectOption } from './collect-option.ts';
 import type { Shell } from './completion.ts';
+import { helpColumns, helpText } from './help-text.ts';
 import { addListOptions } from './list-options.ts';
 import { addOriginCommands } from './origin-commands.ts';
 import { surviveOutputFaults, throwIfOutputLost } from './output-faults.ts';
@@ -25,6 +26,7 @@ Exit codes: 0 every target is warm, 1 some are not, 2 bad usage or input (nothin
 
 const RUN_EXAMPLES = `
 FILE is CSV with a column named url, or one URL a line. Without --pops, --countries or --regions, the default POPs of all regions are warmed.
+The URLs that failed are shown at the end, the first ten of them; all failed targets are in failures.csv in --data-dir, else in a temporary file that is named.
 
 Examples:
   $ prewarm run urls.csv --domain d111111abcdef8.cloudfront.net --pops SIN2-P1,FRA56-P4
@@ -72,9 +74,10 @@ function addRun(program: Command, done: (code: ExitCode) => void): void {
     .option('--invalidation-endpoint <URL>', "invalidate at a simulated edge instead of CloudFront's API")
     .optionsGroup('Results:')
     .option('--out <FILE>', 'write the report there, one CSV row per target')
-    .option('--json', 'progress objects on standard output, one a line');
+    .option('--json', 'progress objects on standard output, one a line; the last one has the POPs and the first ten failures too')
+    .option('--verbose', 'show every URL that failed and why, instead of the first ten');
   addEdgeOptions(run)
-    .addHelpText('after', RUN_EXAMPLES)
+    .addHelpText('after', helpText(RUN_EXAMPLES))
     .action(async (file: string | undefined, raw: Readonly<Record<string, unknown>>) => {
       const { run } = await import('./run.ts');
       done(await run(file, raw));
@@ -90,7 +93,7 @@ function addDrill(program: Command, done: (code: ExitCode) => void): void {
     )
     .argument('[FILE]', 'the list (default: the example list)')
     .option('--pops <A,B>', 'POPs to simulate', collectOption)
-    .addHelpText('after', DRILL_EXAMPLES)
+    .addHelpText('after', helpText(DRILL_EXAMPLES))
     .action(async (file: string | undefined, raw: Readonly<Record<string, unknown>>) => {
       const { drill } = await import('./drill.ts');
       done(await drill(file, raw));
@@ -141,7 +144,7 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     .option('--invalidation-endpoint <URL>', "invalidate at a simulated edge instead of CloudFront's API")
     .option('--json', 'say on standard output where it serves, as one JSON line');
   addEdgeOptions(serve)
-    .addHelpText('after', SERVE_EXAMPLES)
+    .addHelpText('after', helpText(SERVE_EXAMPLES))
     .action(async (raw: Readonly<Record<string, unknown>>) => {
       const { serve } = await import('./serve.ts');
       done(await serve(raw));
@@ -154,19 +157,19 @@ function addCompletion(program: Command, done: (code: ExitCode) => void): void {
     .summary('print a script that completes the command line in a shell')
     .description('Prints a script by which bash or zsh completes commands, options, files, POPs, countries and regions.')
     .addArgument(new Argument('<SHELL>', 'the shell').choices(['bash', 'zsh']))
-    .addHelpText('after', COMPLETION_EXAMPLES)
+    .addHelpText('after', helpText(COMPLETION_EXAMPLES))
     .action(async (shell: Shell) => {
       const { completion } = await import('./completion.ts');
       done(completion(program, shell));
     });
 }
 
-function createProgram(done: (code: ExitCode) => void): Command {
+export function createProgram(done: (code: ExitCode) => void): Command {
   const program = new Command('prewarm')
     .description(packageFile.description)
     .version(packageFile.version)
-    .addHelpText('after', PROGRAM_EXAMPLES)
-    .configureHelp({ helpWidth: Math.min(120, process.stdout.columns ?? 100) })
+    .addHelpText('after', helpText(PROGRAM_EXAMPLES))
+    .configureHelp({ helpWidth: helpColumns() })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'prewarm:')) })
     .showHelpAfterError('(--help lists what there is)')
     .exitOverride();

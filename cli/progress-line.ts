@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { Progress } from '../core/progress.ts';
-import type { RequestStatus } from '../core/request.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from './quantities.ts';
+import { isEnded, type RequestStatus } from '../core/request.ts';
+import { formatBytes, formatCount, formatDuration, formatRate, formatTimeLeft } from './quantities.ts';
 
 const PHASES: Partial<Record<RequestStatus, string>> = {
   CREATED: 'starting',
@@ -24,16 +24,20 @@ interface Part {
 /** What is going on before targets can be counted; null: they can. */
 function phaseOf(progress: Progress): string | null {
   const isPlanning = progress.status === 'QUEUEING' && finishedTargets(progress) > 0;
-  return isPlanning ? null : (PHASES[progress.status] ?? null);
+  if (isPlanning) return null;
+  const phase = PHASES[progress.status] ?? null;
+  const { url_count: urls, sized_count: sized } = progress;
+  return progress.status === 'SIZING' && urls > 0 ? `${phase} ${formatCount(Math.min(sized, urls))}/${formatCount(urls)}` : phase;
 }
 
-/** Accounted and provisional targets. */
+/** Accounted and provisional targets. What was stopped before it was tried is not finished. */
 function finishedTargets(progress: Progress): number {
-  return Math.min(progress.total_count, progress.download_count + progress.failed_count + progress.provisional_count);
+  const { total_count: total, download_count: done, failed_count: failed, stopped_count: stopped, provisional_count: ahead } = progress;
+  return Math.min(total, done + failed - stopped + ahead);
 }
 
 function percentOf(progress: Progress): number {
-  if (progress.total_count === 0) return progress.percentage_complete;
+  if (progress.total_count === 0 || isEnded(progress.status)) return progress.percentage_complete;
   const share = Math.floor((finishedTargets(progress) * 100) / progress.total_count);
   // Provisional targets may yet fall back, so only accounted ones make it 100.
   return progress.percentage_complete === 100 ? 100 : Math.min(99, share);
@@ -47,15 +51,19 @@ function bytesText(progress: Progress): string {
 }
 
 function partsOf(progress: Progress): Part[] {
-  const { failed_count: failed, eta_seconds: eta, rate } = progress;
+  const { stopped_count: stopped, eta_seconds: eta, rate, provisional_count: ahead } = progress;
+  const failed = progress.failed_count - stopped;
   const parts: Part[] = [
     { text: `${formatCount(finishedTargets(progress))}/${formatCount(progress.total_count)} targets`, importance: 0 },
     { text: `${formatCount(progress.warmed_count)} warmed`, importance: 4 },
     { text: `${formatCount(progress.already_warm_count)} already warm`, importance: 5 },
     { text: `${formatCount(failed)} failed`, importance: failed > 0 ? 1 : 6, ...(failed > 0 ? { style: 'red' as const } : {}) },
   ];
+  // Tasks are counted as a whole, so that the kinds lag behind: with these the figures add up.
+  if (ahead > 0) parts.push({ text: `${formatCount(ahead)} to be counted`, importance: 4.5 });
+  if (stopped > 0) parts.push({ text: `${formatCount(stopped)} not tried`, importance: 1.5 });
   if (rate > 0) parts.push({ text: `${formatRate(rate)}/s`, importance: 3 });
-  if (rate > 0 && eta !== null && eta > 0) parts.push({ text: `${formatDuration(eta * 1000)} left`, importance: 2 });
+  if (rate > 0 && eta !== null && eta > 0) parts.push({ text: `${formatTimeLeft(eta)} left`, importance: 2 });
   parts.push({ text: bytesText(progress), importance: 3.5 });
   return parts;
 }

@@ -25,8 +25,15 @@ export function formatBytes(bytes: number): string {
 /** A duration, milliseconds, as people say it: `1.2 s`, `3 min 04 s`, `2 h 05 min`. */
 export function formatDuration(ms: number): string {
   const seconds = ms / SECOND_MS;
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
+  return seconds < 9.95 ? `${seconds.toFixed(1)} s` : formatSeconds(Math.round(seconds));
+}
+
+/** How long something may still take, in whole seconds: `8 s`. Nobody knows tenths of it. */
+export function formatTimeLeft(seconds: number): string {
+  return formatSeconds(Math.ceil(seconds));
+}
+
+function formatSeconds(whole: number): string {
   if (whole < MINUTE_S) return `${whole} s`;
   const pad = (value: number) => String(value).padStart(2, '0');
   if (whole < HOUR_S) return `${Math.floor(whole / MINUTE_S)} min ${pad(whole % MINUTE_S)} s`;

@@ -3,13 +3,16 @@ import type { ListedRequest } from './api-answers.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { readApiOptions } from './api-flags.ts';
 import { parseFlags, type RawOptions, wholeNumber } from './flags.ts';
-import { formatTable } from './pop-table.ts';
 import { formatCount } from './quantities.ts';
+import { columnsOf } from './screen.ts';
+import { formatTable } from './text-table.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
 const SUCCESS = 0;
 const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 1_000_000;
+/** Narrower tables have no room for the year. */
+const WIDE = 100;
 /** The most the API gives at once. */
 const PAGE = 500;
 
@@ -25,18 +28,22 @@ async function* readPages(client: ApiClient, limit: number): AsyncGenerator<read
   } while (left > 0 && after !== null);
 }
 
-function formatRequests(requests: readonly ListedRequest[]): string {
-  const rows = requests.map((request) => [
-    request.request_id,
-    request.status,
-    request.created_at.slice(0, 19),
-    request.made_by ?? '',
-    formatCount(request.url_count),
-    formatCount(request.pop_count),
-    `${request.percentage_complete}%`,
-    formatCount(request.failed_count),
-  ]);
-  return formatTable(['Request', 'Status', 'Made (UTC)', 'By', 'URLs', 'POPs', 'Done', 'Failed'], rows, 4);
+/** Targets that failed of themselves: what was stopped before it was tried has not failed. */
+const failedOf = ({ failed_count: failed, stopped_count: stopped }: ListedRequest) => failed - stopped;
+
+export function formatRequests(requests: readonly ListedRequest[], width: number): string {
+  const cellsOf = (cell: (request: ListedRequest) => string) => requests.map(cell);
+  const columns = [
+    { head: 'Request', cells: cellsOf((request) => request.request_id), isText: true },
+    { head: 'Status', cells: cellsOf((request) => request.status), isText: true },
+    { head: 'Made (UTC)', cells: cellsOf((request) => request.created_at.slice(width < WIDE ? 5 : 0, 16)), isText: true, rank: 1 },
+    { head: 'API key', cells: cellsOf((request) => request.made_by ?? ''), isText: true, rank: 4 },
+    { head: 'URLs', cells: cellsOf((request) => formatCount(request.url_count)), rank: 3 },
+    { head: 'POPs', cells: cellsOf((request) => formatCount(request.pop_count)), rank: 5 },
+    { head: 'Done', cells: cellsOf((request) => `${request.percentage_complete}%`) },
+    { head: 'Failed', cells: cellsOf((request) => formatCount(failedOf(request))), rank: 2 },
+  ];
+  return formatTable(columns, width);
 }
 
 /** `prewarm requests`: the requests the API knows, newest first; with `--json` one a line. */
@@ -52,7 +59,8 @@ export async function requests(raw: RawOptions): Promise<number> {
         if (options.json) process.stdout.write(page.map((request) => `${JSON.stringify(request)}\n`).join(''));
         else shown.push(...page);
       }
-      if (!options.json) process.stdout.write(shown.length === 0 ? 'no requests\n' : `${formatRequests(shown)}\n`);
+      if (!options.json)
+        process.stdout.write(shown.length === 0 ? 'no requests\n' : `${formatRequests(shown, columnsOf(process.stdout))}\n`);
       return SUCCESS;
     },
     () => process.stderr.write('interrupted\n'),

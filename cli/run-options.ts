@@ -13,8 +13,8 @@ import { withHeaderFile } from './header-file.ts';
 import {
   checkListFile,
   FIELD_FLAGS,
-  type ListReading,
   LIST_FLAGS,
+  type ListReading,
   obstacle,
   readListReading,
   readPopQuestion,
@@ -43,6 +43,8 @@ export interface RunOptions {
   /** Null: a temporary directory. */
   readonly dataDir: string | null;
   readonly json: boolean;
+  /** Shows every URL that failed instead of the first ten. */
+  readonly verbose: boolean;
   readonly edge: EdgeOptions;
   /** Flags that were given and mean nothing to a resumed request. */
   readonly ignored: readonly string[];
@@ -61,6 +63,7 @@ const FLAGS = {
   dataDir: textFlag('the path of a directory'),
   resume: yesFlag,
   json: yesFlag,
+  verbose: yesFlag,
 } as const;
 
 type Flags = ReturnType<typeof parseFlags<typeof FLAGS>>;
@@ -151,6 +154,7 @@ export function parseRunOptions(file: string | undefined, raw: RawOptions): RunO
     out: flags.out ?? null,
     dataDir: flags.dataDir ?? null,
     json: flags.json ?? false,
+    verbose: flags.verbose ?? false,
     edge,
     ignored: resume ? REQUEST_FLAGS.filter((option) => flags[option] !== undefined).map(flagOf) : [],
   };

@@ -1,8 +1,20 @@
-import { plainLines } from '../core/plain-text.ts';
+import { plainLines, plainText } from '../core/plain-text.ts';
 import type { PopProgress, Progress } from '../core/progress.ts';
 import { popCatalogue } from '../data/catalogue.ts';
+import { MAX_SHOWN, type ToldFailures } from './failure-lines.ts';
 import { createJsonLines } from './json-lines.ts';
 import { createProgressDisplay } from './progress-bar.ts';
+import { columnsOf, wrapAt, wrapWords } from './screen.ts';
+import { createSteadyProgress } from './steady-progress.ts';
+
+/** How a request ended. */
+interface RunEnd {
+  readonly progress: Progress;
+  readonly pops: readonly PopProgress[];
+  readonly elapsedMs: number;
+  /** Null: nothing failed. */
+  readonly failures: ToldFailures | null;
+}
 
 /** What a run shows: progress on standard error for people, or as JSON lines on standard output for scripts, then its end. */
 export interface RunOutput {
@@ -11,8 +23,14 @@ export interface RunOutput {
   note(text: string): void;
   /** What agents write to their standard error. */
   agentOutput(text: string): void;
-  end(progress: Progress, pops: readonly PopProgress[], elapsedMs: number): Promise<void>;
+  end(end: RunEnd): Promise<void>;
   close(): void;
+}
+
+/** The last object of `--json`: with the POPs and the first failures beside the figures. */
+function viewEnd({ progress, pops, failures }: RunEnd) {
+  const groups = failures?.digest.groups().slice(0, MAX_SHOWN) ?? [];
+  return { ...progress, pops, failures: groups.map((group) => ({ ...group, cause: plainText(group.cause) })) };
 }
 
 const LOOK_EVERY_MS = 200;
@@ -21,11 +39,13 @@ export function createRunOutput(options: { readonly json: boolean }): RunOutput 
   const { stdout, stderr } = process;
   const lines = options.json ? createJsonLines(stdout) : null;
   const display = options.json ? null : createProgressDisplay({ stream: stderr, isTTY: stderr.isTTY });
+  const steady = createSteadyProgress();
   let closed = false;
 
   function note(text: string): void {
-    if (display !== null && !closed) display.note(text);
-    else stderr.write(`${text}\n`);
+    const lines = wrapWords(text, wrapAt(stderr));
+    if (display !== null && !closed) display.note(lines);
+    else stderr.write(`${lines}\n`);
   }
 
   function close(): void {
@@ -37,18 +57,23 @@ export function createRunOutput(options: { readonly json: boolean }): RunOutput 
 
   return {
     everyMs: LOOK_EVERY_MS,
-    progress: (progress) => (display ?? lines)?.update(progress),
+    progress(progress) {
+      display?.update(steady(progress));
+      lines?.update(progress);
+    },
     note,
     agentOutput: (text) => note(plainLines(text.trimEnd())),
-    async end(progress, pops, elapsedMs) {
-      (display ?? lines)?.update(progress);
+    async end(end) {
+      display?.update(end.progress);
+      lines?.update(viewEnd(end));
       close();
       if (options.json) return;
       const { formatEnd } = await import('./pop-table.ts');
       const catalogue = popCatalogue();
-      const color = stdout.isTTY && !process.env['NO_COLOR'];
-      const width = stdout.isTTY ? { width: stdout.columns } : {};
-      stdout.write(formatEnd(progress, pops, { cityOf: (pop) => catalogue.describe(pop).city, color, elapsedMs, ...width }));
+      const look = { color: stdout.isTTY && !process.env['NO_COLOR'], width: columnsOf(stdout), wrap: wrapAt(stdout) };
+      // At a terminal the table follows the bar.
+      const gap = stdout.isTTY && stderr.isTTY ? '\n' : '';
+      stdout.write(`${gap}${formatEnd(end.progress, end.pops, { ...end, ...look, cityOf: (pop) => catalogue.describe(pop).city })}`);
     },
     close,
   };

@@ -29,6 +29,8 @@ const record = z.object({
   flags: z.strictObject(Object.fromEntries(keptFlags)),
   /** Absent in what earlier versions wrote. */
   list: listDigests.optional(),
+  /** How long nothing ran between an interrupt and a resume, milliseconds. */
+  pausedMs: z.number().nonnegative().default(0),
 });
 
 /** What `--resume` finds beside the tables. */
@@ -44,14 +46,24 @@ interface RunToRecord {
 
 /** Throws PrewarmError `storage_full` or `storage`. */
 export function saveRunRecord(dataDir: string, { requestId, raw, list }: RunToRecord): void {
-  const flags: Record<string, unknown> = {};
-  for (const flag of KEPT) if (raw[flag] !== undefined) flags[flag] = raw[flag];
+  const flags: Record<string, string | true> = {};
+  for (const flag of KEPT) if (typeof raw[flag] === 'string' || raw[flag] === true) flags[flag] = raw[flag];
   for (const flag of KEPT_PATHS) if (typeof raw[flag] === 'string') flags[flag] = resolve(raw[flag]);
+  writeRunRecord(dataDir, { requestId, flags, list });
+}
+
+function writeRunRecord(dataDir: string, content: z.input<typeof record>): void {
   try {
-    writePrivately(pathOf(dataDir), `${JSON.stringify({ requestId, flags, list }, null, 2)}\n`);
+    writePrivately(pathOf(dataDir), `${JSON.stringify(content, null, 2)}\n`);
   } catch (error) {
     throw storageError(error, pathOf(dataDir));
   }
+}
+
+/** Notes that nothing ran for so long before this resume, so that the time it took can be told without. */
+export function addPause(dataDir: string, ms: number): void {
+  const kept = loadRunRecord(dataDir);
+  writeRunRecord(dataDir, { ...kept, pausedMs: kept.pausedMs + Math.max(0, ms) });
 }
 
 /** Before another run begins in the directory: what is interrupted from now on is that one. */

@@ -8,13 +8,15 @@ import { type RequestInput, settleDomain } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { checkCanInvalidate, createInvalidations, createResolver } from './edge-access.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
+import type { ToldFailures } from './failure-lines.ts';
+import { dropFailures, failuresPath, writeFailures } from './failures-file.ts';
 import type { RawOptions } from './flags.ts';
 import { throwIfOutputLost } from './output-faults.ts';
 import { makeFilesPrivate } from './private-files.ts';
 import { openRunDir, type RunDir } from './run-dir.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
-import { dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
+import { addPause, dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
 import { checkSameList, hashUrls } from './same-list.ts';
 import { onInterrupt } from './signals.ts';
 import { describeTaken, takeList } from './take-list.ts';
@@ -172,8 +174,22 @@ async function runWith(context: RunContext): Promise<number> {
   const row = await watchRequest(stores, id, { everyMs: output.everyMs, show: (progress) => output.progress(progress), signal });
   if (options.out !== null) await writeReport(options.out, pipeline.report(id));
   const { progress } = await readProgress(stores, id);
-  await output.end(progress, viewPops(row, await stores.store.listPops(id)), (row.endedAt ?? row.updatedAt) - row.createdAt);
+  const failures = await keepFailures(context, row);
+  const elapsedMs = (row.endedAt ?? row.updatedAt) - row.createdAt - loadRunRecord(context.dataDir.path).pausedMs;
+  await output.end({ progress, pops: viewPops(row, await stores.store.listPops(id)), elapsedMs: Math.max(0, elapsedMs), failures });
   return isAllDone(row) ? SUCCESS : FAILURES;
+}
+
+/** Writes the failures file where anything failed; null: nothing did, and there is none. */
+async function keepFailures({ options, system, output }: RunContext, { id, counters }: RequestRow): Promise<ToldFailures | null> {
+  const path = failuresPath(options.dataDir, id);
+  if ((counters.failed ?? 0) === 0) {
+    await dropFailures(path);
+    return null;
+  }
+  const { digest, fault } = await writeFailures(path, () => system.pipeline.report(id, 'failed'));
+  if (fault !== null) output.note(fault.message);
+  return { digest, whereAll: fault === null ? `All failed targets: ${path}` : '', showAll: options.verbose };
 }
 
 const isAllDone = (row: RequestRow) => row.status === 'FINISHED' && (row.counters.failed ?? 0) === 0;
@@ -223,6 +239,8 @@ async function resumeRequest({ options, dataDir, system, output, signal }: RunCo
   }
   for (const flag of options.ignored) output.note(`${flag} means nothing to a resumed run, and was left out`);
   if (isEnded(row.status)) return requestId;
+  const provisional = await store.listProvisional(requestId);
+  addPause(dataDir.path, Date.now() - Math.max(row.updatedAt, ...provisional.map(({ updatedAt }) => updatedAt)));
   if (row.spec.timeoutMinutes !== null) {
     const timeoutAt = Date.now() + row.spec.timeoutMinutes * 60_000;
     await store.setTimeoutAt(requestId, timeoutAt);

@@ -7,22 +7,28 @@ import type { RawOptions } from './flags.ts';
 import { elapsedOf, followRequest, howToGoOn, splitPops } from './follow-request.ts';
 import { formatEnd, formatPopTable } from './pop-table.ts';
 import { formatPlainLine } from './progress-line.ts';
+import { type RemoteFailuresContext, readRemoteFailures } from './remote-failures.ts';
 import { createRunOutput } from './run-output.ts';
+import { columnsOf, wrapAt, wrapWords } from './screen.ts';
+import { describeStatusReason } from './status-reason.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
 const SUCCESS = 0;
 
 /** How far it is in lines and a table, or how it ended. Ends with a line end. */
-function formatStatus(answer: ProgressAnswer): string {
+async function formatStatus(answer: ProgressAnswer, context: Omit<RemoteFailuresContext, 'note'>): Promise<string> {
   const { progress, pops } = splitPops(answer);
   const { stdout } = process;
   const catalogue = popCatalogue();
-  const width = stdout.isTTY ? { width: stdout.columns } : {};
-  const table = { cityOf: (pop: string) => catalogue.describe(pop).city, color: stdout.isTTY && !process.env['NO_COLOR'], ...width };
-  if (isEnded(progress.status)) return formatEnd(progress, pops, { ...table, elapsedMs: elapsedOf(progress) });
-  const reason = progress.status_reason === null ? '' : `\n${progress.status_reason}`;
+  const look = { color: stdout.isTTY && !process.env['NO_COLOR'], width: columnsOf(stdout), wrap: wrapAt(stdout) };
+  const table = { ...look, cityOf: (pop: string) => catalogue.describe(pop).city };
+  if (isEnded(progress.status)) {
+    const failures = await readRemoteFailures(progress, { ...context, note: (text) => void process.stderr.write(`${text}\n`) });
+    return formatEnd(progress, pops, { ...table, elapsedMs: elapsedOf(progress), failures });
+  }
+  const reason = progress.status_reason === null ? '' : `\n${describeStatusReason(progress.status_reason)}`;
   const rows = pops.length > 0 ? `${formatPopTable(pops, table)}\n\n` : '';
-  return `${rows}${formatPlainLine(progress)}${reason}\n`;
+  return wrapWords(`${rows}${formatPlainLine(progress)}${reason}\n`, look.wrap);
 }
 
 /** `prewarm status ID`: how far a request is; with `--wait`, until it has ended, with the exit code of its end. */
@@ -34,13 +40,14 @@ export async function status(requestId: string, raw: RawOptions): Promise<number
     if (isWaiting) {
       const output = createRunOutput(options);
       try {
-        return await followRequest(requestId, { client, output, signal });
+        return await followRequest(requestId, { client, output, signal, endpointHint: options.endpointHint });
       } finally {
         output.close();
       }
     }
     const answer = await client.progress(requestId, { pops: true });
-    process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : formatStatus(answer));
+    const context = { client, signal, endpointHint: options.endpointHint };
+    process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : await formatStatus(answer, context));
     return SUCCESS;
   };
   return untilInterrupted(work, () => process.stderr.write(`${isWaiting ? howToGoOn(requestId, options.endpointHint) : 'interrupted'}\n`));

@@ -5,8 +5,8 @@ import { followAccepted, howToGoOn } from './follow-request.ts';
 import { retryPassing } from './retry-passing.ts';
 import { createRunOutput } from './run-output.ts';
 import { readSubmitBody } from './submit-body.ts';
-import { describeTaken } from './take-list.ts';
 import { parseSubmitOptions } from './submit-options.ts';
+import { describeTaken } from './take-list.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
 const SUCCESS = 0;
@@ -37,7 +37,7 @@ export async function submit(file: string | undefined, raw: RawOptions): Promise
       say(`request ${id}`);
       const output = createRunOutput(options);
       try {
-        return await followAccepted(id, { client, output, signal });
+        return await followAccepted(id, { client, output, signal, endpointHint: options.endpointHint });
       } finally {
         output.close();
       }

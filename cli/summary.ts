@@ -3,27 +3,45 @@ import type { summaryAnswer } from './api-answers.ts';
 import { createApiClient } from './api-client.ts';
 import { parseApiOptions } from './api-flags.ts';
 import type { RawOptions } from './flags.ts';
-import { counted } from './quantities.ts';
+import { counted, formatCount } from './quantities.ts';
+import { wrapAt, wrapWords } from './screen.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
 const SUCCESS = 0;
 
 /** A list that is as long as the API makes it may have been cut. */
 const MAX_LISTED = 1000;
+const MAX_SHOWN = 10;
 const atLeast = (count: number) => (count >= MAX_LISTED ? 'at least ' : '');
 
 type Summary = z.output<typeof summaryAnswer>;
 
-function listed(head: string, names: readonly string[]): string {
-  return names.length === 0 ? '' : `${head}\n${names.map((name) => `  ${name}\n`).join('')}\n`;
+/** The names, one a line, the first ten unless all are wanted. */
+function listed(head: string, names: readonly string[], showAll: boolean): string {
+  if (names.length === 0) return '';
+  const shown = showAll ? names : names.slice(0, MAX_SHOWN);
+  const rest = names.length - shown.length;
+  const more = rest > 0 ? `  and ${atLeast(names.length)}${formatCount(rest)} more (--all lists them)\n` : '';
+  return `\n${head}\n${shown.map((name) => `  ${name}\n`).join('')}${more}`;
 }
 
-/** What failed, a name a line. Ends with a line end. */
-function formatSummary(summary: Summary): string {
-  const { failure_pops: pops, failure_urls: urls, status, failure_pop_urls_report: report } = summary;
+function formatReasons(reasons: Summary['by_reason']): string {
+  const sorted = Object.entries(reasons).toSorted(([, a], [, b]) => b - a);
+  if (sorted.length === 0) return '';
+  const lines = sorted.map(
+    ([reason, targets]) => `  ${reason}: ${counted(targets, 'target')}${reason === 'stopped' ? ', not tried' : ''}\n`,
+  );
+  return `\nReasons:\n${lines.join('')}`;
+}
+
+/** What failed: the link to all of it first, then as much as fits on a screen. Ends with a line end. */
+export function formatSummary(summary: Summary, options: { readonly showAll: boolean; readonly wrap: number | null }): string {
+  const { failure_pops: pops, failure_urls: urls, status, failure_pop_urls_report: report, by_reason: reasons } = summary;
   if (pops.length === 0 && urls.length === 0) return `${status}: nothing failed.\n`;
   const head = `${status}: ${atLeast(urls.length)}${counted(urls.length, 'URL')} failed at ${atLeast(pops.length)}${counted(pops.length, 'POP')}.`;
-  return `${head}\n\n${listed('POPs:', pops)}${listed('URLs:', urls)}Report of the failed targets (the link ends after an hour):\n${report}\n`;
+  const link = `Report of all failed targets (the link ends after an hour):\n${report}\n`;
+  const { showAll } = options;
+  return `${wrapWords(head, options.wrap)}\n${link}${formatReasons(reasons)}${listed('POPs:', pops, showAll)}${listed('URLs:', urls, showAll)}`;
 }
 
 /** `prewarm summary ID`: what failed of a request that has ended. */
@@ -32,7 +50,8 @@ export async function summary(requestId: string, raw: RawOptions): Promise<numbe
   return untilInterrupted(
     async (signal) => {
       const answer = await createApiClient(options, signal).summary(requestId);
-      process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : formatSummary(answer));
+      const look = { showAll: raw['all'] === true, wrap: wrapAt(process.stdout) };
+      process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : formatSummary(answer, look));
       return SUCCESS;
     },
     () => process.stderr.write('interrupted\n'),

@@ -1,8 +1,9 @@
 import { plainText } from '../core/plain-text.ts';
 import type { PartSummary, TimingGain, TimingSummary } from '../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../core/timing/timing-sample.ts';
-import { formatTable } from './pop-table.ts';
 import { formatMilliseconds } from './quantities.ts';
+import { wrapWords } from './screen.ts';
+import { fitColumns, formatTable, type TableColumn } from './text-table.ts';
 
 const seconds = (ms: number) => (ms / 1000).toFixed(6);
 
@@ -37,23 +38,52 @@ export function formatTimingLine(sample: TimingSample): string {
   return [...steps, ...told].join(' | ');
 }
 
-const spread = (part: PartSummary | null) => (part === null ? '' : [part.median, part.p95, part.max].map(formatMilliseconds).join(' / '));
+const FIGURES = { median: 'median', p95: 'p95', max: 'max' } as const;
+type Figure = keyof typeof FIGURES;
 
-/** Median, 95th percentile and maximum of each part, by POP. Ends with a line end. */
-export function formatTimingSummary(summaries: readonly TimingSummary[]): string {
-  const rows = summaries.map(({ pop, requests, failed, parts }) => [
-    pop === '' ? 'by DNS' : pop,
-    String(requests),
-    String(failed),
-    spread(parts.dnsMs),
-    spread(parts.tcpMs),
-    spread(parts.tlsMs),
-    spread(parts.waitMs),
-    spread(parts.firstByteMs),
-    spread(parts.totalMs),
-  ]);
-  const head = ['POP', 'Requests', 'Failed', 'DNS', 'TCP', 'TLS', 'Wait', 'First byte', 'Total'];
-  return `${formatTable(head, rows, 1)}\nMilliseconds, median / p95 / max. Wait: from sending the request; first byte and total: from the very start.\n`;
+/** `120 / 180 / 200`: as many of the figures as there is room for. */
+const spread = (part: PartSummary | null, figures: readonly Figure[]) =>
+  part === null ? '' : figures.map((figure) => formatMilliseconds(part[figure])).join(' / ');
+
+const nameOf = (pop: string) => (pop === '' ? 'by DNS' : pop);
+
+/** Steps of a request by heading; the ones with a high rank leave first where there is no room for all. */
+const STEPS = [
+  { head: 'DNS', part: 'dnsMs', rank: 4 },
+  { head: 'TCP', part: 'tcpMs', rank: 5 },
+  { head: 'TLS', part: 'tlsMs', rank: 3 },
+  { head: 'Wait', part: 'waitMs', rank: 1 },
+  { head: 'First byte', part: 'firstByteMs' },
+  { head: 'Total', part: 'totalMs', rank: 2 },
+] as const;
+
+function summaryColumns(summaries: readonly TimingSummary[], figures: readonly Figure[]): readonly TableColumn[] {
+  return [
+    { head: 'POP', cells: summaries.map(({ pop }) => nameOf(pop)), isText: true },
+    { head: 'Requests', cells: summaries.map(({ requests }) => String(requests)) },
+    { head: 'Failed', cells: summaries.map(({ failed }) => String(failed)) },
+    ...STEPS.map(({ part, ...step }) => ({ ...step, cells: summaries.map(({ parts }) => spread(parts[part], figures)) })),
+    { head: 'Failed because', cells: summaries.map(({ reasons }) => formatReasons(reasons)), isText: true, rank: 0 },
+  ];
+}
+
+const formatReasons = (reasons: TimingSummary['reasons']) =>
+  Object.entries(reasons)
+    .map(([reason, count]) => (count === 1 ? reason : `${reason} ${count}`))
+    .join(', ');
+
+const CHOICES: readonly (readonly Figure[])[] = [['median', 'p95', 'max'], ['median', 'p95'], ['median']];
+
+/** Median, 95th percentile and maximum of each part, by POP, as far as there is room. Ends with a line end. */
+export function formatTimingSummary(summaries: readonly TimingSummary[], width: number): string {
+  const hasRoom = (figures: readonly Figure[]) => {
+    const columns = summaryColumns(summaries, figures);
+    const filled = columns.filter(({ cells, rank }) => rank === undefined || cells.some((cell) => cell !== ''));
+    return fitColumns(columns, width).length === filled.length;
+  };
+  const figures = CHOICES.find(hasRoom) ?? ['median'];
+  const legend = `Milliseconds, ${figures.map((figure) => FIGURES[figure]).join(' / ')}. Wait: from sending the request; first byte and total: from the very start.`;
+  return `${formatTable(summaryColumns(summaries, figures), width)}\n${wrapWords(legend, width)}\n`;
 }
 
 function change(before: number, after: number): string {
@@ -63,17 +93,17 @@ function change(before: number, after: number): string {
 }
 
 /** What was gained against an earlier measurement. Ends with a line end. */
-export function formatTimingGain(gains: readonly TimingGain[]): string {
+export function formatTimingGain(gains: readonly TimingGain[], width: number): string {
   if (gains.length === 0) return 'Nothing to compare: no POP has good answers in both measurements.\n';
-  const rows = gains.map(({ pop, firstByteBefore, firstByteAfter, waitBefore, waitAfter }) => [
-    pop === '' ? 'by DNS' : pop,
-    formatMilliseconds(firstByteBefore),
-    formatMilliseconds(firstByteAfter),
-    change(firstByteBefore, firstByteAfter),
-    formatMilliseconds(waitBefore),
-    formatMilliseconds(waitAfter),
-    change(waitBefore, waitAfter),
-  ]);
-  const head = ['POP', 'First byte before', 'now', 'change', 'Wait before', 'now', 'change'];
-  return `${formatTable(head, rows, 1)}\nMedians, milliseconds.\n`;
+  const cellsOf = (cell: (gain: TimingGain) => string) => gains.map(cell);
+  const columns = [
+    { head: 'POP', cells: cellsOf(({ pop }) => nameOf(pop)), isText: true },
+    { head: 'First byte before', cells: cellsOf((gain) => formatMilliseconds(gain.firstByteBefore)) },
+    { head: 'now', cells: cellsOf((gain) => formatMilliseconds(gain.firstByteAfter)) },
+    { head: 'change', cells: cellsOf((gain) => change(gain.firstByteBefore, gain.firstByteAfter)) },
+    { head: 'Wait before', cells: cellsOf((gain) => formatMilliseconds(gain.waitBefore)), rank: 1 },
+    { head: 'now', cells: cellsOf((gain) => formatMilliseconds(gain.waitAfter)), rank: 1 },
+    { head: 'change', cells: cellsOf((gain) => change(gain.waitBefore, gain.waitAfter)), rank: 1 },
+  ];
+  return `${formatTable(columns, width)}\nMedians, milliseconds.\n`;
 }

@@ -9,6 +9,7 @@ import type { TimingSample } from '../core/timing/timing-sample.ts';
 import { createResolver } from './edge-access.ts';
 import type { EdgeOptions } from './edge-options.ts';
 import type { RawOptions } from './flags.ts';
+import { columnsOf } from './screen.ts';
 import { onInterrupt } from './signals.ts';
 import { formatCsvRow, viewGain, viewSample, viewSummary } from './timing-csv.ts';
 import { parseTimingOptions, type TimingOptions } from './timing-options.ts';
@@ -134,7 +135,8 @@ function tellEnd(samples: readonly TimingSample[], { format, before, pops }: Tim
   } else {
     // The rows are what is to be kept; this is for whoever looks on.
     const stream = format === 'csv' ? process.stderr : process.stdout;
-    stream.write(`\n${formatTimingSummary(summaries)}${gains === null ? '' : `\n${formatTimingGain(gains)}`}`);
+    const width = columnsOf(stream);
+    stream.write(`\n${formatTimingSummary(summaries, width)}${gains === null ? '' : `\n${formatTimingGain(gains, width)}`}`);
   }
 }
 

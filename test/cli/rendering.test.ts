@@ -4,7 +4,6 @@ import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { formatFaults } from '../../cli/faults.ts';
 import { createJsonLines } from '../../cli/json-lines.ts';
-import { formatClosing, formatEnd, formatPopTable } from '../../cli/pop-table.ts';
 import { createProgressDisplay } from '../../cli/progress-bar.ts';
 import { formatBarLine } from '../../cli/progress-line.ts';
 import { formatBytes, formatDuration } from '../../cli/quantities.ts';
@@ -12,7 +11,7 @@ import { reportError } from '../../cli/report-error.ts';
 import { onInterrupt } from '../../cli/signals.ts';
 import type { Clock } from '../../core/clock.ts';
 import { InvalidInput, PrewarmError } from '../../core/errors.ts';
-import { popWith, progressWith } from './progress-fixture.ts';
+import { progressWith } from './progress-fixture.ts';
 
 const HALF_WAY = progressWith({
   total_count: 9000,
@@ -29,52 +28,6 @@ const HALF_WAY = progressWith({
   eta_seconds: 4,
 });
 
-const AT_END = progressWith({
-  status: 'FINISHED',
-  total_count: 12,
-  download_count: 9,
-  warmed_count: 8,
-  already_warm_count: 1,
-  verified_count: 9,
-  failed_count: 3,
-  near_count: 1,
-  percentage_complete: 100,
-  skipped_pops: ['BJS9-E1'],
-});
-
-const POPS = [
-  popWith({
-    pop: 'SIN2-P1',
-    total_count: 6,
-    warmed_count: 5,
-    already_warm_count: 1,
-    verified_count: 6,
-    download_size: 1_234_567,
-    separate_caches: true,
-    ttfb_before_median_ms: 212.4,
-    ttfb_before_p95_ms: 1412,
-    ttfb_after_median_ms: 8.2,
-    ttfb_after_p95_ms: 24.1,
-  }),
-  popWith({
-    pop: 'FRA56-P4',
-    total_count: 6,
-    warmed_count: 3,
-    failed_count: 3,
-    failed_reasons: { status_503: 2, timeout: 1 },
-    verified_count: 3,
-    near_count: 1,
-    download_size: 900,
-    ttfb_before_median_ms: 99,
-    ttfb_before_p95_ms: 120,
-    ttfb_after_median_ms: 1.04,
-    ttfb_after_p95_ms: 3,
-  }),
-];
-
-const CITIES: Readonly<Record<string, string>> = { SIN: 'Singapore', FRA: 'Frankfurt am Main' };
-const TABLE = { cityOf: (pop: string) => CITIES[pop.slice(0, 3)] ?? 'unknown', color: false };
-
 function textOf(stream: PassThrough): string {
   const text: unknown = stream.read();
   return text instanceof Buffer ? text.toString() : '';
@@ -88,7 +41,7 @@ function clockAt(time: number): Clock & { time: number } {
 describe('the progress line', () => {
   test('shows bar, percent, counts, rate, remaining time and bytes, provisional figures included', () => {
     expect(formatBarLine(HALF_WAY, { width: 200, color: false, elapsedMs: 0 })).toBe(
-      ' 50% ███████████████░░░░░░░░░░░░░░░  4,500/9,000 targets · 4,000 warmed · 400 already warm · 10 failed · 1,234/s · 4.0 s left · 900.0 MB of 1.8 GB',
+      ' 50% ███████████████░░░░░░░░░░░░░░░  4,500/9,000 targets · 4,000 warmed · 400 already warm · 10 failed · 90 to be counted · 1,234/s · 4 s left · 900.0 MB of 1.8 GB',
     );
   });
 
@@ -107,8 +60,8 @@ describe('the progress line', () => {
 
   test('tells the phase and its time before targets can be counted', () => {
     const phase = (status: 'SIZING' | 'QUEUEING') =>
-      formatBarLine(progressWith({ status }), { width: 80, color: false, elapsedMs: 61_000 });
-    expect([phase('SIZING'), phase('QUEUEING')]).toEqual(['asking sizes … 1 min 01 s', 'planning … 1 min 01 s']);
+      formatBarLine(progressWith({ status, url_count: 4000, sized_count: 1280 }), { width: 80, color: false, elapsedMs: 61_000 });
+    expect([phase('SIZING'), phase('QUEUEING')]).toEqual(['asking sizes 1,280/4,000 … 1 min 01 s', 'planning … 1 min 01 s']);
   });
 });
 
@@ -128,10 +81,10 @@ describe('the progress display', () => {
     display.close();
     expect(textOf(stream).split('\n')).toEqual([
       'SIZING: asking sizes',
-      'IN_PROGRESS: 50%, 4,500/9,000 targets, 4,000 warmed, 400 already warm, 10 failed, 1,234/s, 4.0 s left, 900.0 MB of 1.8 GB',
-      'IN_PROGRESS: 50%, 4,502/9,000 targets, 4,000 warmed, 400 already warm, 12 failed, 1,234/s, 4.0 s left, 900.0 MB of 1.8 GB',
+      'IN_PROGRESS: 50%, 4,500/9,000 targets, 4,000 warmed, 400 already warm, 10 failed, 90 to be counted, 1,234/s, 4 s left, 900.0 MB of 1.8 GB',
+      'IN_PROGRESS: 50%, 4,502/9,000 targets, 4,000 warmed, 400 already warm, 12 failed, 90 to be counted, 1,234/s, 4 s left, 900.0 MB of 1.8 GB',
       'a note',
-      'IN_PROGRESS: 50%, 4,503/9,000 targets, 4,000 warmed, 400 already warm, 13 failed, 1,234/s, 4.0 s left, 900.0 MB of 1.8 GB',
+      'IN_PROGRESS: 50%, 4,503/9,000 targets, 4,000 warmed, 400 already warm, 13 failed, 90 to be counted, 1,234/s, 4 s left, 900.0 MB of 1.8 GB',
       '',
     ]);
   });
@@ -147,7 +100,7 @@ describe('the progress display', () => {
     expect(drawn).toContain('\u001b[?25l');
     expect(drawn.lastIndexOf('\u001b[?25h')).toBeGreaterThan(drawn.lastIndexOf('\u001b[?25l'));
     expect(drawn).toContain('a note\n');
-    expect(drawn.trimEnd().endsWith('4,500/9,000 targets · 10 failed · 1,234/s · 4.0 s left · 900.0 MB of 1.8 GB')).toBe(true);
+    expect(drawn.trimEnd().endsWith('4,500/9,000 targets · 10 failed · 1,234/s · 4 s left · 900.0 MB of 1.8 GB')).toBe(true);
     expect(process.listenerCount('exit')).toBe(listeners);
   });
 
@@ -182,56 +135,6 @@ test('JSON lines come at most once a second, and the last one always', () => {
     .split('\n')
     .map((line) => JSON.parse(line) as { warmed_count: number });
   expect(objects.map((object) => object.warmed_count)).toEqual([0, 3, 5]);
-});
-
-describe('the end of a run', () => {
-  test('is a table per POP, one of failures, what must be known beside them, and a sentence', () => {
-    expect(formatEnd(AT_END, POPS, { ...TABLE, elapsedMs: 1234 })).toBe(
-      `POP       City               Targets  Warmed  Already  Failed  Verified   Bytes   Before, ms  After, ms
-───────────────────────────────────────────────────────────────────────────────────────────────────────
-SIN2-P1   Singapore                6       5        1       0         6  1.2 MB  212 / 1,412   8.2 / 24
-FRA56-P4  Frankfurt am Main        6       3        0       3         3   900 B     99 / 120  1.0 / 3.0
-total                             12       8        1       3         9  1.2 MB
-Before, after: first byte of each target's first and last request, median / p95.
-
-POP       Failed because  Targets
-─────────────────────────────────
-FRA56-P4  status_503            2
-FRA56-P4  timeout               1
-
-1 target answered by another POP of the same city (near): FRA56-P4.
-Addresses that are caches of their own, each of which was warmed: SIN2-P1.
-Default POPs left out, because they do not resolve: BJS9-E1.
-
-9 of 12 targets warm and verified, 3 failed, in 1.2 s.
-`,
-    );
-  });
-
-  test('fits the terminal by leaving the cities out', () => {
-    const widest = (width: number) =>
-      Math.max(
-        ...formatPopTable(POPS, { ...TABLE, width })
-          .split('\n')
-          .map((line) => line.length),
-      );
-    expect(widest(120)).toBeGreaterThan(100);
-    expect(widest(100)).toBeLessThanOrEqual(100);
-  });
-
-  test('says how it ended', () => {
-    const all = { total_count: 9, download_count: 9, verified_count: 9 };
-    expect(formatClosing(progressWith({ status: 'FINISHED', ...all }), 1234)).toBe('9 of 9 targets warm and verified in 1.2 s.');
-    expect(formatClosing(progressWith({ status: 'FINISHED', ...all, verified_count: 7 }), 99_600)).toBe(
-      '9 of 9 targets warm, 7 of them verified, in 1 min 40 s.',
-    );
-    expect(formatClosing(progressWith({ status: 'TIMEOUT', total_count: 9, download_count: 0, failed_count: 9 }), 60_000)).toBe(
-      'Timed out: 0 of 9 targets warm, 9 failed, in 1 min 00 s.',
-    );
-    expect(formatClosing(progressWith({ status: 'FAILED', status_reason: 'no POP resolves' }), 1)).toBe(
-      'Nothing could be warmed: no POP resolves.',
-    );
-  });
 });
 
 const fault = (line: number) => ({ field: 'urls.csv', line, value: `ftp://${line}`, message: 'has the scheme ftp' });

@@ -1,0 +1,267 @@
+import { stripVTControlCharacters } from 'node:util';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { PopSurvey } from '../../cli/drill-survey.ts';
+import { formatSurvey, formatVerdict } from '../../cli/drill-tables.ts';
+import { formatHelpText } from '../../cli/help-text.ts';
+import { describeInstances } from '../../cli/instances.ts';
+import { formatKeepWarmTable } from '../../cli/keep-warm-table.ts';
+import { formatEnd, formatPopTable } from '../../cli/pop-table.ts';
+import { createProgram } from '../../cli/program.ts';
+import { formatRequests } from '../../cli/requests.ts';
+import { columnsOf, wrapWords } from '../../cli/screen.ts';
+import { formatSummary } from '../../cli/summary.ts';
+import { formatTable } from '../../cli/text-table.ts';
+import { formatTimingGain, formatTimingSummary } from '../../cli/timing-tables.ts';
+import { createFailureDigest } from '../../core/failure-digest.ts';
+import type { LaneView } from '../../core/keep-warm/tally.ts';
+import { popCatalogue } from '../../data/catalogue.ts';
+import { popWith, progressWith } from './progress-fixture.ts';
+
+const WIDTHS = [80, 120] as const;
+const POPS = ['SIN2-P1', 'FRA56-P4', 'IAD89-P1', 'GRU3-P1'];
+const ID = '0b6a1a0e-6a0a-4d3f-9f0a-1f1f1f1f1f1f';
+const cityOf = (pop: string) => popCatalogue().describe(pop).city;
+
+const popRows = POPS.map((pop, index) =>
+  popWith({
+    pop,
+    total_count: 12_000,
+    warmed_count: 11_000,
+    already_warm_count: 990,
+    failed_count: 10,
+    failed_reasons: { status_404: 10 },
+    verified_count: 11_990,
+    download_size: 98_765_432_100,
+    ttfb_before_median_ms: 197 + index,
+    ttfb_before_p95_ms: 1277,
+    ttfb_after_median_ms: 14.4,
+    ttfb_after_p95_ms: 69,
+  }),
+);
+
+function failures() {
+  const digest = createFailureDigest();
+  const row = (url: string, pop: string, reason: string, notes = '') =>
+    digest.add(`${url},${pop},default,failed,${reason},404,,,,,,1,,,,${notes}`);
+  for (const pop of POPS) {
+    row('https://www.example.com/missing.png', pop, 'status_404');
+    row('https://www.example.com/account/private.html', pop, 'not_cached', 'cause=cache-control: no-store');
+  }
+  for (let n = 0; n < 20; n++) row(`https://www.example.com/video/${n}.ts`, 'GRU3-P1', 'timeout', 'cause=no headers within 30 s');
+  return { digest, whereAll: `All failed targets: /tmp/prewarm-failures-${ID}.csv`, showAll: false };
+}
+
+const lane = (pop: string, fields: Partial<LaneView> = {}): LaneView =>
+  ({
+    pop,
+    state: 'answering',
+    requests: 1440,
+    errors: {},
+    unsent: {},
+    detail: '',
+    connect_ms: { median: 101, p95: 222 },
+    first_byte_ms: { median: 1204, p95: 2405 },
+    new_connection_share: 0.031,
+    ...fields,
+  }) as LaneView;
+
+const part = (median: number) => ({ median, p95: median * 1.5, max: median * 11.1 });
+const timingSummaries = [
+  {
+    pop: 'HKG62-C1',
+    requests: 20,
+    failed: 2,
+    reasons: { status_404: 1, tls: 1 },
+    parts: { dnsMs: part(12), tcpMs: part(103), tlsMs: part(208), waitMs: part(190), firstByteMs: part(515), totalMs: part(530) },
+  },
+  {
+    pop: '',
+    requests: 3,
+    failed: 0,
+    reasons: {},
+    parts: { dnsMs: part(1), tcpMs: part(2), tlsMs: null, waitMs: part(4), firstByteMs: part(5), totalMs: part(6) },
+  },
+];
+
+const survey = (hits: number, medianMs: number): PopSurvey[] =>
+  POPS.map((pop) => ({ pop, asks: 48, hits, medianMs, p95Ms: medianMs * 1.2 }));
+
+const request = (fields: object) => ({
+  request_id: ID,
+  status: 'IN_PROGRESS' as const,
+  made_by: 'default',
+  url_count: 100_000,
+  pop_count: 30,
+  total_count: 3_000_000,
+  failed_count: 12,
+  stopped_count: 0,
+  percentage_complete: 49,
+  created_at: '2026-01-01 12:34:56.000000',
+  ...fields,
+});
+
+const SCREENS: Readonly<Record<string, (width: number) => string>> = {
+  run: (width) =>
+    formatEnd(
+      progressWith({
+        status: 'FINISHED',
+        total_count: 48_000,
+        download_count: 47_960,
+        verified_count: 47_960,
+        failed_count: 40,
+        near_count: 3,
+        skipped_pops: ['BJS9-E1', 'ZHY50-E1', 'SHA3-C1', 'SZX51-E1', 'TAO50-C1', 'XIY50-C1', 'CAN50-C1', 'CTU50-C1'],
+      }),
+      popRows,
+      { cityOf, color: false, width, wrap: width, elapsedMs: 71_000, failures: failures() },
+    ),
+  drill: (width) =>
+    `${formatSurvey('Before: what the first viewers would meet', survey(0, 197), width)}\n${formatVerdict(
+      {
+        before: survey(0, 197),
+        after: survey(48, 14),
+        fetches: 96,
+        urls: 24,
+        proof: { cold: true, warmed: true, warm: true, originSpared: true },
+      },
+      { color: false, wrap: width },
+    )}\n`,
+  requests: (width) =>
+    `${formatRequests([request({}), request({ status: 'STOPPED', failed_count: 4000, stopped_count: 4000, percentage_complete: 0 })], width)}\n`,
+  summary: (wrap) =>
+    formatSummary(
+      {
+        request_id: ID,
+        status: 'STOPPED',
+        failure_pops: POPS,
+        failure_urls: Array.from({ length: 1000 }, (_, index) => `https://www.example.com/${index}`),
+        failure_pop_urls_report: `http://127.0.0.1:8787/reports/${ID}?expires=1&token=t`,
+        by_reason: { status_404: 12, stopped: 4000 },
+      },
+      { showAll: false, wrap },
+    ),
+  timing: (width) =>
+    `${formatTimingSummary(timingSummaries, width)}\n${formatTimingGain(
+      [{ pop: 'HKG62-C1', firstByteBefore: 1515, firstByteAfter: 515, waitBefore: 1190, waitAfter: 190 }],
+      width,
+    )}`,
+  'keep-warm': (width) =>
+    formatKeepWarmTable(
+      [
+        lane('HKG62-C1'),
+        lane('FOO1-P1', {
+          state: 'pop_unresolvable',
+          requests: 0,
+          connect_ms: null,
+          first_byte_ms: null,
+          new_connection_share: null,
+          unsent: { dns: 60 },
+          detail: 'd111111abcdef8.cloudfront.net.FOO1-P1.cloudfront.net does not exist',
+        }),
+      ],
+      { cityOf, color: false, elapsedMs: 3_600_000, width },
+    ),
+};
+
+describe.each(WIDTHS)('at %i columns', (width) => {
+  test.each(Object.entries(SCREENS))('the screen of %s fits, and is as it was looked at', async (name, screen) => {
+    const text = screen(width);
+    // A URL or a path that is longer than a line stays whole, so that it can be copied.
+    const tooLong = text.split('\n').filter((line) => line.length > width && /\s/.test(line.trim()));
+    expect(tooLong).toEqual([]);
+    await expect(text).toMatchFileSnapshot(`screens/${name}-${width}.txt`);
+  });
+});
+
+describe('help', () => {
+  const { COLUMNS } = process.env;
+  afterEach(() => {
+    if (COLUMNS === undefined) delete process.env['COLUMNS'];
+    else process.env['COLUMNS'] = COLUMNS;
+  });
+
+  function helps(width: number): ReadonlyMap<string, string> {
+    process.env['COLUMNS'] = String(width);
+    const program = createProgram(() => {});
+    const texts = new Map<string, string>();
+    for (const command of [program, ...program.commands]) {
+      let text = '';
+      command.configureOutput({
+        writeOut: (part) => {
+          text += part;
+        },
+      });
+      command.outputHelp();
+      texts.set(command.name(), text);
+    }
+    return texts;
+  }
+
+  test.each(WIDTHS)('of every command fits %i columns, and breaks no word', (width) => {
+    const wide = helps(120);
+    const words = new Set([...wide.values()].flatMap((text) => text.split(/\s+/)));
+    for (const [name, text] of helps(width)) {
+      const lines = text.split('\n');
+      expect({ name, tooLong: lines.filter((line) => line.length > width) }).toEqual({ name, tooLong: [] });
+      expect(text.split(/\s+/).filter((word) => !words.has(word) && word !== '\\')).toEqual([]);
+    }
+  });
+
+  test('writes a command that is too long in lines that a shell takes as one, above what it does', () => {
+    const line = "  $ prewarm run urls.csv --countries japan,DE --header 'Accept-Encoding: gzip, br' --timeout 30   warms two countries";
+    expect(formatHelpText(line, 60)).toBe(
+      [
+        '  $ prewarm run urls.csv --countries japan,DE \\',
+        "      --header 'Accept-Encoding: gzip, br' --timeout 30",
+        '      warms two countries',
+      ].join('\n'),
+    );
+    expect(formatHelpText(line, 120)).toBe(line);
+  });
+});
+
+test('a table leaves out its least important columns, and those without content, but none that it needs', () => {
+  const columns = [
+    { head: 'POP', cells: ['SIN2-P1'], isText: true },
+    { head: 'City', cells: ['Singapore'], isText: true, rank: 2 },
+    { head: 'Bytes', cells: ['1.2 MB'], rank: 1 },
+    { head: 'Nothing', cells: [''], rank: 1 },
+  ];
+  const heads = (width: number) => formatTable(columns, width).split('\n')[0]?.split(/ +/);
+  expect(heads(80)).toEqual(['POP', 'City', 'Bytes']);
+  expect(heads(20)).toEqual(['POP', 'Bytes']);
+  expect(heads(3)).toEqual(['POP']);
+});
+
+test('times are explained only where the table has them', () => {
+  const look = { cityOf, color: false, wrap: null };
+  expect(formatPopTable(popRows, { ...look, width: 120 })).toContain('First ask: ');
+  expect(formatPopTable([popWith({ total_count: 4, failed_count: 4 })], { ...look, width: 120 })).not.toContain('First ask');
+  expect(formatPopTable(popRows, { ...look, width: 40 })).not.toContain('Last check');
+});
+
+test('a colored cell takes the room of its text alone', () => {
+  const red = { cityOf, color: true, wrap: null };
+  for (const width of [60, 80, 120]) {
+    const plain = formatPopTable(popRows, { ...red, color: false, width });
+    expect(stripVTControlCharacters(formatPopTable(popRows, { ...red, width }))).toBe(plain);
+  }
+});
+
+test('lines are broken between words, and a longer word stays whole', () => {
+  expect(wrapWords('one two three', 8)).toBe('one two\nthree');
+  expect(wrapWords('  go https://www.example.com/a on', 12, '  ')).toBe('  go\n    https://www.example.com/a\n    on');
+  expect(wrapWords('one two three', null)).toBe('one two three');
+});
+
+test('a terminal tells its width; elsewhere COLUMNS does, or it is 80', () => {
+  expect(columnsOf({ isTTY: true, columns: 132 }, {})).toBe(132);
+  expect(columnsOf({ isTTY: true, columns: 0 }, {})).toBe(80);
+  expect(columnsOf({}, { COLUMNS: '120' })).toBe(120);
+  expect(columnsOf({}, { COLUMNS: 'wide' })).toBe(80);
+});
+
+test('agents are counted as such, with what else the API tells', () => {
+  expect(describeInstances({ desiredcapacity: 1 })).toBe('1 agent wanted');
+  expect(describeInstances({ desiredcapacity: 2, in_service: 2, maximum: 2 })).toBe('2 agents wanted (2 running, at most 2)');
+});
