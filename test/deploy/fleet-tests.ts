@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { AutoScalingClient, SetDesiredCapacityCommand } from '@aws-sdk/client-auto-scaling';
 import { expect, test } from 'vitest';
 import { ask, objectUrls } from '../api/served.ts';
@@ -8,6 +11,7 @@ import { measureTimesToFirstTask, type TimeToFirstTask } from './time-to-first-t
 import { POPS } from './world.ts';
 
 const domain = { cf_domain: 'd111111abcdef8.cloudfront.net' };
+const VERIFY = fileURLToPath(new URL('../account/scripts/verify.ts', import.meta.url));
 const ROUNDS = 5;
 /** Of what takes a second on an idle machine. */
 const TIMEOUT_MS = 90_000;
@@ -85,7 +89,15 @@ export function registerTimingTest(title: string, { world, prod }: Deployment): 
 }
 
 /** The command, as a user has it, against the deployed API. */
-export function registerCommandTest({ prod }: Deployment): void {
+export function registerCommandTest({ world, prod }: Deployment): void {
+  test('npm run verify:account finds that everything holds of the deployed stack', async () => {
+    const urls = objectUrls(3, 'verified');
+    const args = ['--stack', prod().stackName, '--endpoint', prod().url, '--pops', POPS.join(','), ...urls];
+    const { stdout } = await promisify(execFile)(process.execPath, [VERIFY, ...args], { env: world().account.env });
+    expect(stdout).not.toContain('FAILS');
+    expect(stdout).toContain('FINISHED, 0 warmed and 9 there of 9');
+  });
+
   test('the command submits to the deployed endpoint, waits for the end, and shows it again', async () => {
     // The base URL with its slash, as the stack's output has it.
     const env = { PREWARM_ENDPOINT: `${prod().url}/`, PREWARM_API_KEY: prod().key };
