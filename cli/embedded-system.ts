@@ -47,6 +47,9 @@ const INHERITED = [
   'PREWARM_LEASE_MS',
 ];
 
+/** Somebody sits and waits, and a simulated edge takes no time. */
+const INVALIDATION_POLLS_MS = [250, 1000, 3000] as const;
+
 /** Path of the agents' main file: a source beside the others, or a bundle beside this one. */
 const AGENT_FILE = import.meta.url.endsWith('.ts') ? '../agent/embedded.ts' : './agent.js';
 export const AGENT_ENTRY = fileURLToPath(new URL(AGENT_FILE, import.meta.url));
@@ -114,15 +117,18 @@ export function openEmbeddedSystem(options: EmbeddedSystemOptions): EmbeddedSyst
     onFatal: options.onFatal,
     killAfterMs: AGENT_KILL_AFTER_MS,
   });
-  const pipeline = createPipeline({
-    ...stores,
-    fleet,
-    downloader: { ...downloader, ask: (ask) => sizing(() => downloader.ask(ask)) },
-    resolver: options.resolver,
-    invalidations: options.invalidations,
-    events: { requestEnded: async () => {} },
-    clock: systemClock,
-  });
+  const pipeline = createPipeline(
+    {
+      ...stores,
+      fleet,
+      downloader: { ...downloader, ask: (ask) => sizing(() => downloader.ask(ask)) },
+      resolver: options.resolver,
+      invalidations: options.invalidations,
+      events: { requestEnded: async () => {} },
+      clock: systemClock,
+    },
+    { invalidationPollsMs: INVALIDATION_POLLS_MS },
+  );
   const loop = runPipelineLoop({ stores, pipeline, events: options.events, clock: systemClock, onFatal: options.onFatal });
 
   return {

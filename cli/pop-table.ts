@@ -95,6 +95,7 @@ function formatNotes(progress: Progress, pops: readonly PopProgress[]): readonly
   const separate = pops.filter((pop) => pop.separate_caches).map((pop) => pop.pop);
   if (separate.length > 0) notes.push(`Addresses that are caches of their own, each of which was warmed: ${listed(separate)}.`);
   if (progress.skipped_pops.length > 0) notes.push(`Default POPs left out, because they do not resolve: ${listed(progress.skipped_pops)}.`);
+  if (progress.status === 'FINISHED' && progress.status_reason !== null) notes.push(`${plainText(progress.status_reason)}.`);
   return notes;
 }
 

@@ -8,6 +8,8 @@ export type ErrorCode =
   | 'data_dir_busy'
   | 'dns'
   | 'invalidation'
+  /** Nothing can be invalidated at the moment; it can be later. */
+  | 'invalidation_busy'
   | 'agents_failed'
   /** What was to be shown could not be written. */
   | 'output'

@@ -1,5 +1,19 @@
+import { InvalidInput } from './errors.ts';
+import { inputFault } from './input-fault.ts';
+import { createUrlSet } from './url-set.ts';
+
 /** What RFC 1738 calls unsafe and a normalised URL may still hold, and the `*` that would be a wildcard. */
 const UNSAFE = /[~[\]{}|\\^`<>"*]/g;
+
+/** CloudFront refuses a longer one. */
+export const MAX_PATH_CHARACTERS = 4000;
+
+/**
+ * As many paths as CloudFront takes in one call and has in progress at a time. Above the 1,000 that are free each month, so many cost
+ * 10 to 15 US dollars: a list that was meant does not stop there by surprise, and one that was not costs no more.
+ */
+export const DEFAULT_MAX_INVALIDATION_PATHS = 3000;
+export const MOST_INVALIDATION_PATHS = 999_999_999;
 
 /**
  * The path, with its query string, by which CloudFront invalidates a normalised URL. CloudFront refuses characters that RFC 1738 calls
@@ -10,4 +24,19 @@ const UNSAFE = /[~[\]{}|\\^`<>"*]/g;
 export function invalidationPathOf(url: string): string {
   const { pathname, search } = new URL(url);
   return (pathname + search).replace(UNSAFE, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+}
+
+/**
+ * Throws InvalidInput where the URLs have more distinct paths than one request may invalidate. `field` asks for the invalidation, as
+ * the user knows it, and `raise` is what the limit is raised by.
+ */
+export async function checkInvalidationPaths(
+  urls: Iterable<string> | AsyncIterable<string>,
+  limit: { readonly maximum: number; readonly field: string; readonly raise: string },
+): Promise<void> {
+  const paths = createUrlSet();
+  for await (const url of urls) paths.add(invalidationPathOf(url));
+  if (paths.size <= limit.maximum) return;
+  const message = `would invalidate ${paths.size} paths (0.005 US dollars each beyond the first 1,000 of a month), and one request takes ${limit.maximum} at most here; split the list, leave ${limit.field} out, or raise the limit by ${limit.raise}`;
+  throw new InvalidInput([inputFault(limit.field, paths.size, message)]);
 }

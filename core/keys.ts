@@ -8,6 +8,16 @@ export const keys = {
   part: (requestId: string, list: Slice['list'], part: number) => `requests/${requestId}/${list}/${partName(part)}`,
   /** What sizing decided about one share of the list: written once, so that sizing it twice cannot give two different parts. */
   sizing: (requestId: string, part: number) => `requests/${requestId}/sizing/${partName(part)}`,
+  /** The distinct paths of one batch to invalidate, one a line. */
+  invalidationPaths: (requestId: string, batch: number) => `requests/${requestId}/invalidation/paths/${partName(batch)}`,
+  /** Written after the last batch: how many there are. */
+  invalidationBatches: (requestId: string) => `requests/${requestId}/invalidation/batches.csv`,
+  /** How far the batch that was refused as a whole has been searched for the paths at fault. */
+  invalidationSearch: (requestId: string) => `requests/${requestId}/invalidation/search.json`,
+  /** Paths that were refused: of one batch, or by this program itself. */
+  refusedPart: (requestId: string, part: number) => `requests/${requestId}/invalidation/refused/${partName(part)}`,
+  /** All of them. */
+  refusedPaths: (requestId: string) => `requests/${requestId}/invalidation/refused.csv`,
   /** The list cut into slices under these limits, so that it can be written before the limits are fixed. */
   slices: (requestId: string, limits: { readonly sliceRows: number; readonly sliceBytes: number }) =>
     `requests/${requestId}/slices-${limits.sliceRows}-${limits.sliceBytes}.csv`,

@@ -5,6 +5,8 @@ export type Outcome = 'warmed' | 'already_warm' | 'failed';
 export type Reason =
   | `status_${number}`
   | 'not_cached'
+  /** Its path was refused when it was to be invalidated, so that an old copy may be what is cached. */
+  | 'not_invalidated'
   | 'no_cache_header'
   | 'generated'
   | 'error_page'

@@ -101,7 +101,7 @@ export interface RequestRow {
   readonly counters: Counters;
   readonly sizing: SizingCursor;
   readonly plan: Plan | null;
-  /** Invalidation batches: ids of those created, in order. */
+  /** Ids of the invalidations of each batch, in order. A batch of which some paths were refused may have several, with blanks between, or none. */
   readonly invalidations: readonly string[];
   readonly createdAt: number;
   readonly updatedAt: number;

@@ -21,6 +21,11 @@ export interface SimulatedInvalidations {
 /** CloudFront's own limit for one request. */
 const MAX_PATHS = 3000;
 
+const MAX_CHARACTERS = 4000;
+/** Printable ASCII but what RFC 1738 calls unsafe; a `*` at the end only. */
+const PATH = /^\/[!#-)+-;=?-Z_a-z]*\*?$/;
+const PATH_RULE = `a path starts with /, has a * at its end only, its unsafe characters percent-encoded, and ${MAX_CHARACTERS} characters at most`;
+
 interface Stored {
   readonly id: string;
   readonly content: string;
@@ -29,8 +34,9 @@ interface Stored {
 
 function faultOfPaths(paths: readonly string[]): string | null {
   if (paths.length === 0 || paths.length > MAX_PATHS) return `1 to ${MAX_PATHS} paths, not ${paths.length}`;
-  const bad = paths.find((path) => !/^\/[^*\s]*\*?$/.test(path));
-  return bad === undefined ? null : `${JSON.stringify(bad)}: a path starts with / and has a * at its end only`;
+  const bad = paths.find((path) => path.length > MAX_CHARACTERS || !PATH.test(path));
+  if (bad !== undefined) return `${JSON.stringify(bad.slice(0, 200))}: ${PATH_RULE}`;
+  return new Set(paths).size === paths.length ? null : 'a path is there twice';
 }
 
 /** Whether an object's path (with its query string, if that is in the cache key) is one of `paths`, wildcards included. */

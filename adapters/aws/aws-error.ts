@@ -54,9 +54,13 @@ export function awsErrorName(cause: unknown): string {
   return cause instanceof Error ? cause.name : '';
 }
 
+function statusOf(cause: unknown): number {
+  if (!(cause instanceof Error) || !('$metadata' in cause)) return 0;
+  return (cause.$metadata as { readonly httpStatusCode?: number } | undefined)?.httpStatusCode ?? 0;
+}
+
 function isHttpError(cause: unknown, status: number): boolean {
-  if (!(cause instanceof Error) || !('$metadata' in cause)) return false;
-  return (cause.$metadata as { readonly httpStatusCode?: number } | undefined)?.httpStatusCode === status;
+  return statusOf(cause) === status;
 }
 
 /** Whether there were no credentials, or they are wrong or have expired. */
@@ -71,6 +75,11 @@ export function isThrottling(cause: unknown): boolean {
 
 function plainName(cause: unknown): string {
   return awsErrorName(cause).replace(/(Exception|Error|Fault)$/, '');
+}
+
+/** Whether the same call may well succeed later: too many calls, a fault of the service, or no way to it. */
+export function isPassing(cause: unknown): boolean {
+  return isThrottling(cause) || statusOf(cause) >= 500 || isUnreachable(cause);
 }
 
 function isUnreachable(cause: unknown): boolean {

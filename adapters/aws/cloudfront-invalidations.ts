@@ -1,17 +1,11 @@
 import { CloudFrontClient, CreateInvalidationCommand, GetInvalidationCommand } from '@aws-sdk/client-cloudfront';
-import { sleep, systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
-import type { Invalidations } from '../../core/ports/invalidations.ts';
+import type { CreatedInvalidation, Invalidations } from '../../core/ports/invalidations.ts';
 import { isNamed, listDistributions } from './account-distributions.ts';
-import { type AwsCall, attempt, isCredentialsError, translateAwsError } from './aws-error.ts';
+import { type AwsCall, awsErrorName, isCredentialsError, isPassing, translateAwsError } from './aws-error.ts';
 
-export interface CloudFrontInvalidationsOptions {
-  /** First pause after TooManyInvalidationsInProgress; each further one is twice as long. Default 2,000. */
-  readonly firstPauseMs?: number;
-}
-
-/** Together with the default pause: about a minute. */
-const TRIES_WHEN_BUSY = 6;
+/** A batch as a whole is refused for one path, and not even by its name. */
+const REFUSED: ReadonlySet<string> = new Set(['InvalidArgument', 'BatchTooLarge']);
 const CALL: AwsCall = {
   code: 'invalidation',
   permissions: 'cloudfront:ListDistributions, cloudfront:CreateInvalidation and cloudfront:GetInvalidation',
@@ -29,17 +23,24 @@ async function findDistributionId(client: CloudFrontClient, domain: string): Pro
   );
 }
 
-async function createWhenPossible(client: CloudFrontClient, command: CreateInvalidationCommand, firstPauseMs: number): Promise<string> {
-  for (let tried = 1; ; tried++) {
-    try {
-      const { Invalidation: invalidation } = await client.send(command);
-      if (invalidation?.Id === undefined) throw new Error('CloudFront answered without the id of the invalidation');
-      return invalidation.Id;
-    } catch (error) {
-      const busy = error instanceof Error && error.name === 'TooManyInvalidationsInProgress';
-      if (!busy || tried === TRIES_WHEN_BUSY) throw error;
-    }
-    await sleep(systemClock, firstPauseMs * 2 ** (tried - 1));
+/** Runs `action`; what it throws is translated, by whether it passes. */
+async function ask<T>(doing: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    const passes = awsErrorName(cause) === 'TooManyInvalidationsInProgress' || isPassing(cause);
+    throw translateAwsError(doing, cause, passes ? { ...CALL, code: 'invalidation_busy' } : CALL);
+  }
+}
+
+async function createOrRefuse(client: CloudFrontClient, command: CreateInvalidationCommand): Promise<CreatedInvalidation> {
+  try {
+    const { Invalidation: invalidation } = await client.send(command);
+    if (invalidation?.Id === undefined) throw new Error('CloudFront answered without the id of the invalidation');
+    return { id: invalidation.Id };
+  } catch (cause) {
+    if (cause instanceof Error && REFUSED.has(awsErrorName(cause))) return { refused: `${cause.name}: ${cause.message}` };
+    throw cause;
   }
 }
 
@@ -58,7 +59,7 @@ export async function hasAwsCredentials(): Promise<boolean> {
 }
 
 /** Invalidates at CloudFront with this machine's AWS credentials. A distribution is found by its own name or an alias; ids are kept. */
-export function createCloudFrontInvalidations(options: CloudFrontInvalidationsOptions = {}): Invalidations {
+export function createCloudFrontInvalidations(): Invalidations {
   const clients = new Map<string, CloudFrontClient>();
   const ids = new Map<string, string>();
 
@@ -74,7 +75,7 @@ export function createCloudFrontInvalidations(options: CloudFrontInvalidationsOp
     const name = domain.toLowerCase();
     const client = clientFor(name);
     const known = ids.get(name);
-    const id = known ?? (await attempt('finding the distribution', () => findDistributionId(client, name), CALL));
+    const id = known ?? (await ask('finding the distribution', () => findDistributionId(client, name)));
     ids.set(name, id);
     return { client, id };
   };
@@ -84,12 +85,12 @@ export function createCloudFrontInvalidations(options: CloudFrontInvalidationsOp
       const { client, id } = await locate(domain);
       const batch = { CallerReference: callerReference, Paths: { Quantity: paths.length, Items: [...paths] } };
       const command = new CreateInvalidationCommand({ DistributionId: id, InvalidationBatch: batch });
-      return attempt('creating the invalidation', () => createWhenPossible(client, command, options.firstPauseMs ?? 2_000), CALL);
+      return ask('creating the invalidation', () => createOrRefuse(client, command));
     },
     async isComplete(domain, invalidationId) {
       const { client, id } = await locate(domain);
       const command = new GetInvalidationCommand({ DistributionId: id, Id: invalidationId });
-      const { Invalidation: invalidation } = await attempt('reading the invalidation', () => client.send(command), CALL);
+      const { Invalidation: invalidation } = await ask('reading the invalidation', () => client.send(command));
       return invalidation?.Status === 'Completed';
     },
   };

@@ -8,25 +8,41 @@ const answerSchema = z.object({ id: z.string().min(1), status: z.enum(['InProgre
 
 type EdgeInvalidation = z.infer<typeof answerSchema>;
 
+interface EdgeReply {
+  readonly status: number;
+  readonly text: string;
+}
+
 function failure(url: string, what: string, cause?: unknown): PrewarmError {
   return new PrewarmError('invalidation', `${url}: ${what}; is this the simulated edge's --invalidation-endpoint?`, { cause });
 }
 
-async function askEdge(url: string, init: RequestInit): Promise<EdgeInvalidation> {
-  let status: number;
-  let text: string;
+function busy(url: string, what: string, cause?: unknown): PrewarmError {
+  return new PrewarmError('invalidation_busy', `${url}: ${what}; it is asked again`, { cause });
+}
+
+const shown = (text: string) => text.slice(0, 200);
+
+/** Throws where the answer is none, or one that is to be had again later. */
+async function askEdge(url: string, init: RequestInit): Promise<EdgeReply> {
+  let reply: EdgeReply;
   try {
-    const response = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
-    status = response.status;
-    text = await response.text();
+    const response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+    reply = { status: response.status, text: await response.text() };
   } catch (cause) {
-    throw failure(url, 'no answer', cause);
+    throw busy(url, 'no answer', cause);
   }
-  if (status < 200 || status > 299) throw failure(url, `status ${status}: ${text.slice(0, 200)}`);
+  const { status, text } = reply;
+  if (status === 429 || status >= 500) throw busy(url, `status ${status}: ${shown(text)}`);
+  return reply;
+}
+
+function readInvalidation(url: string, { status, text }: EdgeReply): EdgeInvalidation {
+  if (status < 200 || status > 299) throw failure(url, `status ${status}: ${shown(text)}`);
   try {
     return answerSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw failure(url, `not an invalidation: ${text.slice(0, 200)}`, cause);
+    throw failure(url, `not an invalidation: ${shown(text)}`, cause);
   }
 }
 
@@ -36,11 +52,14 @@ export function createEdgeInvalidations(endpoint: string): Invalidations {
   return {
     async create(_domain, callerReference, paths) {
       const body = JSON.stringify({ callerReference, paths });
-      const { id } = await askEdge(base, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-      return id;
+      const reply = await askEdge(base, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      if (reply.status === 400) return { refused: shown(reply.text) };
+      const { id } = readInvalidation(base, reply);
+      return { id };
     },
     async isComplete(_domain, invalidationId) {
-      const { status } = await askEdge(`${base}/${encodeURIComponent(invalidationId)}`, {});
+      const url = `${base}/${encodeURIComponent(invalidationId)}`;
+      const { status } = readInvalidation(url, await askEdge(url, {}));
       return status === 'Completed';
     },
   };

@@ -1,6 +1,7 @@
 import type { EdgeAddress } from '../address.ts';
 import { CancellableScope, pauseIn } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
+import { invalidationPathOf } from '../invalidation-path.ts';
 import { keys } from '../keys.ts';
 import { MAX_OBJECT_BYTES } from '../outcome.ts';
 import { askedWaitMs, isRefusal, pauseAfterRefusal } from '../patience.ts';
@@ -10,6 +11,7 @@ import type { RequestRow } from '../request.ts';
 import { parseUrlLine, readLines } from '../sized-list.ts';
 import { readXCache } from '../x-cache.ts';
 import { type PipelineContext, stopOnEnd } from './pipeline-context.ts';
+import { readRefusedPaths } from './invalidation-batches.ts';
 import { firstResolved } from './resolve-pops.ts';
 import type { ShareFigures } from './share-figures.ts';
 
@@ -33,7 +35,8 @@ interface ShareLine {
 
 /** Asks the size of each URL of the share at the row's cursor. Null: the request has ended meanwhile. */
 export async function askShare(context: PipelineContext, row: RequestRow, deadPops: number): Promise<AskedShare | null> {
-  const { resolver } = context.ports;
+  const { resolver, lists } = context.ports;
+  const refused: ReadonlySet<string> = row.spec.invalidate ? await readRefusedPaths(lists, row.id) : new Set();
   const pops = row.spec.pops.map(({ pop }) => pop);
   const addresses = deadPops >= MAX_DEAD_POPS ? null : await firstResolved(resolver, row.spec.domain, pops, deadPops);
   const scope = new CancellableScope();
@@ -47,7 +50,7 @@ export async function askShare(context: PipelineContext, row: RequestRow, deadPo
   const lines = share.lines();
   const teller = createTeller(context, row);
   try {
-    const asker = createAsker(context, row, addresses, scope, stop);
+    const asker = createAsker(context, row, { addresses, refused, scope, stop });
     const worker = async () => {
       for (let next = await lines.next(); !next.done && !ended; next = await lines.next()) {
         await asker.ask(next.value);
@@ -113,13 +116,15 @@ function takeShare({ ports, limits }: PipelineContext, row: RequestRow, scope: C
   };
 }
 
-function createAsker(
-  { ports, limits }: PipelineContext,
-  row: RequestRow,
-  addresses: readonly EdgeAddress[] | null,
-  scope: CancellableScope,
-  stop: () => void,
-) {
+interface AskWith {
+  readonly addresses: readonly EdgeAddress[] | null;
+  /** Paths of URLs that are not asked for. */
+  readonly refused: ReadonlySet<string>;
+  readonly scope: CancellableScope;
+  readonly stop: () => void;
+}
+
+function createAsker({ ports, limits }: PipelineContext, row: RequestRow, { addresses, refused, scope, stop }: AskWith) {
   const { downloader, store, clock } = ports;
   const verdicts: string[] = [];
   const headers = row.spec.variants[0]?.headers ?? [];
@@ -147,6 +152,10 @@ function createAsker(
     verdicts,
     isSilent: () => silent,
     async ask({ index, url }: ShareLine): Promise<void> {
+      if (refused.size > 0 && refused.has(invalidationPathOf(url))) {
+        verdicts[index] = 'not_invalidated';
+        return;
+      }
       verdicts[index] = '';
       const address = addresses?.[index % addresses.length];
       if (address === undefined || scope.cancelled) return;

@@ -25,7 +25,9 @@ export async function endRequest(
     const ifAccounted = accounted(row.counters);
     const stopped = row.totalCount - ifAccounted;
     // Each lost race means that somebody else counted, planned or ended, so this loop ends.
-    await store.end(id, status, { ifAccounted, ifTotal: row.totalCount, stopped, statusReason, at: clock.now() });
+    // What a request has said of itself, such as paths that were refused, still holds when it is done.
+    const reason = status === 'FINISHED' ? (statusReason ?? row.statusReason) : statusReason;
+    await store.end(id, status, { ifAccounted, ifTotal: row.totalCount, stopped, statusReason: reason, at: clock.now() });
   }
 }
 

@@ -16,6 +16,8 @@ export async function fireTimer(context: PipelineContext, id: string): Promise<v
 
 async function reasonOf({ ports }: PipelineContext, row: RequestRow): Promise<string> {
   const reason = `not done within ${row.spec.timeoutMinutes} minutes`;
+  if (row.status === 'INVALIDATING')
+    return row.statusReason === null ? `${reason}; the invalidation had not ended` : `${reason}; ${row.statusReason}`;
   const [provisional, queue] = await Promise.all([ports.store.listProvisional(row.id), ports.tasks.counts()]);
   if (wasEverTaken(row, { provisional, queue })) return reason;
   const why = await findOutWhy(ports, row);

@@ -1,49 +1,94 @@
 import { PrewarmError } from '../errors.ts';
-import { invalidationPathOf } from '../invalidation-path.ts';
-import { keys } from '../keys.ts';
 import type { Invalidations } from '../ports/invalidations.ts';
-import type { ListStore } from '../ports/list-store.ts';
 import type { RequestRow } from '../request.ts';
-import { parseUrlLine, readLines } from '../sized-list.ts';
 import { endRequest } from './end-request.ts';
+import { gatherRefused, type InvalidationBatches, openBatches, readBatchPaths, writeRefused } from './invalidation-batches.ts';
 import type { PipelineContext } from './pipeline-context.ts';
+import { readSearch, referenceOf, saveSearch, searchAfter } from './refused-search.ts';
 
-/** CloudFront takes 3,000 paths a call, and has at most 3,000 in progress per distribution: so one batch after the other. */
-const BATCH_PATHS = 3000;
+/** A request without a time-out is not kept waiting for ever by an API that nobody answers at. */
+const LONGEST_WAIT_MS = 30 * 60_000;
+const MAX_PATHS_NAMED = 10;
+const MAX_NAME = 200;
 
-/** Waits for the batch created last, creates the next one, or moves on after the last. A batch that fails ends the request as FAILED. */
+/**
+ * Waits for the batch created last, creates the next one, or moves on after the last. Paths that are refused are set aside, and the rest
+ * goes on. What passes is waited for; only what does not pass ends the request as FAILED.
+ */
 export async function invalidateShare(context: PipelineContext, row: RequestRow): Promise<number | null> {
-  const { store, invalidations, clock } = context.ports;
+  const { invalidations, lists } = context.ports;
   if (invalidations === null) return fail(context, row, 'nothing can be invalidated here');
   try {
-    const last = row.invalidations.at(-1);
-    if (last !== undefined && !(await invalidations.isComplete(row.spec.domain, last))) return context.limits.invalidationPollMs;
-    if (row.invalidations.length * BATCH_PATHS < row.urlCount) return await createBatch(context, row, invalidations);
+    const batches = await openBatches(lists, row);
+    if (!(await areComplete(invalidations, row))) return pauseMs(context, row);
+    if (row.invalidations.length < batches.end) return await createBatch(context, row, invalidations);
+    return await moveOn(context, row, batches);
   } catch (error) {
-    if (!(error instanceof PrewarmError) || error.code !== 'invalidation') throw error;
-    return fail(context, row, `the invalidation failed: ${error.message}`);
+    if (!(error instanceof PrewarmError)) throw error;
+    if (error.code === 'invalidation_busy') return waitLonger(context, row, error.message);
+    if (error.code === 'invalidation') return fail(context, row, `the invalidation failed: ${error.message}`);
+    throw error;
   }
-  return (await store.transition(row.id, 'INVALIDATING', 'SIZING', clock.now())) ? 0 : null;
 }
 
+/** The latest is asked first: it is complete last. */
+async function areComplete(invalidations: Invalidations, row: RequestRow): Promise<boolean> {
+  const ids = (row.invalidations.at(-1) ?? '').split(' ').filter((id) => id !== '');
+  for (const id of ids.toReversed()) if (!(await invalidations.isComplete(row.spec.domain, id))) return false;
+  return true;
+}
+
+/** One call. A batch that is refused is searched for the paths at fault, a call a share, before the row goes on to the next one. */
 async function createBatch({ ports }: PipelineContext, row: RequestRow, invalidations: Invalidations): Promise<number | null> {
+  const { store, lists, clock } = ports;
   const batch = row.invalidations.length;
-  const paths = await pathsOf(ports.lists, row.id, batch);
-  const created = await invalidations.create(row.spec.domain, `${row.id}-${batch}`, paths);
-  const change = { invalidations: [...row.invalidations, created] };
-  return (await ports.store.transition(row.id, 'INVALIDATING', 'INVALIDATING', ports.clock.now(), change)) ? 0 : null;
+  const paths = await readBatchPaths(lists, row.id, batch);
+  let search = await readSearch(lists, row.id, batch, paths.length);
+  const [asked] = search.pending;
+  if (asked !== undefined) {
+    const reference = referenceOf(row.id, batch, asked, paths.length);
+    search = searchAfter(search, await invalidations.create(row.spec.domain, reference, paths.slice(...asked)));
+    if (search.calls > 1 || search.pending.length > 0) await saveSearch(lists, row.id, search);
+    if (search.pending.length > 0) return 0;
+  }
+  const refused = search.refused.flatMap((range) => paths.slice(...range));
+  if (refused.length > 0) await writeRefused(lists, row.id, batch, refused);
+  const change = { invalidations: [...row.invalidations, search.created.join(' ')], statusReason: null };
+  return (await store.transition(row.id, 'INVALIDATING', 'INVALIDATING', clock.now(), change)) ? 0 : null;
 }
 
-/** Distinct paths of one batch: URLs that differ in host or scheme only share theirs, and CloudFront refuses a path twice. */
-async function pathsOf(lists: ListStore, id: string, batch: number): Promise<string[]> {
-  const paths = new Set<string>();
-  let at = 0;
-  for await (const { line } of readLines(lists.read(keys.urls(id)))) {
-    if (at >= (batch + 1) * BATCH_PATHS) break;
-    if (at >= batch * BATCH_PATHS) paths.add(invalidationPathOf(parseUrlLine(line)));
-    at += 1;
+async function moveOn({ ports }: PipelineContext, row: RequestRow, batches: InvalidationBatches): Promise<number | null> {
+  const { store, lists, clock } = ports;
+  const statusReason = describeRefused(await gatherRefused(lists, row.id, batches));
+  return (await store.transition(row.id, 'INVALIDATING', 'SIZING', clock.now(), { statusReason })) ? 0 : null;
+}
+
+function describeRefused(paths: readonly string[]): string | null {
+  if (paths.length === 0) return null;
+  const names = paths.slice(0, MAX_PATHS_NAMED).map((path) => (path.length > MAX_NAME ? `${path.slice(0, MAX_NAME - 1)}…` : path));
+  const more = paths.length > names.length ? `, and ${paths.length - names.length} more` : '';
+  const what = paths.length === 1 ? '1 path was refused' : `${paths.length} paths were refused`;
+  return `${what} when it came to invalidating, and the URLs fail as not_invalidated: ${names.join(', ')}${more}`;
+}
+
+/** Grows with the time since the row changed last, so that it is the same whoever looks. */
+function pauseMs({ ports, limits }: PipelineContext, row: RequestRow): number {
+  const [first, second, others] = limits.invalidationPollsMs;
+  const passed = ports.clock.now() - row.updatedAt;
+  if (passed < first) return first;
+  return passed < first + second ? second : others;
+}
+
+/** The reason is told once: each telling would begin the pauses anew. */
+async function waitLonger(context: PipelineContext, row: RequestRow, why: string): Promise<number | null> {
+  const { store, clock } = context.ports;
+  if (row.statusReason === null) {
+    const statusReason = `the invalidation is waited for: ${why}`;
+    if (!(await store.transition(row.id, 'INVALIDATING', 'INVALIDATING', clock.now(), { statusReason }))) return null;
+  } else if (row.timeoutAt === null && clock.now() - row.updatedAt >= LONGEST_WAIT_MS) {
+    return fail(context, row, `the invalidation failed: ${why}`);
   }
-  return [...paths];
+  return pauseMs(context, row);
 }
 
 async function fail(context: PipelineContext, row: RequestRow, reason: string): Promise<null> {

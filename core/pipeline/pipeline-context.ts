@@ -13,7 +13,8 @@ export interface PipelineOptions {
   readonly silentHeads?: number;
   /** Tasks enqueued or recorded by one call of `advance`. */
   readonly shareTasks?: number;
-  readonly invalidationPollMs?: number;
+  /** Pauses between looks at an invalidation: before the second look, the third, and all others. */
+  readonly invalidationPollsMs?: readonly [first: number, second: number, others: number];
 }
 
 export interface PipelineContext {
@@ -30,7 +31,7 @@ export const DEFAULT_LIMITS: Required<PipelineOptions> = {
   headsInFlight: 64,
   silentHeads: 24,
   shareTasks: 10_000,
-  invalidationPollMs: 3000,
+  invalidationPollsMs: [3000, 10_000, 30_000],
 };
 
 /** Registers what stops a piece of work; the returned function takes it back. */

@@ -50,7 +50,7 @@ describeWithAccount('CloudFront', (account) => {
     const client = new CloudFrontClient(account().client);
     const found = await createAccountDistributions(client, systemClock).findDistribution('shop.example.org');
     expect(found).toBe(domain.toLowerCase());
-    expect(await createCloudFrontInvalidations().create('shop.example.org', 'r1-0', ['/a'])).not.toBe('');
+    expect(await createCloudFrontInvalidations().create('shop.example.org', 'r1-0', ['/a'])).toEqual({ id: expect.stringMatching(/./) });
     client.destroy();
   });
 });

@@ -53,12 +53,11 @@ afterEach(async () => {
   await server.close();
 });
 
-const create = (domain: string | null, firstPauseMs = 1) =>
-  createCloudFrontInvalidations({ firstPauseMs }).create(domain, 'ref-1', ['/a', '/b?x=1&y=2']);
+const create = (domain: string | null) => createCloudFrontInvalidations().create(domain, 'ref-1', ['/a', '/b?x=1&y=2']);
 
 test('finds the distribution on a later page, by its name or an alias, and creates the batch as given', async () => {
   reply = (request) => PAGES(request) ?? invalidation(201, 'InProgress');
-  for (const domain of ['D2.cloudfront.net', 'www.example.com']) expect(await create(domain)).toBe('I2J0I21PCUYOIK');
+  for (const domain of ['D2.cloudfront.net', 'www.example.com']) expect(await create(domain)).toEqual({ id: 'I2J0I21PCUYOIK' });
   const { request, body } = server.received[2] ?? {};
   expect(request).toBe('POST /2020-05-31/distribution/E2/invalidation');
   expect(body).toContain('<CallerReference>ref-1</CallerReference>');
@@ -78,15 +77,41 @@ test('tells whether an invalidation is complete, and looks a distribution up onc
   ]);
 });
 
-test('waits while too many invalidations are in progress, and gives up with a remedy', async () => {
-  reply = (request, nth) => PAGES(request) ?? (nth < 4 ? failure(400, 'TooManyInvalidationsInProgress') : invalidation(201, 'InProgress'));
-  expect(await create('d1.cloudfront.net')).toBe('I2J0I21PCUYOIK');
-  reply = (request) => PAGES(request) ?? failure(400, 'TooManyInvalidationsInProgress');
-  await expect(create('d1.cloudfront.net')).rejects.toMatchObject({
-    code: 'invalidation',
-    message: expect.stringContaining('try again in a few minutes'),
-    cause: expect.objectContaining({ name: 'TooManyInvalidationsInProgress' }),
-  });
+test.each([
+  [400, 'TooManyInvalidationsInProgress'],
+  [400, 'Throttling'],
+  [429, 'TooManyRequests'],
+  [500, 'InternalError'],
+  [503, 'ServiceUnavailable'],
+] as const)('an answer of %i %s passes, wherever it comes, and is not waited for here', { timeout: 30_000 }, async (status, code) => {
+  const passing = { code: 'invalidation_busy', message: expect.stringContaining(code) };
+  reply = () => failure(status, code);
+  await expect(create('d1.cloudfront.net')).rejects.toMatchObject(passing);
+  reply = (request) => PAGES(request) ?? failure(status, code);
+  await expect(create('d1.cloudfront.net')).rejects.toMatchObject(passing);
+  await expect(createCloudFrontInvalidations().isComplete('d1.cloudfront.net', 'I2J0I21PCUYOIK')).rejects.toMatchObject(passing);
+  reply = (request) => PAGES(request) ?? invalidation(201, 'InProgress');
+  expect(await create('d1.cloudfront.net')).toEqual({ id: 'I2J0I21PCUYOIK' });
+});
+
+test('an API that nobody answers at passes', async () => {
+  await server.close();
+  await expect(create('d1.cloudfront.net')).rejects.toMatchObject({ code: 'invalidation_busy', cause: expect.any(Error) });
+  server = await openAnswerServer((request, nth) => reply(request, nth));
+});
+
+test.each(['InvalidArgument', 'BatchTooLarge'])('a batch that is refused as %s is no fault of the request', async (code) => {
+  reply = (request) => PAGES(request) ?? failure(code === 'InvalidArgument' ? 400 : 413, code);
+  expect(await create('d1.cloudfront.net')).toEqual({ refused: `${code}: because` });
+});
+
+test.each([
+  [404, 'NoSuchDistribution'],
+  [403, 'AccessDenied'],
+  [400, 'MissingBody'],
+] as const)('an answer of %i %s does not pass', async (status, code) => {
+  reply = (request) => PAGES(request) ?? failure(status, code);
+  await expect(create('d1.cloudfront.net')).rejects.toMatchObject({ code: 'invalidation', message: expect.stringContaining(code) });
 });
 
 test('a distribution of another account is an error that says so', async () => {

@@ -24,7 +24,7 @@ test('creates an invalidation and asks for it until it is complete', async () =>
     GET: [200, '{"id":"I/1","status":"Completed"}'],
   });
   const invalidations = createEdgeInvalidations(`${endpoint}/`);
-  expect(await invalidations.create('ignored.cloudfront.net', 'ref-1', ['/a', '/b?x=1'])).toBe('I/1');
+  expect(await invalidations.create('ignored.cloudfront.net', 'ref-1', ['/a', '/b?x=1'])).toEqual({ id: 'I/1' });
   expect(await invalidations.isComplete(null, 'I/1')).toBe(true);
   expect(received).toEqual([
     { request: 'POST /invalidations', body: '{"callerReference":"ref-1","paths":["/a","/b?x=1"]}' },
@@ -38,8 +38,9 @@ test('one in progress is not complete', async () => {
 });
 
 test.each([
-  [400, '{"message":"a path starts with /"}', 'status 400: {"message":"a path starts with /"}'],
-  [302, '', 'no answer'],
+  [404, 'no such place', 'status 404: no such place'],
+  [409, '{"message":"other paths"}', 'status 409'],
+  [302, '', 'status 302'],
   [200, 'hello', 'not an invalidation: hello'],
   [200, '{"id":"I1","status":"Done"}', 'not an invalidation'],
   [200, '{"status":"Completed"}', 'not an invalidation'],
@@ -51,10 +52,23 @@ test.each([
   await expect(invalidations.isComplete(null, 'I1')).rejects.toMatchObject({ ...error, message: expect.stringContaining(endpoint) });
 });
 
-test('an endpoint that nobody listens at is an error with its cause', async () => {
+test('an answer of 400 refuses the paths with its words', async () => {
+  const { endpoint } = await openEndpoint({ POST: [400, '{"message":"a path starts with /"}'] });
+  expect(await createEdgeInvalidations(endpoint).create(null, 'ref', ['a'])).toEqual({ refused: '{"message":"a path starts with /"}' });
+});
+
+test.each([429, 500, 503])('an answer of %i passes', async (status) => {
+  const { endpoint } = await openEndpoint({ POST: [status, 'later'], GET: [status, 'later'] });
+  const invalidations = createEdgeInvalidations(endpoint);
+  const error = { code: 'invalidation_busy', message: expect.stringContaining(`status ${status}: later`) };
+  await expect(invalidations.create(null, 'ref', ['/a'])).rejects.toMatchObject(error);
+  await expect(invalidations.isComplete(null, 'I1')).rejects.toMatchObject(error);
+});
+
+test('an endpoint that nobody listens at passes, with its cause', async () => {
   const { endpoint } = await openEndpoint({});
   await server?.close();
   server = undefined;
   const failing = createEdgeInvalidations(endpoint).create(null, 'ref', ['/a']);
-  await expect(failing).rejects.toMatchObject({ code: 'invalidation', cause: expect.any(Error) });
+  await expect(failing).rejects.toMatchObject({ code: 'invalidation_busy', cause: expect.any(Error) });
 });

@@ -125,7 +125,7 @@ export function createModelEdge(scenario: Scenario, faults: Faults): ModelEdge {
       create: (_, reference) =>
         process.call(`invalidate ${reference}`, async () => {
           if (!completedAt.has(reference)) completedAt.set(reference, process.clock.now() + process.random.between(0, MAX_INVALIDATION_MS));
-          return reference;
+          return { id: reference };
         }),
       isComplete: (_, id) =>
         process.call(`invalidated? ${id}`, async () => {

@@ -104,7 +104,7 @@ export function createScenario(seeded: Random): Scenario {
       headsInFlight: random.pick([1, 4, 64]),
       silentHeads: random.pick([2, 24]),
       shareTasks: random.pick([1, 4, 20, 1000]),
-      invalidationPollMs: 3000,
+      invalidationPollsMs: [3000, 3000, 3000],
     },
     agent: {
       leaseMs: random.pick([2000, 6000, 15_000]),

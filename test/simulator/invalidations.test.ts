@@ -47,6 +47,16 @@ describe('an invalidation', () => {
     expect(edge.invalidations.count).toBe(2);
   });
 
+  it('is refused with a path that CloudFront refuses: unsafe characters, too long, or twice', async () => {
+    const edge = await startEdge();
+    for (const path of ['/a~b', '/a[0]', '/a|b', '/a b', '/a"b', '/a<b', '/a^b', '/a`b', '/a{b', '/a\\b', '/é', `/${'a'.repeat(4000)}`]) {
+      expect([path, (await invalidate(edge, { callerReference: 'r', paths: ['/good', path] })).httpStatus]).toEqual([path, 400]);
+    }
+    expect((await invalidate(edge, { callerReference: 'r', paths: ['/a', '/b', '/a'] })).httpStatus).toBe(400);
+    const taken = ['/', '/a%7Eb', `/${'a'.repeat(3999)}`, "/!$&'()+,;=:@-._?a=b/c?d", '/img/*'];
+    expect((await invalidate(edge, { callerReference: 'r', paths: taken })).httpStatus).toBe(201);
+  });
+
   it('is refused with more than 3,000 paths, with none, or with a malformed one', async () => {
     const edge = await startEdge();
     const paths = Array.from({ length: 3001 }, (_, i) => `/p${i}`);
