@@ -52,6 +52,8 @@ export interface ApiDeps {
   readonly catalogue: PopCatalogue;
   /** Most targets (URLs times POPs times header sets) of one request. */
   readonly maxTargets: number;
+  /** Most distinct paths that one request invalidates. */
+  readonly maxInvalidationPaths: number;
   /**
    * Whose key a request came with; null: it came with none. `platform` is what delivered the request, told beside it: nothing
    * that a client sends reaches it.

@@ -5,6 +5,7 @@ import { domainQuestion } from '../core/domain-question.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { checkInvalidationPaths } from '../core/invalidation-path.ts';
 import { parseBodyInSteps, requestBodySchema } from '../core/request-body.ts';
 import { checkTargets, type RequestInput, settleDomain } from '../core/request-input.ts';
 import { acceptedSchema, progressSchema } from './answer-schemas.ts';
@@ -119,9 +120,13 @@ async function refuseForeignDomain({ allowedDomains = [], domains }: ApiDeps, as
   if (fault !== null) throw new InvalidInput([inputFault('cf_domain', fault.name, fault.message)]);
 }
 
-async function refuseInvalidation({ invalidationFault }: ApiDeps, domain: string | null): Promise<void> {
-  const fault = await invalidationFault(domain);
+async function refuseInvalidation(deps: ApiDeps, domain: string | null, urls: readonly string[]): Promise<void> {
+  const fault = await deps.invalidationFault(domain);
   if (fault !== null) throw new InvalidInput([inputFault('need_invalidate', true, fault)]);
+  const maximum = deps.maxInvalidationPaths;
+  if (urls.length <= maximum) return;
+  const raise = 'the parameter MaxInvalidationPaths of the stack, or serve --max-invalidation-paths';
+  await checkInvalidationPaths(urls, { maximum, field: 'need_invalidate', value: true, raise });
 }
 
 export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readBody: ReadBody, readProgress: ReadProgress): void {
@@ -133,7 +138,7 @@ export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readBody: ReadBody, re
     const spec = settleDomain(input, await domainOf(deps, input), deps.catalogue);
     await refuseForeignDomain(deps, { domain: spec.domain, hosts: input.hosts });
     checkTargets(spec, input.urls.length, { maximum: deps.maxTargets, field: 'url_list' });
-    if (spec.invalidate) await refuseInvalidation(deps, spec.domain);
+    if (spec.invalidate) await refuseInvalidation(deps, spec.domain, input.urls);
     const madeBy = c.get('keyName');
     const id = await requestIdFor(deps, { name: madeBy, idempotencyKey: c.req.header(IDEMPOTENCY_HEADER) ?? null }, body);
     const row = await deps.pipeline.accept({ id, spec, urls: input.urls, madeBy });

@@ -72,6 +72,7 @@ function addRun(program: Command, done: (code: ExitCode) => void): void {
     .option('--data-dir <DIR>', 'keep the state there, so that the run can be resumed (default: a temporary one)')
     .option('--resume', 'go on with the interrupted run of --data-dir; FILE may be given again')
     .option('--invalidation-endpoint <URL>', "invalidate at a simulated edge instead of CloudFront's API")
+    .option('--max-invalidation-paths <N>', 'most paths to invalidate; each costs 0.005 USD beyond 1,000 a month (default: 3000)')
     .optionsGroup('Results:')
     .option('--out <FILE>', 'write the report there, one CSV row per target')
     .option('--json', 'progress objects on standard output, one a line; the last one has the POPs and the first ten failures too')
@@ -129,6 +130,7 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     .option('--trust-proxy', 'the log takes who asks from the last X-Forwarded-For, which the proxy before the server sets')
     .option('--max-agents <N>', 'most agent processes at a time (default: one a core)')
     .option('--max-targets <N>', 'most targets, URLs times POPs, of one request (default: 10000000)')
+    .option('--max-invalidation-paths <N>', 'most paths that one request invalidates (default: 3000)')
     .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
     .option(
       '--public-url <URL>',

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/invalidation-path.ts';
 import type { PopQuestion } from '../core/pop-choice.ts';
 import { type RequestInput, validateRequest } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
@@ -38,6 +39,8 @@ export interface RunOptions {
   /** Downloads in flight per agent; null: each finds its own number. */
   readonly concurrency: number | null;
   readonly invalidationEndpoint: string | null;
+  /** Most distinct paths to invalidate. */
+  readonly maxInvalidationPaths: number;
   /** Path of the report; null: none. */
   readonly out: string | null;
   /** Null: a temporary directory. */
@@ -59,6 +62,7 @@ const FLAGS = {
   acceptStatus: z.array(z.string()),
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
   invalidationEndpoint: endpointFlag,
+  maxInvalidationPaths: wholeNumber(1, MOST_INVALIDATION_PATHS),
   out: textFlag('the path of a file'),
   dataDir: textFlag('the path of a directory'),
   resume: yesFlag,
@@ -78,6 +82,7 @@ const REQUEST_FLAGS = [
   'headerFile',
   'timeout',
   'invalidate',
+  'maxInvalidationPaths',
   'acceptStatus',
   'skipBad',
   'column',
@@ -151,6 +156,7 @@ export function parseRunOptions(file: string | undefined, raw: RawOptions): RunO
     agents: flags.agents ?? defaultAgents(),
     concurrency: flags.concurrency ?? null,
     invalidationEndpoint: flags.invalidationEndpoint ?? null,
+    maxInvalidationPaths: flags.maxInvalidationPaths ?? DEFAULT_MAX_INVALIDATION_PATHS,
     out: flags.out ?? null,
     dataDir: flags.dataDir ?? null,
     json: flags.json ?? false,

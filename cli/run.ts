@@ -2,9 +2,13 @@ import { createHash, randomUUID } from 'node:crypto';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { checkInvalidationPaths } from '../core/invalidation-path.ts';
+import { keys } from '../core/keys.ts';
+import type { ListStore } from '../core/ports/list-store.ts';
 import { viewPops } from '../core/progress.ts';
 import { isEnded, type RequestRow } from '../core/request.ts';
 import { type RequestInput, settleDomain } from '../core/request-input.ts';
+import { parseUrlLine, readLines } from '../core/sized-list.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { checkCanInvalidate, createInvalidations, createResolver } from './edge-access.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
@@ -208,7 +212,7 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   const { file, skipBad, reading } = options;
   const digest = createHash('sha256');
   const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad, ...reading, signal, digest });
-  if (input.invalidate) await unlessAborted(checkCanInvalidate(options.invalidationEndpoint), signal);
+  if (input.invalidate) await unlessAborted(checkInvalidation(options, urlsOf(lists, id)), signal);
   for (const text of describeTaken(list)) output.note(text);
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
   const domain = options.edge.edgeMap === null ? await unlessAborted(findDomain(system.resolver, asked), signal) : input.domain;
@@ -217,6 +221,18 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   saveRunRecord(dataDir.path, { requestId: id, raw, list: digests });
   await system.pipeline.accept({ id, spec, urls: list.count });
   return id;
+}
+
+async function* urlsOf(lists: ListStore, id: string): AsyncGenerator<string> {
+  for await (const { line } of readLines(lists.read(keys.urls(id)))) yield parseUrlLine(line);
+}
+
+async function checkInvalidation(
+  { invalidationEndpoint, maxInvalidationPaths: maximum }: RunOptions,
+  urls: AsyncIterable<string>,
+): Promise<void> {
+  await checkInvalidationPaths(urls, { maximum, field: '--invalidate', value: '', raise: '--max-invalidation-paths' });
+  await checkCanInvalidate(invalidationEndpoint);
 }
 
 /** The request of the interrupted run, its time-out anew. One that had ended is only reported. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseAllowedDomains } from '../core/allowed-domains.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/invalidation-path.ts';
 import { dailyBudgetFaults } from '../core/keep-warm/budget.ts';
 import type { RouteInput } from '../core/keep-warm/validate-route.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
@@ -22,6 +23,8 @@ export interface ServeOptions extends ServeKeys {
   readonly maximumAgents: number;
   /** Most targets of one request. */
   readonly maxTargets: number;
+  /** Most distinct paths that one request invalidates. */
+  readonly maxInvalidationPaths: number;
   /** Downloads in flight per agent; null: each finds its own number. */
   readonly concurrency: number | null;
   readonly invalidationEndpoint: string | null;
@@ -59,6 +62,7 @@ const FLAGS = {
   trustProxy: yesFlag,
   maxAgents: wholeNumber(1, MAX_AGENTS),
   maxTargets: wholeNumber(1, MOST_TARGETS),
+  maxInvalidationPaths: wholeNumber(1, MOST_INVALIDATION_PATHS),
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
   invalidationEndpoint: endpointFlag,
   allowDomain: z.array(z.string()),
@@ -102,6 +106,7 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
     ...keys,
     maximumAgents: flags.maxAgents ?? availableParallelism(),
     maxTargets: flags.maxTargets ?? DEFAULT_MAX_TARGETS,
+    maxInvalidationPaths: flags.maxInvalidationPaths ?? DEFAULT_MAX_INVALIDATION_PATHS,
     concurrency: flags.concurrency ?? null,
     invalidationEndpoint: flags.invalidationEndpoint ?? null,
     allowedDomains,

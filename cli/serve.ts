@@ -149,6 +149,7 @@ function createApp(
     domains: options.edge.edgeMap === null ? resolver : null,
     catalogue: popCatalogue(),
     maxTargets: options.maxTargets,
+    maxInvalidationPaths: options.maxInvalidationPaths,
     keyOf: (request) => keys.holderOf(request.headers.get('x-api-key') ?? ''),
     onRefused: (refused) => refusals.refused(refused),
     privateRequests: options.privateRequests,

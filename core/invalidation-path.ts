@@ -27,16 +27,19 @@ export function invalidationPathOf(url: string): string {
 }
 
 /**
- * Throws InvalidInput where the URLs have more distinct paths than one request may invalidate. `field` asks for the invalidation, as
- * the user knows it, and `raise` is what the limit is raised by.
+ * Throws InvalidInput where the URLs have more distinct paths than one request may invalidate. `field` asks for the invalidation, and
+ * `raise` is what raises the maximum, as the user knows them.
  */
 export async function checkInvalidationPaths(
   urls: Iterable<string> | AsyncIterable<string>,
-  limit: { readonly maximum: number; readonly field: string; readonly raise: string },
+  limit: { readonly maximum: number; readonly field: string; readonly value: unknown; readonly raise: string },
 ): Promise<void> {
+  const { maximum, field, value, raise } = limit;
   const paths = createUrlSet();
-  for await (const url of urls) paths.add(invalidationPathOf(url));
-  if (paths.size <= limit.maximum) return;
-  const message = `would invalidate ${paths.size} paths (0.005 US dollars each beyond the first 1,000 of a month), and one request takes ${limit.maximum} at most here; split the list, leave ${limit.field} out, or raise the limit by ${limit.raise}`;
-  throw new InvalidInput([inputFault(limit.field, paths.size, message)]);
+  for await (const url of urls) {
+    paths.add(invalidationPathOf(url));
+    if (paths.size <= maximum) continue;
+    const message = `would invalidate more than ${maximum} paths, the most that one request takes here (CloudFront takes 0.005 US dollars for each beyond the first 1,000 of a month); split the list, leave ${field} out, or raise the maximum by ${raise}`;
+    throw new InvalidInput([inputFault(field, value, message)]);
+  }
 }

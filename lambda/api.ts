@@ -22,6 +22,7 @@ const config = loadFunctionConfig(process.env, [
   'taskQueueUrl',
   'showSuccessUrls',
   'maxTargets',
+  'maxInvalidationPaths',
   'allowedDomains',
   'edge',
 ]);
@@ -47,6 +48,7 @@ export const handler = instrument(
     domains: config.edge.edgeMap === null ? withAccountDistributions(lazyResolver(config), distributions, tellUnlisted) : null,
     catalogue: popCatalogue(),
     maxTargets: config.maxTargets,
+    maxInvalidationPaths: config.maxInvalidationPaths,
     reportLinks: createBucketReportLinks({ store, lists, pipeline, links: lazyLinks(config) }),
     keptSummary: (requestId) => readEndSummary(lists, requestId),
     invalidationFault: createInvalidationCheck(distributions, config.allowedDomains.length > 0),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseAllowedDomains } from '../core/allowed-domains.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/invalidation-path.ts';
 
 /** Where the edge is and whom to trust there. Templates set none of it: the defaults are CloudFront itself. */
 export interface EdgeSettings {
@@ -116,6 +117,7 @@ const SETTINGS = {
   showSuccessUrls: yes('PREWARM_SHOW_SUCCESS_URLS'),
   allowedDomains: domains('PREWARM_ALLOWED_DOMAINS'),
   maxTargets: whole('PREWARM_MAX_TARGETS', MOST_TARGETS, DEFAULT_MAX_TARGETS),
+  maxInvalidationPaths: whole('PREWARM_MAX_INVALIDATION_PATHS', MOST_INVALIDATION_PATHS, DEFAULT_MAX_INVALIDATION_PATHS),
   edge: group({
     dnsServer: optional('PREWARM_DNS_SERVER'),
     edgePort: whole('PREWARM_EDGE_PORT', MAX_PORT, 443),

@@ -35,7 +35,8 @@ const SHARE_TIMEOUT = Duration.minutes(5);
 
 /** Puts the whole system but its network into a stack. */
 export function composeSystem(stack: Stack, { parameters, placement, vpcEndpointId, retainData, access }: SystemProps): void {
-  const { envName, instanceType, maxInstances, threadNumber, showSuccessUrls, allowedDomains, maxTargets } = parameters;
+  const { envName, instanceType, maxInstances, threadNumber, showSuccessUrls, allowedDomains, maxTargets, maxInvalidationPaths } =
+    parameters;
   const resources: SystemResources = {
     envName,
     groupName: `prewarm_asg_${envName}`,
@@ -55,6 +56,7 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
     showSuccessUrls,
     allowedDomains,
     maxTargets,
+    maxInvalidationPaths,
     shareTimeout: SHARE_TIMEOUT,
   });
   new FleetRelease(stack, 'FleetRelease', { fleet, releaser: functions.shutdown.handler });

@@ -20,7 +20,8 @@ export type Variable =
   | 'PREWARM_TOPIC_ARN'
   | 'PREWARM_SHOW_SUCCESS_URLS'
   | 'PREWARM_ALLOWED_DOMAINS'
-  | 'PREWARM_MAX_TARGETS';
+  | 'PREWARM_MAX_TARGETS'
+  | 'PREWARM_MAX_INVALIDATION_PATHS';
 
 export interface EnvironmentSource {
   readonly resources: SystemResources;
@@ -29,11 +30,12 @@ export interface EnvironmentSource {
   readonly showSuccessUrls: string;
   readonly allowedDomains: string;
   readonly maxTargets: string;
+  readonly maxInvalidationPaths: string;
 }
 
 /** The wanted ones, and the environment's name, which every function puts beside its metrics. */
 export function createEnvironment(
-  { resources, maxInstances, onDemandFallback, showSuccessUrls, allowedDomains, maxTargets }: EnvironmentSource,
+  { resources, maxInstances, onDemandFallback, showSuccessUrls, allowedDomains, maxTargets, maxInvalidationPaths }: EnvironmentSource,
   wanted: readonly Variable[],
 ): Readonly<Record<string, string>> {
   const { tables, queues, schedules, notifications } = resources;
@@ -57,6 +59,7 @@ export function createEnvironment(
     PREWARM_SHOW_SUCCESS_URLS: showSuccessUrls,
     PREWARM_ALLOWED_DOMAINS: allowedDomains,
     PREWARM_MAX_TARGETS: maxTargets,
+    PREWARM_MAX_INVALIDATION_PATHS: maxInvalidationPaths,
   };
   return { PREWARM_ENV_NAME: resources.envName, ...Object.fromEntries(wanted.map((name) => [name, values[name]])) };
 }

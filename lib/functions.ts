@@ -119,6 +119,7 @@ export class Functions extends Construct {
         'PREWARM_SHOW_SUCCESS_URLS',
         'PREWARM_ALLOWED_DOMAINS',
         'PREWARM_MAX_TARGETS',
+        'PREWARM_MAX_INVALIDATION_PATHS',
       ],
       statements: [
         ...endRequests(this, resources),

@@ -1,4 +1,5 @@
 import { CfnParameter, type Stack } from 'aws-cdk-lib';
+import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/invalidation-path.ts';
 
 /** What both stacks let the user set. */
 export interface StackParameters {
@@ -6,6 +7,7 @@ export interface StackParameters {
   readonly showSuccessUrls: string;
   readonly allowedDomains: string;
   readonly maxTargets: string;
+  readonly maxInvalidationPaths: string;
   readonly instanceType: string;
   readonly threadNumber: string;
   readonly maxInstances: string;
@@ -55,6 +57,13 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
       minValue: 1,
       maxValue: 999_999_999,
       description: 'The most targets (URLs times POPs) of one request; a larger one is refused',
+    }),
+    maxInvalidationPaths: text('MaxInvalidationPaths', {
+      type: 'Number',
+      default: DEFAULT_MAX_INVALIDATION_PATHS,
+      minValue: 1,
+      maxValue: MOST_INVALIDATION_PATHS,
+      description: 'The most paths that one request invalidates; CloudFront takes 0.005 US dollars for each beyond 1,000 a month',
     }),
     instanceType: text('InstanceType', {
       type: 'String',

@@ -102,3 +102,19 @@ test('a request of more targets than the server takes is refused with the number
   );
   expect(await submit(served, { url_list: urls, pops: ['SIN2-P1'] })).toMatch(/^[\da-f-]{36}$/);
 });
+
+test('a request that would invalidate more paths than the server takes is refused with words, and one below is taken', async () => {
+  const { edge, flags } = await openEdge();
+  const served = await serve([...flags, '--invalidation-endpoint', edge.invalidationEndpoint, '--max-invalidation-paths', '2']);
+  const host = '://d111111abcdef8.cloudfront.net/o/1k/';
+  const urls = (...names: string[]) => ({
+    url_list: names.flatMap((name) => [`http${host}${name}`, `https${host}${name}`]),
+    pops: ['SIN2-P1'],
+    need_invalidate: true,
+  });
+  await expect(submit(served, urls('a', 'b', 'c'))).rejects.toThrow(
+    /need_invalidate: .*more than 2 paths.*MaxInvalidationPaths.*--max-invalidation-paths/,
+  );
+  expect(edge.invalidations.count).toBe(0);
+  expect(await submit(served, urls('a', 'b'))).toMatch(/^[\da-f-]{36}$/);
+});

@@ -29,6 +29,7 @@ function openFailing(code: 'storage' | 'dns') {
     domains: null,
     catalogue: popCatalogue(),
     maxTargets: 10,
+    maxInvalidationPaths: 10,
     keyOf: () => ({ name: 'ci', role: 'full' as const }),
     reportLinks: { linkTo: fail, check: () => null, servesReports: true },
     invalidationFault: async () => null,

@@ -44,6 +44,7 @@ async function openApi({ allowedDomains, ...options }: Partial<GatewayOptions> &
     showSuccessUrls: false,
     showMetrics: false,
     maxTargets: 100_000_000,
+    maxInvalidationPaths: 3000,
     version: '1.2.3',
   });
   const url = await openGateway(handler, { key: KEY, keyId: 'key-7', stage: 'prod', ...options });

@@ -164,19 +164,19 @@ describe.concurrent('an invalidation', () => {
   test('that fails ends the run as FAILED with the reason, and downloads nothing', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge();
-    const server = createServer((_, res) => res.writeHead(500).end('out of order')).listen(0, '127.0.0.1');
+    const server = createServer((_, res) => res.writeHead(403).end('not for you')).listen(0, '127.0.0.1');
     context.onTestFinished(() => void server.close());
     await once(server, 'listening');
     const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const args = ['run', '--url', urlOf(edge, '/o/1k/a'), '--pops', 'SIN2-P1', ...mapFlags(scene, edge), '--invalidate'];
     const [failed, people] = await Promise.all([
       scene.run([...args, '--invalidation-endpoint', endpoint, '--json', '--out', scene.at('report.csv')]),
-      scene.run([...args, '--invalidation-endpoint', 'http://127.0.0.1:1']),
+      scene.run([...args, '--invalidation-endpoint', endpoint]),
     ]);
     expect({ code: failed.code, stderr: failed.stderr }).toEqual({ code: 1, stderr: '' });
     expect(lastProgress(failed.stdout)).toMatchObject({
       status: 'FAILED',
-      status_reason: expect.stringMatching(/the invalidation failed: .*status 500: out of order/),
+      status_reason: expect.stringMatching(/the invalidation failed: .*status 403: not for you/),
       total_count: 1,
       failed_count: 1,
       percentage_complete: 0,
@@ -184,7 +184,7 @@ describe.concurrent('an invalidation', () => {
     expect(scene.report('report.csv')).toMatchObject([{ outcome: 'failed', reason: 'stopped' }]);
     expect(people).toMatchObject({
       code: 1,
-      stdout: expect.stringMatching(/Nothing could be warmed: the invalidation failed: .*no answer/),
+      stdout: expect.stringMatching(/Nothing could be warmed: the invalidation failed: .*status 403/),
     });
     expect(edge.counters().edge).toMatchObject({ gets: 0, heads: 0 });
   });

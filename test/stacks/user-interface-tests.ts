@@ -15,6 +15,7 @@ export function testUserInterface(stacks: () => Synthesized): void {
         'ShowSuccessUrls',
         'AllowedDomains',
         'MaxTargets',
+        'MaxInvalidationPaths',
         'InstanceType',
         'ThreadNumber',
         'MaxInstances',
@@ -22,22 +23,25 @@ export function testUserInterface(stacks: () => Synthesized): void {
         'SharesAtOnce',
         'alarmEmail',
       ].map((name) => Parameters[name]?.['Default']);
-      expect(defaults).toEqual(['prod', 'false', '', 100_000_000, 'm6g.large', 6, 100, 10, 2, '']);
+      expect(defaults).toEqual(['prod', 'false', '', 100_000_000, 3000, 'm6g.large', 6, 100, 10, 2, '']);
     }
   });
 
-  test('the bound of targets is a whole number that the function of the API, and no other, is given', () => {
+  test.each([
+    ['MaxTargets', 'PREWARM_MAX_TARGETS'],
+    ['MaxInvalidationPaths', 'PREWARM_MAX_INVALIDATION_PATHS'],
+  ])('the bound %s is a whole number that the function of the API, and no other, is given', (parameter, variable) => {
     for (const body of bodies()) {
-      expect(body.Parameters['MaxTargets']).toMatchObject({ Type: 'Number', MinValue: 1, MaxValue: 999_999_999 });
+      expect(body.Parameters[parameter]).toMatchObject({ Type: 'Number', MinValue: 1, MaxValue: 999_999_999 });
       const given = resourcesOf(body, 'AWS::Lambda::Function').flatMap(([, { Properties = {} }]) => {
         const { Environment: environment, Description: description } = Properties as {
           readonly Environment?: { readonly Variables?: Readonly<Record<string, unknown>> };
           readonly Description?: string;
         };
-        const value = environment?.Variables?.['PREWARM_MAX_TARGETS'];
+        const value = environment?.Variables?.[variable];
         return value === undefined ? [] : [{ description, value }];
       });
-      expect(given).toEqual([{ description: expect.stringMatching(/^Answers the HTTP API/), value: { Ref: 'MaxTargets' } }]);
+      expect(given).toEqual([{ description: expect.stringMatching(/^Answers the HTTP API/), value: { Ref: parameter } }]);
     }
   });
 
