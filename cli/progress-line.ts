@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { plainText } from '../core/plain-text.ts';
 import type { Progress } from '../core/progress.ts';
 import { isEnded, type RequestStatus } from '../core/request.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, formatTimeLeft } from './quantities.ts';
@@ -23,6 +24,7 @@ interface Part {
 
 /** What is going on before targets can be counted; null: they can. */
 function phaseOf(progress: Progress): string | null {
+  if (progress.status === 'INVALIDATING' && progress.status_reason !== null) return plainText(progress.status_reason);
   const isPlanning = progress.status === 'QUEUEING' && finishedTargets(progress) > 0;
   if (isPlanning) return null;
   const phase = PHASES[progress.status] ?? null;

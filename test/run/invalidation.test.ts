@@ -41,20 +41,10 @@ test('a path that is refused is named at the end and fails, though it is cached;
     '--out',
     scene.at('report.csv'),
   ]);
-  expect([code, stderr]).toEqual([1, expect.any(String)]);
+  expect([code, stderr]).toEqual([1, expect.stringContaining('FINISHED')]);
   expect(stdout).toContain('1 path was refused when it came to invalidating, and the URLs fail as not_invalidated: /o/1k/c.');
-  expect(
-    scene
-      .report('report.csv')
-      .map(({ url, outcome, reason }) => [url?.at(-1), outcome, reason])
-      .toSorted(),
-  ).toEqual([
-    ['a', 'warmed', ''],
-    ['b', 'warmed', ''],
-    ['c', 'failed', 'not_invalidated'],
-    ['d', 'warmed', ''],
-    ['e', 'warmed', ''],
-  ]);
+  const rows = scene.report('report.csv').map(({ url = '', outcome, reason }) => `${url.at(-1)} ${outcome} ${reason}`.trimEnd());
+  expect(new Set(rows)).toEqual(new Set(['a warmed', 'b warmed', 'c failed not_invalidated', 'd warmed', 'e warmed']));
 });
 
 test('a list of more paths than may be invalidated is refused before anything is sent', async (context) => {
