@@ -53,8 +53,9 @@ const MAX_TIMEOUT_MINUTES = 1440;
 const MAX_AGENTS = 1000;
 const FIRST_STATUS = 200;
 const LAST_STATUS = 599;
-/** URLs that are looked at in one piece: some milliseconds. */
-const URLS_AT_ONCE = 1000;
+/** Characters of URLs that are looked at in one piece, some milliseconds; a URL costs something by itself, too. */
+const CHARS_AT_ONCE = 100_000;
+const CHARS_OF_A_URL = 50;
 /** The shortest lines fill what a request may carry with fewer. */
 const MAX_HEADER_LINES = 2500;
 /** Twice as many as there are. */
@@ -88,10 +89,15 @@ function* takeUrls(urls: readonly string[], intake: UrlIntake, collector: Collec
   const taken: string[] = [];
   const bad: string[] = [];
   let wrong = 0;
+  let piece = 0;
   let room = MAX_ERROR_URL_CHARS;
   if (urls.length === 0) faults.push(inputFault(names.urls, '', 'holds no URL; give at least one'));
-  for (const [at, raw] of urls.entries()) {
-    if (at % URLS_AT_ONCE === URLS_AT_ONCE - 1) yield;
+  for (const raw of urls) {
+    piece += CHARS_OF_A_URL + raw.length;
+    if (piece > CHARS_AT_ONCE) {
+      piece = 0;
+      yield;
+    }
     const result = intake.add(raw);
     if ('fault' in result) {
       wrong += 1;
