@@ -3,7 +3,7 @@ import { plainJsonText, plainText } from '../core/plain-text.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { formatKeepWarmLine, formatKeepWarmTable } from './keep-warm-table.ts';
 import { createLiveText } from './live-text.ts';
-import { columnsOf } from './screen.ts';
+import { columnsOf, wrapAt, wrapWords } from './screen.ts';
 
 /** What `prewarm keep-warm` shows: a table that is drawn anew at a terminal, JSON lines for scripts, a line a minute elsewhere. */
 export interface KeepWarmOutput {
@@ -28,7 +28,11 @@ export function createKeepWarmOutput(
   const dead = new Set<string>();
   let writtenAt = startedAt;
 
-  const note = (text: string) => (live === null ? void stderr.write(`${text}\n`) : live.note(text));
+  const note = (text: string) => {
+    const lines = wrapWords(text, wrapAt(stderr), '  ');
+    if (live === null) stderr.write(`${lines}\n`);
+    else live.note(lines);
+  };
   const elapsed = () => now() - startedAt;
   const table = (color: boolean, width: number) => formatKeepWarmTable(lanes.map(viewLane), { cityOf, color, elapsedMs: elapsed(), width });
   const writeJson = (ended: boolean) =>

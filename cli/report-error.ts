@@ -1,6 +1,7 @@
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { plainText } from '../core/plain-text.ts';
 import { formatFaults } from './faults.ts';
+import { wrapAt, wrapWords } from './screen.ts';
 
 /** 0: every target is warm; 1: some are not, or the program failed; 2: bad usage or input, nothing was sent; 130: interrupted. */
 export type ExitCode = number;
@@ -17,9 +18,14 @@ const canSkipLines = (error: InvalidInput) => !('canSkip' in error && error.canS
 /** Tells people what ended the program, in as few lines as that takes, and returns the exit code. The stack only when debugging. */
 export function reportError(
   error: unknown,
-  options: { readonly stderr: Pick<NodeJS.WritableStream, 'write'>; readonly debug: boolean },
+  options: {
+    readonly stderr: Pick<NodeJS.WritableStream, 'write'> & { readonly isTTY?: boolean; readonly columns?: number };
+    readonly debug: boolean;
+  },
 ): ExitCode {
-  const { stderr, debug } = options;
+  const { debug } = options;
+  const width = wrapAt(options.stderr);
+  const stderr = { write: (text: string) => options.stderr.write(wrapWords(text, width, '  ')) };
   const isInput = error instanceof InvalidInput;
   const isRefusal = error instanceof PrewarmError && error.code === 'api_refused';
   if (isInput) stderr.write(formatFaults(error.faults, totalFaults(error), canSkipLines(error)));
@@ -29,7 +35,7 @@ export function reportError(
     stderr.write(`prewarm: ${prefix}${plainText(message.replaceAll('\n', ' '))}\n`);
   }
   if (debug && error instanceof Error)
-    stderr.write(`${error.stack ?? ''}\n${error.cause instanceof Error ? `caused by ${error.cause.stack}\n` : ''}`);
+    options.stderr.write(`${error.stack ?? ''}\n${error.cause instanceof Error ? `caused by ${error.cause.stack}\n` : ''}`);
   else if (!isInput && !(error instanceof PrewarmError)) stderr.write('prewarm: PREWARM_DEBUG=1 tells more\n');
   return isInput || isRefusal ? BAD_INPUT : FAILED;
 }

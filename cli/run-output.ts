@@ -43,7 +43,7 @@ export function createRunOutput(options: { readonly json: boolean }): RunOutput 
   let closed = false;
 
   function note(text: string): void {
-    const lines = wrapWords(text, wrapAt(stderr));
+    const lines = wrapWords(text, wrapAt(stderr), '  ');
     if (display !== null && !closed) display.note(lines);
     else stderr.write(`${lines}\n`);
   }

@@ -24,7 +24,7 @@ function wrapLine(line: string, width: number, indent: string): string {
   const [, margin = '', rest = ''] = /^(\s*)(.*)$/.exec(line) ?? [];
   let current = margin;
   let isEmpty = true;
-  for (const word of rest.split(/ +/)) {
+  for (const word of rest.split(' ')) {
     if (!isEmpty && current.length + 1 + word.length > width) {
       lines.push(current);
       current = `${margin}${indent}`;

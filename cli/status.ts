@@ -50,5 +50,6 @@ export async function status(requestId: string, raw: RawOptions): Promise<number
     process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : await formatStatus(answer, context));
     return SUCCESS;
   };
-  return untilInterrupted(work, () => process.stderr.write(`${isWaiting ? howToGoOn(requestId, options.endpointHint) : 'interrupted'}\n`));
+  const last = isWaiting ? howToGoOn(requestId, options.endpointHint) : 'interrupted';
+  return untilInterrupted(work, () => process.stderr.write(`${wrapWords(last, wrapAt(process.stderr), '  ')}\n`));
 }

@@ -4,6 +4,7 @@ import type { RawOptions } from './flags.ts';
 import { followAccepted, howToGoOn } from './follow-request.ts';
 import { retryPassing } from './retry-passing.ts';
 import { createRunOutput } from './run-output.ts';
+import { wrapAt, wrapWords } from './screen.ts';
 import { readSubmitBody } from './submit-body.ts';
 import { parseSubmitOptions } from './submit-options.ts';
 import { describeTaken } from './take-list.ts';
@@ -12,7 +13,7 @@ import { untilInterrupted } from './until-interrupted.ts';
 const SUCCESS = 0;
 const RETRY_FOR_MS = 30_000;
 
-const say = (text: string) => process.stderr.write(`${text}\n`);
+const say = (text: string) => process.stderr.write(`${wrapWords(text, wrapAt(process.stderr), '  ')}\n`);
 
 /** `prewarm submit`: hands a list to the API. Returns the exit code; throws InvalidInput when nothing was sent, and ApiError. */
 export async function submit(file: string | undefined, raw: RawOptions): Promise<number> {

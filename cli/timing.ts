@@ -9,7 +9,7 @@ import type { TimingSample } from '../core/timing/timing-sample.ts';
 import { createResolver } from './edge-access.ts';
 import type { EdgeOptions } from './edge-options.ts';
 import type { RawOptions } from './flags.ts';
-import { columnsOf } from './screen.ts';
+import { columnsOf, wrapAt, wrapWords } from './screen.ts';
 import { onInterrupt } from './signals.ts';
 import { formatCsvRow, viewGain, viewSample, viewSummary } from './timing-csv.ts';
 import { parseTimingOptions, type TimingOptions } from './timing-options.ts';
@@ -151,7 +151,7 @@ export async function timing(url: string, raw: RawOptions): Promise<number> {
   const samples: TimingSample[] = [];
   const tell = (sample: TimingSample) => {
     samples.push(sample);
-    if (options.format === 'lines') process.stdout.write(`${formatTimingLine(sample)}\n`);
+    if (options.format === 'lines') process.stdout.write(`${wrapWords(formatTimingLine(sample), wrapAt(process.stdout), '  ')}\n`);
     else if (options.format === 'json') process.stdout.write(`${plainJsonText(JSON.stringify(viewSample(sample)))}\n`);
     else process.stdout.write(formatCsvRow(sample, samples.length === 1));
   };

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { keys } from '../../core/keys.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import type { PipelinePorts } from '../../core/ports/ports.ts';
+import { viewProgress } from '../../core/progress.ts';
 import { parseSizedLine, readLines } from '../../core/sized-list.ts';
 import {
   advanceAll,
@@ -184,4 +185,35 @@ test('a share that was decided is not asked again after a crash', async () => {
   await advanceAll(fixture.pipeline);
   expect(fixture.asks).toHaveLength(9);
   expect((await getRow(fixture.ports)).status).toBe('IN_PROGRESS');
+});
+
+test('how many URLs have been asked can be seen while a share is asked, and nothing of it stays behind', async () => {
+  const seen: number[] = [];
+  let at = Date.now();
+  const fixture = openFixture(
+    {
+      head: async () => {
+        at += 400;
+        return answer({ contentLength: 1000 });
+      },
+    },
+    { headsInFlight: 1, shareUrls: 10 },
+    (ports) => ({
+      ...ports,
+      clock: { ...ports.clock, now: () => at },
+      store: {
+        ...ports.store,
+        putProvisional: async (row) => {
+          await ports.store.putProvisional(row);
+          const now = await ports.store.get(ID);
+          if (now !== null)
+            seen.push(viewProgress(now, await ports.store.listProvisional(ID), { available: 0, leased: 0 }, at).sized_count);
+        },
+      },
+    }),
+  );
+  await fixture.pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1']), urls: makeUrls(20) });
+  await advanceAll(fixture.pipeline);
+  expect(seen.filter((count, index) => count !== seen[index - 1] && count % 10 !== 0)).toEqual([3, 6, 9, 13, 16, 19]);
+  expect(await fixture.ports.store.listProvisional(ID)).toEqual([]);
 });

@@ -35,6 +35,16 @@ test('two tasks of one POP end although one was given a single address and the o
   expect(single?.counters).toMatchObject({ warmed: 5, verified: 5, attempts: 10, edge_bytes: 10_000 });
 });
 
+test('a task tells the bytes of its objects, each counted once however often it was read', async () => {
+  const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const pop = createModelPop({ pop: POP, addresses: modelAddresses(2), separate: true, object: () => ({ bytes: 1000 }), settle });
+  const ports = { downloader: pop, clock: systemClock, random: () => 0.5, lanes: createLanes(systemClock, 4), sameCity: () => false };
+  const task = createTaskRun(ports, taskAt(modelAddresses(2), 1), makeSpec([POP]), rows('a'), new SeparateCaches());
+  await task.run();
+  expect(task.objectBytes).toBe(5000);
+  expect(task.scope.bytes).toBeGreaterThan(10_000);
+});
+
 /** One task at one address, on a clock that stands still until it is moved. */
 function openTask(fault: (ask: Ask, index: number) => Partial<Answer> | null, addresses = 1) {
   const clock = createManualClock();
