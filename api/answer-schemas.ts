@@ -4,6 +4,7 @@ import { REQUEST_STATUSES } from '../core/request.ts';
 const timestamp = z.string().openapi({ example: '2024-04-16 03:12:21.046535', description: 'UTC, YYYY-MM-DD HH:MM:SS.ffffff' });
 const requestId = z.string().openapi({ example: '3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f', description: 'A UUID' });
 const status = z.enum(REQUEST_STATUSES);
+const name = z.string().nullable().openapi({ description: 'What its maker calls it', example: 'spring launch' });
 const count = z.int().nonnegative();
 const bytes = z.number().nonnegative();
 
@@ -40,6 +41,7 @@ const popProgressSchema = z
 export const progressSchema = z
   .object({
     request_id: requestId,
+    name,
     status,
     status_reason: z.string().nullable().openapi({
       description:
@@ -62,7 +64,15 @@ export const progressSchema = z
     provisional_bytes: bytes,
     rate: z.number().nonnegative().openapi({ description: 'Targets per second' }),
     eta_seconds: count.nullable(),
-    skipped_pops: z.array(z.string()).readonly().openapi({ description: 'Default POPs that do not resolve and were left out' }),
+    skipped_pops: z
+      .array(z.string())
+      .readonly()
+      .openapi({ description: 'POPs of regions, countries and defaults that do not resolve and were left out' }),
+    chosen_pop_count: count.openapi({ description: 'POPs that were asked for, those of skipped_pops included' }),
+    lost_places: z
+      .array(z.string())
+      .readonly()
+      .openapi({ description: 'Regions and countries that were named and of which no POP is left' }),
     created_at: timestamp,
     last_update_time: timestamp,
     timestamp,
@@ -109,6 +119,7 @@ export const instancesChangedSchema = z
 export const summarySchema = z
   .object({
     request_id: requestId,
+    name,
     failure_pops: z.array(z.string()).max(1000),
     failure_urls: z.array(z.string()).max(1000),
     failure_pop_urls_report: z
@@ -141,6 +152,7 @@ const requestSummarySchema = z
     request_id: requestId,
     status,
     status_reason: z.string().nullable(),
+    name,
     made_by: z.string().nullable().openapi({ description: 'Name of the API key that made it' }),
     cf_domain: z.string().nullable(),
     url_count: count,

@@ -64,6 +64,7 @@ function summarise(request: RequestSummary) {
     request_id: request.id,
     status: request.status,
     status_reason: request.statusReason,
+    name: request.name,
     made_by: request.madeBy,
     cf_domain: request.domain,
     url_count: request.urlCount,

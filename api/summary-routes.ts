@@ -81,6 +81,7 @@ export function addSummaryRoutes(app: ApiApp, deps: ApiDeps): void {
     return c.json(
       {
         request_id: row.id,
+        name: row.spec.name ?? null,
         failure_pops: [...failed.pops],
         failure_urls: [...failed.urls],
         failure_pop_urls_report: await deps.reportLinks.linkTo(row.id, deps.publicUrl ?? new URL(c.req.url).origin),

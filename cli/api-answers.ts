@@ -58,6 +58,10 @@ export const progressAnswer = z.looseObject({
   rate: count,
   eta_seconds: count.nullable(),
   skipped_pops: z.array(z.string()),
+  // Servers of earlier versions do not tell these.
+  name: z.string().nullable().default(null),
+  chosen_pop_count: count.default(0),
+  lost_places: z.array(z.string()).default([]),
   created_at: z.string(),
   last_update_time: z.string(),
   timestamp: z.string(),
@@ -75,6 +79,7 @@ export const summaryAnswer = z.looseObject({
   failure_urls: z.array(z.string()),
   failure_pop_urls_report: z.string(),
   by_reason: z.record(z.string(), count).default({}),
+  name: z.string().nullable().default(null),
 });
 
 export const instancesAnswer = z.looseObject({ desiredcapacity: count, in_service: count.optional(), maximum: count.optional() });
@@ -85,6 +90,7 @@ const listedRequest = z.looseObject({
   request_id: requestId,
   status,
   made_by: z.string().nullable(),
+  name: z.string().nullable().default(null),
   url_count: count,
   pop_count: count,
   total_count: count,

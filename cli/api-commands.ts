@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addSuccessOptions } from './add-success-options.ts';
 import { collectOption } from './collect-option.ts';
 import { helpText } from './help-text.ts';
 import { addListOptions } from './list-options.ts';
@@ -65,6 +66,7 @@ function addSubmit(program: Command, done: Done): void {
     .option('--agents <N>', 'agents that this request claims, 1 to 1000 (default: 1)')
     .option('--notify-url <URL>', 'https URL that gets a POST with the figures when the request has ended')
     .option('--wait', 'show the progress until it has ended, with the exit code of its end');
+  addSuccessOptions(submit);
   addApiOptions(submit, 'the answer on standard output; with --wait progress objects, one a line')
     .addHelpText('after', helpText(SUBMIT_EXAMPLES))
     .action(async (file: string | undefined, raw: Raw) => {
@@ -80,6 +82,7 @@ function addStatus(program: Command, done: Done): void {
     .description('Tells how far a request is, or how it ended, with a row per POP.')
     .argument('<ID>', 'the id of the request')
     .option('--wait', 'show the progress until it has ended, with the exit code of its end');
+  addSuccessOptions(status);
   addApiOptions(status, 'progress objects on standard output, one a line')
     .addHelpText('after', helpText(STATUS_EXAMPLES))
     .action(async (id: string, raw: Raw) => {

@@ -6,6 +6,7 @@ import { ApiError } from './api-error.ts';
 import { readRemoteFailures } from './remote-failures.ts';
 import { pause, retryPassing } from './retry-passing.ts';
 import type { RunOutput } from './run-output.ts';
+import { exitCodeOf, type SuccessRule } from './success-rule.ts';
 
 export interface FollowContext {
   readonly client: ApiClient;
@@ -13,10 +14,9 @@ export interface FollowContext {
   readonly signal: AbortSignal;
   /** Repeats `--endpoint` in commands that are named to the user. */
   readonly endpointHint: string;
+  readonly success: SuccessRule;
 }
 
-const SUCCESS = 0;
-const FAILURES = 1;
 /** Small requests end at once; a function behind a gateway is billed for every look. */
 const FIRST_LOOK_MS = 200;
 const LOOK_EVERY_MS = 1000;
@@ -33,12 +33,11 @@ export function elapsedOf({ created_at: created, last_update_time: updated }: Pr
   return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 
-/** As `run` counts: every target is warm. */
-const exitCodeOf = ({ status, failed_count: failed }: Progress) => (status === 'FINISHED' && failed === 0 ? SUCCESS : FAILURES);
-
 /** The progress alone, and the rows of its POPs. */
-export function splitPops({ pops, ...progress }: ProgressAnswer): { progress: Progress; pops: readonly PopProgress[] } {
-  return { progress, pops: pops ?? [] };
+export function splitPops({ pops = [], ...progress }: ProgressAnswer): { progress: Progress; pops: readonly PopProgress[] } {
+  // A server of an earlier version does not tell how many were asked for: all that take part, and those that were left out.
+  const chosen = Math.max(progress.chosen_pop_count, pops.length + progress.skipped_pops.length);
+  return { progress: { ...progress, chosen_pop_count: chosen }, pops };
 }
 
 /**
@@ -46,7 +45,7 @@ export function splitPops({ pops, ...progress }: ProgressAnswer): { progress: Pr
  * for up to five minutes; throws ApiError otherwise.
  */
 export async function followRequest(requestId: string, context: FollowContext): Promise<number> {
-  const { client, output, signal, endpointHint } = context;
+  const { client, output, signal, endpointHint, success } = context;
   let isAway = false;
   const look = async (pops: boolean): Promise<ProgressAnswer> => {
     const answer = await retryPassing(() => client.progress(requestId, { pops }), {
@@ -72,7 +71,7 @@ export async function followRequest(requestId: string, context: FollowContext): 
   const { progress, pops } = splitPops(await look(true));
   const failures = await readRemoteFailures(progress, { client, signal, endpointHint, note: (text) => output.note(text) });
   await output.end({ progress, pops, elapsedMs: elapsedOf(progress), failures });
-  return exitCodeOf(progress);
+  return exitCodeOf(progress, success);
 }
 
 /** Follows a request that is known to be there: whatever goes wrong now is no fault of the input, and the request may go on. */

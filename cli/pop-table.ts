@@ -2,9 +2,11 @@ import { styleText } from 'node:util';
 import { plainText } from '../core/plain-text.ts';
 import type { PopProgress, Progress } from '../core/progress.ts';
 import { formatFailures, formatReasonCounts, type ToldFailures } from './failure-lines.ts';
+import { describeLeftOut } from './left-out.ts';
 import { counted, formatBytes, formatCount, formatDuration, formatMilliseconds } from './quantities.ts';
 import { wrapWords } from './screen.ts';
 import { describeStatusReason } from './status-reason.ts';
+import { isSuccess, type SuccessRule } from './success-rule.ts';
 import { fitColumns, formatTable, type TableColumn } from './text-table.ts';
 
 export interface TableOptions {
@@ -94,7 +96,6 @@ function formatNotes(progress: Progress, pops: readonly PopProgress[]): readonly
   }
   const separate = pops.filter((pop) => pop.separate_caches).map((pop) => pop.pop);
   if (separate.length > 0) notes.push(`Addresses that are caches of their own, each of which was warmed: ${listed(separate)}.`);
-  if (progress.skipped_pops.length > 0) notes.push(`Default POPs left out, because they do not resolve: ${listed(progress.skipped_pops)}.`);
   if (progress.status === 'FINISHED' && progress.status_reason !== null) notes.push(`${plainText(progress.status_reason)}.`);
   return notes;
 }
@@ -113,11 +114,11 @@ export function formatClosing(progress: Progress, elapsedMs: number): string {
     ...(stopped > 0 ? [`${counted(stopped, 'target')} not tried`] : []),
   ].join(', ');
   const asides = `${rest === '' ? '' : `, ${rest}`}${rest !== '' || proof.includes(',') ? ',' : ''}`;
-  const sentence = `${PREFIXES[status] ?? ''}${formatCount(done)} of ${counted(total, 'target')} ${proof}${asides} in ${formatDuration(elapsedMs)}.`;
+  const sentence = `${PREFIXES[status] ?? ''}${formatCount(done)} of ${counted(total, 'target')} ${proof}${asides} in ${formatDuration(elapsedMs)}${describeLeftOut(progress)}.`;
   return reason === null ? sentence : `${sentence} Reason: ${reason}.`;
 }
 
-const isAllWell = ({ status, failed_count }: Progress) => status === 'FINISHED' && failed_count === 0;
+const WHOLE: SuccessRule = { minimum: null, strict: false };
 
 /** Everything that is printed at the end of a run. Ends with a line end. */
 export function formatEnd(
@@ -132,7 +133,7 @@ export function formatEnd(
     pops.length > 0 ? formatPopTable(pops, options) : '',
     failures === null ? formatReasonCounts(pops) : formatFailures(failures, wrap),
     notes.join('\n'),
-    color ? styleText(isAllWell(progress) ? 'green' : 'red', closing, { validateStream: false }) : closing,
+    color ? styleText(isSuccess(progress, WHOLE) ? 'green' : 'red', closing, { validateStream: false }) : closing,
   ];
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
 }

@@ -5,6 +5,7 @@ import { addApiCommands } from './api-commands.ts';
 import { collectOption } from './collect-option.ts';
 import type { Shell } from './completion.ts';
 import { helpColumns, helpText } from './help-text.ts';
+import { addSuccessOptions } from './add-success-options.ts';
 import { addListOptions } from './list-options.ts';
 import { addOriginCommands } from './origin-commands.ts';
 import { surviveOutputFaults, throwIfOutputLost } from './output-faults.ts';
@@ -77,6 +78,7 @@ function addRun(program: Command, done: (code: ExitCode) => void): void {
     .option('--out <FILE>', 'write the report there, one CSV row per target')
     .option('--json', 'progress objects on standard output, one a line; the last one has the POPs and the first ten failures too')
     .option('--verbose', 'show every URL that failed and why, instead of the first ten');
+  addSuccessOptions(run);
   addEdgeOptions(run)
     .addHelpText('after', helpText(RUN_EXAMPLES))
     .action(async (file: string | undefined, raw: Readonly<Record<string, unknown>>) => {

@@ -18,6 +18,7 @@ export const FIELD_FLAGS: FieldNames = {
   agents: '--agents',
   acceptStatus: '--accept-status',
   notifyUrl: '--notify-url',
+  name: '--name',
 };
 
 const texts = z.array(z.string());
@@ -89,7 +90,7 @@ export function readPopQuestion(raw: RawOptions, faults: InputFault[]): PopQuest
   const { option, targetType } = first;
   if (given.length > 1) {
     const flags = given.map((place) => flagOf(place.option)).join(' and ');
-    faults.push(inputFault(flagOf(option), raw[option], `${flags} exclude each other; give one of them`));
+    faults.push(inputFault(flagOf(option), '', `${flags} exclude each other; give one of them`));
   }
   const names = (raw[option] as readonly string[]).flatMap((list) => list.split(',')).map((name) => name.trim());
   if (names.every((name) => name === '')) {

@@ -1,4 +1,5 @@
 import { type InputFault, InvalidInput } from '../core/errors.ts';
+import { plainText } from '../core/plain-text.ts';
 import type { ListedRequest } from './api-answers.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { readApiOptions } from './api-flags.ts';
@@ -38,6 +39,7 @@ export function formatRequests(requests: readonly ListedRequest[], width: number
     { head: 'Status', cells: cellsOf((request) => request.status), isText: true },
     { head: 'Made (UTC)', cells: cellsOf((request) => request.created_at.slice(width < WIDE ? 5 : 0, 16)), isText: true, rank: 1 },
     { head: 'API key', cells: cellsOf((request) => request.made_by ?? ''), isText: true, rank: 4 },
+    { head: 'Name', cells: cellsOf((request) => (request.name === null ? '' : plainText(request.name))), isText: true, rank: 3.5 },
     { head: 'URLs', cells: cellsOf((request) => formatCount(request.url_count)), rank: 3 },
     { head: 'POPs', cells: cellsOf((request) => formatCount(request.pop_count)), rank: 5 },
     { head: 'Done', cells: cellsOf((request) => `${request.percentage_complete}%`) },

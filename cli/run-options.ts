@@ -21,6 +21,7 @@ import {
   readPopQuestion,
   statusesOf,
 } from './request-flags.ts';
+import { readSuccessRule, type SuccessRule } from './success-rule.ts';
 import { atBase } from './url-list.ts';
 
 /** What `prewarm run` is to do. Everything in it is valid. */
@@ -49,6 +50,7 @@ export interface RunOptions {
   /** Shows every URL that failed instead of the first ten. */
   readonly verbose: boolean;
   readonly edge: EdgeOptions;
+  readonly success: SuccessRule;
   /** Flags that were given and mean nothing to a resumed request. */
   readonly ignored: readonly string[];
 }
@@ -58,6 +60,7 @@ const MAX_IN_FLIGHT = 512;
 
 const FLAGS = {
   ...LIST_FLAGS,
+  name: z.string(),
   agents: wholeNumber(1, MAX_AGENTS),
   acceptStatus: z.array(z.string()),
   concurrency: wholeNumber(1, MAX_IN_FLIGHT),
@@ -81,6 +84,7 @@ const REQUEST_FLAGS = [
   'header',
   'headerFile',
   'timeout',
+  'name',
   'invalidate',
   'maxInvalidationPaths',
   'acceptStatus',
@@ -128,6 +132,7 @@ function readRequest(flags: Flags, question: PopQuestion, base: string | null, f
     agents: flags.agents ?? defaultAgents(),
     invalidate: flags.invalidate ?? false,
     acceptStatus: statusesOf(flags.acceptStatus),
+    name: flags.name ?? null,
   };
   return validateRequest(fields, FIELD_FLAGS, popCatalogue(), faults);
 }
@@ -143,6 +148,7 @@ export function parseRunOptions(file: string | undefined, raw: RawOptions): RunO
   checkSource(file, flags, faults);
   if (flags.out !== undefined) checkReport(flags.out, file, faults);
   const edge = readEdgeOptions(raw, faults);
+  const success = readSuccessRule(raw, faults);
   const reading = readListReading(flags, faults);
   const question = resume ? null : readPopQuestion(flags, faults);
   const request = question === null ? null : readRequest(flags, question, reading.base, faults);
@@ -162,6 +168,7 @@ export function parseRunOptions(file: string | undefined, raw: RawOptions): RunO
     json: flags.json ?? false,
     verbose: flags.verbose ?? false,
     edge,
+    success,
     ignored: resume ? REQUEST_FLAGS.filter((option) => flags[option] !== undefined).map(flagOf) : [],
   };
 }

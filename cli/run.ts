@@ -11,6 +11,7 @@ import { type RequestInput, settleDomain } from '../core/request-input.ts';
 import { parseUrlLine, readLines } from '../core/sized-list.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { checkCanInvalidate, createInvalidations, createResolver } from './edge-access.ts';
+import { describePlaces } from './describe-places.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
 import type { ToldFailures } from './failure-lines.ts';
 import { dropFailures, failuresPath, writeFailures } from './failures-file.ts';
@@ -23,12 +24,11 @@ import { createRunOutput, type RunOutput } from './run-output.ts';
 import { addPause, dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
 import { checkSameList, hashUrls } from './same-list.ts';
 import { onInterrupt } from './signals.ts';
+import { exitCodeOf } from './success-rule.ts';
 import { describeTaken, takeList } from './take-list.ts';
 import { readProgress, watchRequest } from './watch-request.ts';
 import { writeReport } from './write-report.ts';
 
-const SUCCESS = 0;
-const FAILURES = 1;
 const INTERRUPTED = 130;
 /** What still runs after an interrupt is broken off then: the state on disk bears it, as it bears a kill. */
 const INTERRUPT_DEADLINE_MS = 6000;
@@ -181,7 +181,7 @@ async function runWith(context: RunContext): Promise<number> {
   const failures = await keepFailures(context, row);
   const elapsedMs = (row.endedAt ?? row.updatedAt) - row.createdAt - loadRunRecord(context.dataDir.path).pausedMs;
   await output.end({ progress, pops: viewPops(row, await stores.store.listPops(id)), elapsedMs: Math.max(0, elapsedMs), failures });
-  return isAllDone(row) ? SUCCESS : FAILURES;
+  return exitCodeOf(progress, options.success);
 }
 
 /** Writes the failures file where anything failed; null: nothing did, and there is none. */
@@ -195,8 +195,6 @@ async function keepFailures({ options, system, output }: RunContext, { id, count
   if (fault !== null) output.note(fault.message);
   return { digest, whereAll: fault === null ? `All failed targets: ${path}` : '', showAll: options.verbose };
 }
-
-const isAllDone = (row: RequestRow) => row.status === 'FINISHED' && (row.counters.failed ?? 0) === 0;
 
 /** Checks the whole input, then makes the request: nothing is sent before, and nothing is left behind by what was refused. */
 async function makeRequest({ options, raw, dataDir, system, output, signal }: RunContext, input: RequestInput): Promise<string> {
@@ -217,6 +215,7 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
   const domain = options.edge.edgeMap === null ? await unlessAborted(findDomain(system.resolver, asked), signal) : input.domain;
   const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };
+  for (const text of describePlaces(spec.places, input.question.targetType, popCatalogue())) output.note(text);
   const digests = { file: file === null ? null : digest.digest('hex'), urls: options.urls.length === 0 ? null : hashUrls(options.urls) };
   saveRunRecord(dataDir.path, { requestId: id, raw, list: digests });
   await system.pipeline.accept({ id, spec, urls: list.count });

@@ -1,8 +1,9 @@
+import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { isEnded } from '../core/request.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import type { ProgressAnswer } from './api-answers.ts';
 import { createApiClient } from './api-client.ts';
-import { parseApiOptions } from './api-flags.ts';
+import { checkRequestId, readApiOptions } from './api-flags.ts';
 import type { RawOptions } from './flags.ts';
 import { elapsedOf, followRequest, howToGoOn, splitPops } from './follow-request.ts';
 import { formatEnd, formatPopTable } from './pop-table.ts';
@@ -11,6 +12,7 @@ import { type RemoteFailuresContext, readRemoteFailures } from './remote-failure
 import { createRunOutput } from './run-output.ts';
 import { columnsOf, wrapAt, wrapWords } from './screen.ts';
 import { describeStatusReason } from './status-reason.ts';
+import { readSuccessRule } from './success-rule.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
 const SUCCESS = 0;
@@ -33,14 +35,18 @@ async function formatStatus(answer: ProgressAnswer, context: Omit<RemoteFailures
 
 /** `prewarm status ID`: how far a request is; with `--wait`, until it has ended, with the exit code of its end. */
 export async function status(requestId: string, raw: RawOptions): Promise<number> {
-  const options = parseApiOptions(raw, process.env, requestId);
   const isWaiting = raw['wait'] === true;
+  const faults: InputFault[] = [];
+  const options = readApiOptions(raw, process.env, faults);
+  checkRequestId('ID', requestId, faults);
+  const success = readSuccessRule(raw, faults, isWaiting);
+  if (faults.length > 0) throw new InvalidInput(faults);
   const work = async (signal: AbortSignal): Promise<number> => {
     const client = createApiClient(options, signal);
     if (isWaiting) {
       const output = createRunOutput(options);
       try {
-        return await followRequest(requestId, { client, output, signal, endpointHint: options.endpointHint });
+        return await followRequest(requestId, { client, output, signal, endpointHint: options.endpointHint, success });
       } finally {
         output.close();
       }

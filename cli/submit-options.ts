@@ -5,9 +5,11 @@ import type { PopQuestion } from '../core/pop-choice.ts';
 import { validateRequest } from '../core/request-input.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type ApiOptions, readApiOptions } from './api-flags.ts';
+import { describePlaces } from './describe-places.ts';
 import { parseFlags, type RawOptions, yesFlag } from './flags.ts';
 import { withHeaderFile } from './header-file.ts';
 import { checkListFile, FIELD_FLAGS, LIST_FLAGS, readListReading, readPopQuestion, statusesOf } from './request-flags.ts';
+import { readSuccessRule, type SuccessRule } from './success-rule.ts';
 import type { ListSource } from './take-list.ts';
 
 /** What `prewarm submit` is to do. Everything in it is valid as far as that shows without the list. */
@@ -16,6 +18,9 @@ export interface SubmitOptions extends ApiOptions {
   /** The body of `POST /prewarm` without its URLs. What was not asked for is not in it: the server has its own defaults. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly wait: boolean;
+  readonly success: SuccessRule;
+  /** How many of the known POPs each place takes, a line each. */
+  readonly places: readonly string[];
 }
 
 const FLAGS = {
@@ -23,6 +28,7 @@ const FLAGS = {
   agents: z.string(),
   acceptStatus: z.array(z.string()),
   notifyUrl: z.string(),
+  name: z.string(),
   wait: yesFlag,
 } as const;
 
@@ -44,6 +50,7 @@ function bodyFields(
     ...(flags.invalidate === undefined ? {} : { need_invalidate: true }),
     ...(statuses === null ? {} : { accept_status: statuses }),
     ...(flags.notifyUrl === undefined ? {} : { notify_url: flags.notifyUrl }),
+    ...(flags.name === undefined ? {} : { name: flags.name }),
   };
 }
 
@@ -58,7 +65,8 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
   const reading = readListReading(flags, faults);
   const question = readPopQuestion(flags, faults);
   const headers = withHeaderFile(flags.header ?? [], flags.headerFile, faults);
-  const { acceptStatus, domain } = validateRequest(
+  const success = readSuccessRule(raw, faults, flags.wait === true);
+  const { acceptStatus, domain, places } = validateRequest(
     {
       urls: null,
       domain: flags.domain ?? null,
@@ -69,6 +77,7 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
       invalidate: flags.invalidate ?? false,
       acceptStatus: statusesOf(flags.acceptStatus),
       notifyUrl: flags.notifyUrl ?? null,
+      name: flags.name ?? null,
     },
     FIELD_FLAGS,
     popCatalogue(),
@@ -79,5 +88,7 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
     list: { file: file ?? null, urls: flags.url ?? [], domain, skipBad: flags.skipBad ?? false, ...reading },
     fields: bodyFields(flags, question, { headers, statuses: acceptStatus }),
     wait: flags.wait ?? false,
+    success,
+    places: describePlaces(places, question.targetType, popCatalogue()),
   };
 }

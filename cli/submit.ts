@@ -22,7 +22,7 @@ export async function submit(file: string | undefined, raw: RawOptions): Promise
   const work = async (signal: AbortSignal): Promise<number> => {
     const client = createApiClient(options, signal);
     const { body, taken } = await readSubmitBody(options, signal);
-    for (const text of describeTaken(taken)) say(text);
+    for (const text of [...describeTaken(taken), ...options.places]) say(text);
     // One key for all tries: one whose answer was lost may have been taken.
     const idempotencyKey = randomUUID();
     left = `interrupted while the list was being sent; see whether it was taken: prewarm requests${options.endpointHint}`;
@@ -38,7 +38,7 @@ export async function submit(file: string | undefined, raw: RawOptions): Promise
       say(`request ${id}`);
       const output = createRunOutput(options);
       try {
-        return await followAccepted(id, { client, output, signal, endpointHint: options.endpointHint });
+        return await followAccepted(id, { client, output, signal, endpointHint: options.endpointHint, success: options.success });
       } finally {
         output.close();
       }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { plainText } from '../core/plain-text.ts';
 import type { summaryAnswer } from './api-answers.ts';
 import { createApiClient } from './api-client.ts';
 import { parseApiOptions } from './api-flags.ts';
@@ -37,8 +38,9 @@ function formatReasons(reasons: Summary['by_reason']): string {
 /** What failed: the link to all of it first, then as much as fits on a screen. Ends with a line end. */
 export function formatSummary(summary: Summary, options: { readonly showAll: boolean; readonly wrap: number | null }): string {
   const { failure_pops: pops, failure_urls: urls, status, failure_pop_urls_report: report, by_reason: reasons } = summary;
-  if (pops.length === 0 && urls.length === 0) return `${status}: nothing failed.\n`;
-  const head = `${status}: ${atLeast(urls.length)}${counted(urls.length, 'URL')} failed at ${atLeast(pops.length)}${counted(pops.length, 'POP')}.`;
+  const name = summary.name === null ? '' : `${plainText(summary.name)}: `;
+  if (pops.length === 0 && urls.length === 0) return `${name}${status}: nothing failed.\n`;
+  const head = `${name}${status}: ${atLeast(urls.length)}${counted(urls.length, 'URL')} failed at ${atLeast(pops.length)}${counted(pops.length, 'POP')}.`;
   const link = `Report of all failed targets (the link ends after an hour):\n${report}\n`;
   const { showAll } = options;
   return `${wrapWords(head, options.wrap)}\n${link}${formatReasons(reasons)}${listed('POPs:', pops, showAll)}${listed('URLs:', urls, showAll)}`;

@@ -70,5 +70,6 @@ export function tellFaults(faults: readonly InputFault[], omitted: number): read
 
 export function describeFault(fault: InputFault): string {
   const where = fault.line === undefined ? fault.field : `${fault.field}, line ${fault.line}`;
-  return `${where}: ${JSON.stringify(fault.value)}: ${fault.message}`;
+  // What is not there has no value to show.
+  return fault.value === '' ? `${where}: ${fault.message}` : `${where}: ${JSON.stringify(fault.value)}: ${fault.message}`;
 }

@@ -46,6 +46,8 @@ export interface PopCatalogue {
    * (Beijing: BJS and PEK). POPs of an airport that is not listed stand in one city if they share its code. What is no name of a POP stands nowhere.
    */
   sameCity(a: string, b: string): boolean;
+  /** Countries of the listed POPs, each once. */
+  readonly countries: readonly Pick<PopDescription, 'country' | 'countryCode'>[];
   /** Listed POPs of a country (ISO 3166 alpha-2), sorted by name. */
   popsOfCountryCode(countryCode: string): readonly string[];
 }
@@ -115,6 +117,7 @@ export function createPopCatalogue(
 
   return {
     names,
+    countries: [...new Map(pops.map(({ country, countryCode }) => [countryCode, { country, countryCode }])).values()],
     describe,
     sameCity,
     popsOfCountryCode: (countryCode) => names.filter((name) => listed.get(name)?.countryCode === countryCode),

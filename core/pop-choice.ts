@@ -1,8 +1,9 @@
+import { findCountryName, similarCountries } from './country-names.ts';
 import { type InputFault, MAX_FAULTS_TOLD } from './errors.ts';
 import { inputFault } from './input-fault.ts';
 import type { PopCatalogue } from './pop-catalogue.ts';
-import { COUNTRY_POPS, REGION_NAMES, REGION_POPS, type Region } from './pop-defaults.ts';
-import type { ChosenPop } from './request.ts';
+import { COUNTRY_POPS, REGION_EXTENTS, REGION_NAMES, REGION_POPS, type Region } from './pop-defaults.ts';
+import type { ChosenPop, ChosenPlace } from './request.ts';
 
 export const TARGET_TYPES = ['pop', 'country', 'region'] as const;
 export type TargetType = (typeof TARGET_TYPES)[number];
@@ -19,6 +20,8 @@ export type DomainSuffix = '.cloudfront.net' | '.cloudfront.cn';
 export interface PopChoice {
   /** Without duplicates, in the order of the names. */
   readonly pops: readonly ChosenPop[];
+  /** Regions and countries that were named, each with its POPs. */
+  readonly places: readonly ChosenPlace[];
   /** The first ones; `omitted` counts the others. */
   readonly faults: readonly InputFault[];
   readonly omitted: number;
@@ -77,16 +80,20 @@ function popHint(text: string, catalogue: PopCatalogue): string {
 
 const isPop = (name: string) => name.length <= MAX_POP_NAME && POP_NAME.test(name);
 
-function findPop(text: string, catalogue: PopCatalogue, withHint: boolean): Lookup {
+/** How a name is asked for by another list: `--countries Singapore`, or `countries: ["Singapore"]` in a body. */
+const askedBy = (field: string, list: 'countries' | 'regions', text: string) =>
+  field.startsWith('--') ? `--${list} ${JSON.stringify(text).slice(1, -1)}` : `${list}: [${JSON.stringify(text)}]`;
+
+function findPop(text: string, { catalogue, field }: ChoiceContext, withHint: boolean): Lookup {
   const name = text.toUpperCase();
   if (isPop(name)) return [name];
   const lower = text.toLowerCase();
-  if (REGION_NAMES.includes(lower)) return { fault: `is a region, not a POP; ask for it as a region` };
-  if (Object.hasOwn(COUNTRY_POPS, lower)) return { fault: `is a country, not a POP; ask for it as a country` };
+  if (REGION_NAMES.includes(lower)) return { fault: `is a region, not a POP; write ${askedBy(field, 'regions', lower)}` };
+  if (popsOfCountry(text, catalogue).length > 0) return { fault: `is a country, not a POP; write ${askedBy(field, 'countries', text)}` };
   return { fault: `is not the name of a POP; ${withHint ? popHint(name, catalogue) : POP_FORM}` };
 }
 
-function findRegion(text: string, suffix: DomainSuffix): Lookup {
+function findRegion(text: string, { suffix }: ChoiceContext): Lookup {
   const name = text.toLowerCase();
   if (name === 'all') {
     const china: readonly string[] = REGION_POPS.cn;
@@ -115,37 +122,28 @@ function popsOfCode(code: string, catalogue: PopCatalogue): readonly string[] {
 }
 
 function popsOfCountry(text: string, catalogue: PopCatalogue): readonly string[] {
-  const name = text.toLowerCase();
-  const listed = Object.hasOwn(COUNTRY_POPS, name) ? COUNTRY_POPS[name] : undefined;
-  if (listed !== undefined) return listed.pops;
-  return /^[A-Z]{2}$/.test(text) ? popsOfCode(text, catalogue) : [];
+  const found = findCountryName(text, catalogue);
+  if (found === null) return [];
+  return 'list' in found ? (COUNTRY_POPS[found.list]?.pops ?? []) : popsOfCode(found.code, catalogue);
 }
 
-function findCountry(text: string, catalogue: PopCatalogue, withHint: boolean): Lookup {
-  const name = text.toLowerCase();
+const COUNTRY_FORM = 'write an ISO code or a name, as in DE or germany';
+
+function findCountry(text: string, { catalogue }: ChoiceContext, withHint: boolean): Lookup {
   const pops = popsOfCountry(text, catalogue);
   if (pops.length > 0) return pops;
-  if (!withHint) return { fault: 'is not a country; write an ISO code such as JP or DE' };
-  const code = text.toUpperCase();
-  if (text !== code && /^[A-Z]{2}$/.test(code) && popsOfCode(code, catalogue).length > 0) {
-    return { fault: `is not a country; country codes are written in upper case: ${code}` };
-  }
-  const byName = catalogue.names
-    .map((pop) => catalogue.describe(pop))
-    .find((pop) => pop.country.toLowerCase() === name.replaceAll('_', ' '));
-  if (byName !== undefined) return { fault: `is not a country name that is known here; write its code, ${byName.countryCode}` };
-  const rule = `write an ISO code such as JP or DE, or one of ${Object.keys(COUNTRY_POPS).join(', ')}`;
-  if (/^[A-Z]{2}$/.test(text)) return { fault: `is no country with a known POP; name POPs near it instead, or ${rule}` };
-  return { fault: `is not a country; ${rule}` };
+  if (!withHint) return { fault: `is not a country; ${COUNTRY_FORM}` };
+  if (findCountryName(text, catalogue) !== null) return { fault: 'is no country with a known POP; name POPs near it instead (--pops)' };
+  const similar = similarCountries(text, catalogue);
+  return { fault: similar.length > 0 ? `is not a country; it may be ${similar.join(' or ')}` : `is not a country; ${COUNTRY_FORM}` };
 }
 
 /** The names without blanks around them, each once; null: there are more than any request can have. */
-function distinctNames(targetType: TargetType, names: readonly string[]): readonly string[] | null {
+function distinctNames(names: readonly string[]): readonly string[] | null {
   const distinct = new Map<string, string>();
   for (const raw of names) {
     const text = raw.trim();
-    // Codes of countries are told from their names by the case.
-    const key = targetType === 'country' ? text : text.toUpperCase();
+    const key = text.toUpperCase();
     if (distinct.has(key)) continue;
     if (distinct.size === MAX_POPS) return null;
     distinct.set(key, raw);
@@ -155,38 +153,67 @@ function distinctNames(targetType: TargetType, names: readonly string[]): readon
 
 function tooMany(field: string): PopChoice {
   const message = `names more than ${MAX_POPS} different POPs or places, the most that one request takes; make several requests`;
-  return { pops: [], faults: [inputFault(field, '', message)], omitted: 0 };
+  return { pops: [], places: [], faults: [inputFault(field, '', message)], omitted: 0 };
 }
 
 function tooLong(field: string, names: number): PopChoice {
-  return { pops: [], faults: [inputFault(field, '', `holds ${names} names; write each place once`)], omitted: 0 };
+  return { pops: [], places: [], faults: [inputFault(field, '', `holds ${names} names; write each place once`)], omitted: 0 };
 }
 
+interface ChoiceContext {
+  readonly catalogue: PopCatalogue;
+  readonly suffix: DomainSuffix;
+  /** What the list of names is called where the user wrote it. */
+  readonly field: string;
+}
+
+const FIND = { pop: findPop, region: findRegion, country: findCountry } as const;
+
 /** The POPs a question means, and a fault for every name that means none. */
-export function choosePops(question: PopQuestion, context: { catalogue: PopCatalogue; suffix: DomainSuffix; field: string }): PopChoice {
-  const { catalogue, suffix, field } = context;
+export function choosePops(question: PopQuestion, context: ChoiceContext): PopChoice {
+  const { field } = context;
   if (question.names.length > MAX_NAMES) return tooLong(field, question.names.length);
   const usesDefaults = question.names.length === 0;
   const targetType = usesDefaults ? 'region' : question.targetType;
-  const names = usesDefaults ? ['all'] : distinctNames(targetType, question.names);
+  const names = usesDefaults ? ['all'] : distinctNames(question.names);
   if (names === null) return tooMany(field);
   const pops = new Set<string>();
+  const places: ChosenPlace[] = [];
   const faults: InputFault[] = [];
   let wrong = 0;
   for (const raw of names) {
     const text = raw.trim();
-    const withHint = wrong < NAMES_WITH_HINT;
-    const found =
-      targetType === 'pop'
-        ? findPop(text, catalogue, withHint)
-        : targetType === 'region'
-          ? findRegion(text, suffix)
-          : findCountry(text, catalogue, withHint);
-    if (!('fault' in found)) for (const pop of found) pops.add(pop);
-    else if (wrong++ < MAX_FAULTS_TOLD) faults.push(inputFault(field, raw, found.fault));
+    const found = FIND[targetType](text, context, wrong < NAMES_WITH_HINT);
+    if (!('fault' in found)) {
+      for (const pop of found) pops.add(pop);
+      if (targetType !== 'pop' && !usesDefaults) places.push({ name: text, pops: found });
+    } else if (wrong++ < MAX_FAULTS_TOLD) faults.push(inputFault(field, raw, found.fault));
   }
   if (pops.size > MAX_POPS) return tooMany(field);
-  return { pops: [...pops].map((pop) => ({ pop, named: targetType === 'pop' })), faults, omitted: wrong - faults.length };
+  return { pops: [...pops].map((pop) => ({ pop, named: targetType === 'pop' })), places, faults, omitted: wrong - faults.length };
+}
+
+/** The known POPs that lie in a region or a country, whether they are chosen by its name or not. */
+export function knownPopsOf(targetType: TargetType, name: string, catalogue: PopCatalogue): readonly string[] {
+  const isIn = extentOf(targetType, name, catalogue);
+  return catalogue.names.filter((pop) => isIn(catalogue.describe(pop)));
+}
+
+/** Whether what is described lies in the place. */
+export function extentOf(
+  targetType: TargetType,
+  name: string,
+  catalogue: PopCatalogue,
+): (place: { readonly countryCode: string; readonly priceRegion: string }) => boolean {
+  if (targetType === 'region') {
+    const region = name.toLowerCase();
+    if (!Object.hasOwn(REGION_EXTENTS, region)) return () => true;
+    const { countryCodes, priceRegions } = REGION_EXTENTS[region as Region];
+    return ({ countryCode, priceRegion }) => countryCodes.includes(countryCode) || priceRegions.includes(priceRegion);
+  }
+  const found = findCountryName(name, catalogue);
+  const code = found === null ? null : 'code' in found ? found.code : COUNTRY_POPS[found.list]?.code;
+  return ({ countryCode }) => countryCode === code;
 }
 
 /** Whether a name is one of this kind. Some names are of two: `JP` is a region and a country. */

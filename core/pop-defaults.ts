@@ -15,6 +15,20 @@ export const REGION_POPS = {
 
 export type Region = keyof typeof REGION_POPS;
 
+/** Which of the known POPs lie in a region: those of these countries, and those that CloudFront charges by these price regions. */
+export const REGION_EXTENTS: Readonly<
+  Record<Region, { readonly countryCodes: readonly string[]; readonly priceRegions: readonly string[] }>
+> = {
+  apac: { countryCodes: [], priceRegions: ['asia-pacific', 'india', 'japan'] },
+  au: { countryCodes: ['AU'], priceRegions: [] },
+  ca: { countryCodes: ['CA'], priceRegions: [] },
+  eu: { countryCodes: [], priceRegions: ['europe'] },
+  jp: { countryCodes: ['JP'], priceRegions: [] },
+  sa: { countryCodes: [], priceRegions: ['south-america'] },
+  us: { countryCodes: ['US'], priceRegions: [] },
+  cn: { countryCodes: ['CN'], priceRegions: [] },
+};
+
 export const REGION_NAMES: readonly string[] = ['all', ...Object.keys(REGION_POPS)];
 
 const OCEANIA = names('SYD1-C1 SYD62-P2');

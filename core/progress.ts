@@ -13,6 +13,8 @@ const PROVISIONAL_LASTS_MS = 30_000;
 /** The fields of `GET /prewarm`. Counts are of targets, except the two of tasks; sizes are bytes over all targets. */
 export interface Progress {
   readonly request_id: string;
+  /** What its maker calls it; null: nothing. */
+  readonly name: string | null;
   readonly status: RequestStatus;
   /** Why the status is what it is; while it runs, that it cannot be done in time at the measured rate. */
   readonly status_reason: string | null;
@@ -45,6 +47,10 @@ export interface Progress {
   /** Null: not known. */
   readonly eta_seconds: number | null;
   readonly skipped_pops: readonly string[];
+  /** POPs that were asked for, by whatever name; `skipped_pops` are among them. */
+  readonly chosen_pop_count: number;
+  /** Regions and countries that were named and of which no POP is left. */
+  readonly lost_places: readonly string[];
   readonly created_at: string;
   readonly last_update_time: string;
   readonly timestamp: string;
@@ -84,6 +90,7 @@ export function viewProgress(row: RequestRow, provisional: readonly Provisional[
   const finished = Math.min(left, ahead.count);
   return {
     request_id: row.id,
+    name: row.spec.name ?? null,
     status: row.status,
     status_reason: row.statusReason ?? forecastTimeout(row, left - finished, ahead.rate, now),
     total_count: row.totalCount,
@@ -101,6 +108,8 @@ export function viewProgress(row: RequestRow, provisional: readonly Provisional[
     rate: rounded(ahead.rate),
     eta_seconds: eta(ended ? 0 : left - finished, ahead.rate),
     skipped_pops: row.plan?.skipped ?? [],
+    chosen_pop_count: row.spec.pops.length,
+    lost_places: lostPlaces(row),
     created_at: formatTimestamp(row.createdAt),
     last_update_time: formatTimestamp(row.updatedAt),
     timestamp: formatTimestamp(now),
@@ -114,6 +123,12 @@ function sizedCount(row: RequestRow, provisional: readonly Provisional[], now: n
   if (done || row.status !== 'SIZING') return written;
   const asked = provisional.find(({ agentId, updatedAt }) => agentId === SIZER_ID && now - updatedAt <= PROVISIONAL_LASTS_MS);
   return Math.min(row.urlCount, Math.max(written, asked?.count ?? 0));
+}
+
+function lostPlaces({ spec, plan }: RequestRow): readonly string[] {
+  if (plan === null || plan.skipped.length === 0) return [];
+  const skipped = new Set(plan.skipped);
+  return (spec.places ?? []).filter(({ pops }) => pops.every((pop) => skipped.has(pop))).map(({ name }) => name);
 }
 
 /** A stopped target was neither done nor has it failed of itself: what is stopped keeps the percentage it had reached. */

@@ -23,6 +23,7 @@ export const requestBodySchema = z.object({
   instance_count: z.number().nullish(),
   need_invalidate: z.boolean().nullish(),
   accept_status: z.array(z.number()).nullish().describe('Statuses that count as done; any 2xx without it'),
+  name: z.string().nullish().describe('What you call it, 1 to 100 characters; lists, summaries and notices show it'),
   notify_url: z.string().nullish().describe('An https URL that gets a POST with the figures when the request has ended'),
 });
 
@@ -37,6 +38,7 @@ const KINDS = {
   instance_count: ['number', 'write a whole number from 1 to 1000'],
   need_invalidate: ['boolean', 'write true or false'],
   accept_status: ['numbers', 'write a list of statuses: [200, 404]'],
+  name: ['string', 'write a text: "spring launch"'],
   notify_url: ['string', 'write an https URL: "https://hooks.example.com/prewarm"'],
 } as const;
 
@@ -58,6 +60,7 @@ const NAMES: Omit<FieldNames, 'pops'> = {
   agents: 'instance_count',
   acceptStatus: 'accept_status',
   notifyUrl: 'notify_url',
+  name: 'name',
 };
 
 function isObject(value: unknown): value is Body {
@@ -107,6 +110,7 @@ export function* parseBodyInSteps(body: unknown, catalogue: PopCatalogue): Steps
     invalidate: readField(body, 'need_invalidate', faults) ?? false,
     acceptStatus: readField(body, 'accept_status', faults) ?? [],
     notifyUrl: readField(body, 'notify_url', faults),
+    name: readField(body, 'name', faults),
   };
   return yield* validateInSteps(fields, { ...NAMES, pops: { pop: field, country: field, region: field } }, catalogue, faults);
 }

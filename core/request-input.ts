@@ -3,9 +3,10 @@ import { type InputFault, InvalidInput, MAX_FAULTS_TOLD } from './errors.ts';
 import { parseHeaders } from './headers.ts';
 import { inputFault } from './input-fault.ts';
 import { parseNotifyUrl } from './notify-url.ts';
+import { plainText } from './plain-text.ts';
 import type { PopCatalogue } from './pop-catalogue.ts';
 import { choosePops, type PopQuestion, type TargetType } from './pop-choice.ts';
-import type { ChosenPop, Header, RequestSpec } from './request.ts';
+import type { Header, RequestSpec } from './request.ts';
 import { finish, type Steps } from './steps.ts';
 import { createUrlIntake, type UrlIntake } from './url-intake.ts';
 
@@ -33,6 +34,8 @@ export interface RequestFields {
   readonly acceptStatus: readonly (number | string)[];
   /** Absent or null: nobody is told of the request's end. */
   readonly notifyUrl?: string | null;
+  /** Absent or null: it has none. */
+  readonly name?: string | null;
 }
 
 /** What each field is called where the user wrote it: `cf_domain` or `--domain`. */
@@ -46,6 +49,7 @@ export interface FieldNames {
   readonly acceptStatus: string;
   /** Absent where it cannot be asked for. */
   readonly notifyUrl?: string;
+  readonly name?: string;
 }
 
 export const DEFAULT_TIMEOUT_MINUTES = 30;
@@ -60,6 +64,8 @@ const CHARS_OF_A_URL = 50;
 const MAX_HEADER_LINES = 2500;
 /** Twice as many as there are. */
 const MAX_STATUSES = 800;
+/** Of a request, characters. */
+const MAX_NAME = 100;
 
 /** Wrong URLs that are given back as they were given: so many, and so many characters, which an answer has room for. */
 const MAX_ERROR_URLS = 1000;
@@ -147,6 +153,16 @@ function checkNotifyUrl(raw: string | null, { faults, names }: Collector): strin
   return null;
 }
 
+/** Null with a fault where the name is none to be shown in a table. */
+function checkName(raw: string | null, { faults, names }: Collector): string | null {
+  if (raw === null) return null;
+  const name = raw.trim();
+  const isPlain = plainText(name.slice(0, MAX_NAME)) === name;
+  if (name !== '' && isPlain) return name;
+  faults.push(inputFault(names.name ?? 'name', raw, `write 1 to ${MAX_NAME} characters that can be printed, as in "spring launch"`));
+  return null;
+}
+
 /**
  * Checks everything that can be checked without a lookup, piece by piece. `earlier` are faults found while the fields were
  * read. Throws InvalidInput with the faults there are, and the URLs that are wrong.
@@ -172,6 +188,7 @@ export function* validateInSteps(
   const agents = wholeNumber(fields.agents, { field: names.agents, from: 1, to: MAX_AGENTS, unit: '' }, faults);
   const acceptStatus = parseStatuses(fields.acceptStatus, collector);
   const notifyUrl = checkNotifyUrl(fields.notifyUrl ?? null, collector);
+  const name = checkName(fields.name ?? null, collector);
   if (faults.length > 0) throw new InvalidInput(faults, bad, collector.omitted);
   return {
     urls,
@@ -179,12 +196,14 @@ export function* validateInSteps(
     domain,
     question: fields.question,
     pops: choice.pops,
+    ...(choice.places.length === 0 ? {} : { places: choice.places }),
     variants: [{ name: 'default', headers }],
     acceptStatus,
     timeoutMinutes,
     agents,
     invalidate: fields.invalidate,
     ...(notifyUrl === null ? {} : { notifyUrl }),
+    ...(name === null ? {} : { name }),
   };
 }
 
@@ -208,14 +227,14 @@ export function checkTargets(spec: Pick<RequestSpec, 'pops' | 'variants'>, urls:
 }
 
 /** POPs of a valid question once the distribution is known: the default ones depend on whether it is one in China. */
-function settlePops(question: PopQuestion, domain: string | null, catalogue: PopCatalogue): readonly ChosenPop[] {
+function settlePops(question: PopQuestion, domain: string | null, catalogue: PopCatalogue): Pick<RequestSpec, 'pops' | 'places'> {
   const choice = choosePops(question, { catalogue, suffix: domainSuffixOf(domain), field: '' });
   if (choice.faults.length > 0) throw new InvalidInput(choice.faults, [], choice.omitted);
-  return choice.pops;
+  return { pops: choice.pops, ...(choice.places.length === 0 ? {} : { places: choice.places }) };
 }
 
 /** The request's spec once the distribution is known (null: an edge map stands in for DNS). */
 export function settleDomain(input: RequestInput, domain: string | null, catalogue: PopCatalogue): RequestSpec {
   const { urls: _urls, hosts: _hosts, question, ...spec } = input;
-  return { ...spec, domain, pops: settlePops(question, domain, catalogue) };
+  return { ...spec, domain, ...settlePops(question, domain, catalogue) };
 }

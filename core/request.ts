@@ -43,11 +43,20 @@ export interface ChosenPop {
   readonly named: boolean;
 }
 
+/** A region or a country that the user named, and the POPs that stand for it. */
+export interface ChosenPlace {
+  /** As the user wrote it. */
+  readonly name: string;
+  readonly pops: readonly string[];
+}
+
 /** What the user asked for, normalised. Everything in it is valid. */
 export interface RequestSpec {
   /** The distribution's own DNS name, `d111111abcdef8.cloudfront.net`; null only where an edge map stands in for DNS. */
   readonly domain: string | null;
   readonly pops: readonly ChosenPop[];
+  /** Absent: no region and no country was named, or an earlier version made the request. */
+  readonly places?: readonly ChosenPlace[];
   readonly variants: readonly Variant[];
   /** Statuses that count as done; null: any 2xx. */
   readonly acceptStatus: readonly number[] | null;
@@ -58,6 +67,8 @@ export interface RequestSpec {
   readonly invalidate: boolean;
   /** An https URL that is told of the request's end; absent: nobody is told. */
   readonly notifyUrl?: string;
+  /** What its maker calls it; absent: nothing. */
+  readonly name?: string;
 }
 
 /** How far sizing came: parts written so far, the byte offset in `urls.csv` where the next share starts, and sums. */
@@ -118,6 +129,8 @@ export interface RequestSummary extends Omit<RequestRow, 'spec' | 'sizing' | 'pl
   readonly agents: number;
   /** POPs that take part, and before there is a plan those that were chosen. */
   readonly popCount: number;
+  /** What its maker calls it; null: nothing. */
+  readonly name: string | null;
   /** Whether somebody is to be told of the request's end. */
   readonly notifies: boolean;
 }

@@ -121,12 +121,13 @@ const countNames = (joined: string) => (joined === '' ? 0 : joined.split(' ').le
 /** The row without its lists: names are counted, and none becomes an object. */
 export function readSummary(item: Item): RequestSummary {
   const stored = fromItem(item) as unknown as StoredRequest;
-  const { domain, pops, notifyUrl } = stored.spec as ReturnType<typeof storedSpec>;
+  const { domain, pops, notifyUrl, name } = stored.spec as ReturnType<typeof storedSpec>;
   return {
     id: stored.id,
     domain: domain ?? null,
     agents: stored.agents,
     popCount: countNames(stored.plan === undefined ? pops : (stored.plan as ReturnType<typeof storedPlan>).pops),
+    name: name ?? null,
     notifies: notifyUrl !== undefined,
     madeBy: stored.madeBy ?? null,
     status: stored.status,

@@ -79,13 +79,14 @@ export function selectRequest(db: Database, id: string): RequestRow | null {
 
 /** The columns of a summary, each of them short, however long the lists of the row are. */
 const SUMMARY = `id, created_at, updated_at, status, status_reason, made_by, url_count, total_count, total_bytes, counters, ended_at, timeout_at,
-  spec ->> 'domain' AS domain, spec ->> 'agents' AS agents, spec ->> 'notifyUrl' IS NOT NULL AS notifies,
+  spec ->> 'domain' AS domain, spec ->> 'agents' AS agents, spec ->> 'notifyUrl' IS NOT NULL AS notifies, spec ->> 'name' AS name,
   coalesce(json_array_length(plan, '$.pops'), json_array_length(spec, '$.pops')) AS pop_count`;
 
 type SummaryRecord = Omit<RequestRecord, 'spec' | 'sizing' | 'plan' | 'invalidations' | 'queued_at'> & {
   readonly domain: string | null;
   readonly agents: number;
   readonly notifies: number;
+  readonly name: string | null;
   readonly pop_count: number;
 };
 
@@ -95,6 +96,7 @@ function summaryOf(record: SummaryRecord): RequestSummary {
     domain: record.domain,
     agents: record.agents,
     popCount: record.pop_count,
+    name: record.name,
     notifies: record.notifies === 1,
     madeBy: record.made_by,
     status: record.status,

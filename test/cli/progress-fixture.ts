@@ -2,6 +2,7 @@ import type { PopProgress, Progress } from '../../core/progress.ts';
 
 const NOTHING: Progress = {
   request_id: '0b6a1a0e-6a0a-4d3f-9f0a-1f1f1f1f1f1f',
+  name: null,
   status: 'IN_PROGRESS',
   status_reason: null,
   total_count: 0,
@@ -25,6 +26,8 @@ const NOTHING: Progress = {
   rate: 0,
   eta_seconds: null,
   skipped_pops: [],
+  chosen_pop_count: 1,
+  lost_places: [],
   created_at: '2026-01-01 00:00:00.000000',
   last_update_time: '2026-01-01 00:00:00.000000',
   timestamp: '2026-01-01 00:00:00.000000',

@@ -19,6 +19,7 @@ const AT_END = progressWith({
   near_count: 1,
   percentage_complete: 100,
   skipped_pops: ['BJS9-E1'],
+  chosen_pop_count: 3,
 });
 
 const POPS = [
@@ -93,9 +94,8 @@ All failed targets: warm.d/failures.csv
 
 1 target answered by another POP of the same city (near): FRA56-P4.
 Addresses that are caches of their own, each of which was warmed: SIN2-P1.
-Default POPs left out, because they do not resolve: BJS9-E1.
 
-9 of 12 targets warm and verified, 3 failed, in 1.2 s.
+9 of 12 targets warm and verified, 3 failed, in 1.2 s, at 2 of 3 POPs; 1 has no address: BJS9-E1.
 `,
     );
   });
@@ -107,7 +107,9 @@ Default POPs left out, because they do not resolve: BJS9-E1.
     expect(lastOf(formatEnd(progressWith(all), [], colored))).toBe(
       styleText('green', '9 of 9 targets warm and verified in 1.2 s.', FORCED),
     );
-    expect(lastOf(formatEnd(AT_END, [], colored))).toBe(styleText('red', '9 of 12 targets warm and verified, 3 failed, in 1.2 s.', FORCED));
+    expect(lastOf(formatEnd(AT_END, [], colored))).toBe(
+      styleText('red', '9 of 12 targets warm and verified, 3 failed, in 1.2 s, at 2 of 3 POPs; 1 has no address: BJS9-E1.', FORCED),
+    );
   });
 
   test('says how it ended', () => {

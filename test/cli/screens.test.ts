@@ -89,6 +89,7 @@ const survey = (hits: number, medianMs: number): PopSurvey[] =>
 const request = (fields: object) => ({
   request_id: ID,
   status: 'IN_PROGRESS' as const,
+  name: 'spring launch',
   made_by: 'default',
   url_count: 100_000,
   pop_count: 30,
@@ -110,6 +111,7 @@ const SCREENS: Readonly<Record<string, (width: number) => string>> = {
         verified_count: 47_960,
         failed_count: 40,
         near_count: 3,
+        chosen_pop_count: 12,
         skipped_pops: ['BJS9-E1', 'ZHY50-E1', 'SHA3-C1', 'SZX51-E1', 'TAO50-C1', 'XIY50-C1', 'CAN50-C1', 'CTU50-C1'],
       }),
       popRows,
@@ -132,6 +134,7 @@ const SCREENS: Readonly<Record<string, (width: number) => string>> = {
     formatSummary(
       {
         request_id: ID,
+        name: 'spring launch',
         status: 'STOPPED',
         failure_pops: POPS,
         failure_urls: Array.from({ length: 1000 }, (_, index) => `https://www.example.com/${index}`),

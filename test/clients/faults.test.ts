@@ -87,9 +87,9 @@ describe('a call of the API', () => {
   test('is not made where endpoint, key or id are missing or wrong, all of which is told without the key', async () => {
     const missing = await prewarm(['status', 'a/../b'], { PREWARM_ENDPOINT: '', PREWARM_API_KEY: '' });
     expect(missing).toMatchObject({ code: 2, stdout: '' });
-    expect(missing.stderr).toMatch(/--endpoint: "": is missing.*\n {2}--api-key: "": is missing.*\n {2}ID: "a\/..\/b": is no id/s);
+    expect(missing.stderr).toMatch(/--endpoint: is missing.*\n {2}--api-key: is missing.*\n {2}ID: "a\/..\/b": is no id/s);
     const wrong = await prewarm(['requests', '--limit', '0'], { PREWARM_ENDPOINT: 'ftp://x', PREWARM_API_KEY: 'two words' });
-    expect(wrong.stderr).toMatch(/PREWARM_ENDPOINT: "ftp:\/\/x".*\n {2}PREWARM_API_KEY: "": holds blanks.*\n {2}--limit: "0"/s);
+    expect(wrong.stderr).toMatch(/PREWARM_ENDPOINT: "ftp:\/\/x".*\n {2}PREWARM_API_KEY: holds blanks.*\n {2}--limit: "0"/s);
     expect(wrong.stderr).not.toContain('two words');
   });
 });
@@ -141,7 +141,7 @@ describe('submit', () => {
     writeFileSync(file, `${lines(5300)}this line is bad\n`);
     const ended = await ask(api.url, ['submit', file]);
     expect(ended).toMatchObject({ code: 2, stdout: '' });
-    expect(ended.stderr).toContain('long.csv: "": makes a request of more than 5 MiB');
+    expect(ended.stderr).toContain('long.csv: makes a request of more than 5 MiB');
     expect(api.asked).toEqual([]);
     writeFileSync(file, lines(5000));
     expect((await ask(api.url, ['submit', file])).code).toBe(0);

@@ -110,6 +110,40 @@ describe('the choice of POPs', () => {
     }
   });
 
+  it.each([
+    ['germany', 'DE'],
+    ['de', 'DE'],
+    ['UK', 'GB'],
+    ['uk', 'GB'],
+    ['United Kingdom', 'GB'],
+    ['great-britain', 'GB'],
+    ['HONG KONG', 'HK'],
+    ['hong_kong', 'HK'],
+    ['usa', 'US'],
+    ['South Korea', 'KR'],
+    ['jp', 'JP'],
+    ['china', 'CN'],
+  ])('understands %s as %s', (name, code) => {
+    const pops = popsOf('country', [name]);
+    expect(pops).not.toEqual([]);
+    expect(pops).toEqual(popsOf('country', [code]));
+    expect(choose('country', [name]).places).toEqual([{ name, pops }]);
+  });
+
+  it('tells the POPs of each region and country that was named, and none of what was not', () => {
+    expect(choose('region', ['au', 'JP']).places).toEqual([
+      { name: 'au', pops: ['SYD1-C1', 'SYD62-P1'] },
+      { name: 'JP', pops: ['NRT51-P2', 'NRT57-P3'] },
+    ]);
+    expect(choose('region', []).places).toEqual([]);
+    expect(choose('pop', ['SIN2-P1']).places).toEqual([]);
+  });
+
+  it('says on the command line by which option a country is named', () => {
+    const { faults } = choosePops({ targetType: 'pop', names: ['Singapore'] }, { catalogue, suffix: '.cloudfront.net', field: '--pops' });
+    expect(faults[0]?.message).toBe('is a country, not a POP; write --countries Singapore');
+  });
+
   it('falls back to the region defaults in a country, then to one POP of each of its cities', () => {
     expect(popsOf('country', ['US'])).toEqual(words(REGIONS['us'] ?? ''));
     expect(popsOf('country', ['DE'])).toEqual(['FRA56-P4', 'FRA60-P1']);
@@ -126,6 +160,7 @@ describe('the choice of POPs', () => {
         { pop: 'QQQ77-X3', named: true },
         { pop: 'PRG50', named: true },
       ],
+      places: [],
       faults: [],
       omitted: 0,
     });
@@ -138,19 +173,21 @@ describe('the choice of POPs', () => {
   it.each([
     ['pop', 'SIN2-P', /SIN2-P1/],
     ['pop', 'SIN', /SIN2-P1/],
-    ['pop', 'Singapore', /as a country/],
+    ['pop', 'Singapore', /is a country, not a POP; write countries: \["Singapore"\]/],
+    ['pop', 'germany', /is a country, not a POP; write countries: \["germany"\]/],
     ['pop', 'frankfurt', /such as FRA/],
-    ['pop', 'apac', /as a region/],
+    ['pop', 'apac', /is a region, not a POP; write regions: \["apac"\]/],
     ['pop', '', /SIN2-P1/],
     ['pop', 'SIN2-P1;FRA56-P4', /POP/],
     ['pop', 'İST50', /POP/],
     ['pop', `FRA${'1'.repeat(80)}`, /POP/],
     ['region', 'asia', /all, apac, au, ca, eu, jp, sa, us, cn/],
     ['region', '__proto__', /all, apac/],
-    ['country', 'jp', /JP/],
-    ['country', 'germany', /DE/],
+    ['country', 'united', /may be Great Britain|may be United States \(US\) or United Arab Emirates \(AE\)/],
+    ['country', 'korea', /it may be South Korea \(KR\)|known/],
     ['country', 'XX', /no country with a known POP/],
-    ['country', 'constructor', /new_zealand/],
+    ['country', 'constructor', /ISO code or a name, as in DE or germany/],
+    ['country', '', /ISO code or a name/],
   ] as const)('judges the %s %j and says what to write', (type, name, remedy) => {
     const { pops, faults } = choose(type, [name]);
     expect(pops).toEqual([]);
