@@ -38,7 +38,7 @@ export interface AgentGroup {
 }
 
 /** Credentials of the instance's own role: what that may not do, the agent cannot. */
-function takeRole({ account }: World, roleArn: string, instanceId: string): Promise<InstanceCredentials> {
+export function takeRole({ account }: World, roleArn: string, instanceId: string): Promise<InstanceCredentials> {
   return callAccount<{ Credentials: InstanceCredentials }>(account, 'sts', 'assume_role', {
     RoleArn: roleArn,
     RoleSessionName: instanceId,

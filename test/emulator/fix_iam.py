@@ -57,3 +57,43 @@ def extract_arn_with_group(service, method, path, headers, body, query, region, 
 
 
 iam_actions.extract_resource_arn = extract_arn_with_group
+
+
+# --- IAM enforcement: a put that must not replace an object says so in the condition key of its header.
+s3_context = iam_actions.s3_service_context
+
+
+def s3_context_with_precondition(iam_action, query_params, path="", headers=None):
+    context = s3_context(iam_action, query_params, path, headers)
+    precondition = (headers or {}).get("if-none-match")
+    if iam_action == "s3:PutObject" and precondition:
+        context = {**context, "s3:if-none-match": precondition}
+    return context
+
+
+iam_actions.s3_service_context = s3_context_with_precondition
+
+
+# --- IAM enforcement: partition keys of the rows that a call names, of tables whose partition key has one of these names.
+PARTITION_KEYS = ("pk", "requestId", "id")
+dynamodb_context = iam_actions.dynamodb_service_context
+
+
+def leading_key(row):
+    named = next((row[name] for name in PARTITION_KEYS if name in row), {})
+    return named.get("S")
+
+
+def dynamodb_context_with_keys(body):
+    context = dynamodb_context(body)
+    try:
+        call = json.loads(body or b"{}")
+    except ValueError:
+        return context
+    calls = [call] + [one for item in call.get("TransactItems", []) for one in item.values()]
+    rows = [one.get("Item") or one.get("Key") for one in calls]
+    keys = [key for row in rows if row for key in [leading_key(row)] if key]
+    return {**context, "dynamodb:LeadingKeys": keys} if keys else context
+
+
+iam_actions.dynamodb_service_context = dynamodb_context_with_keys
