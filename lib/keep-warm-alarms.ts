@@ -1,4 +1,4 @@
-import { type CfnResource, Duration } from 'aws-cdk-lib';
+import { CfnCondition, type CfnResource, Duration, Fn } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
@@ -11,6 +11,8 @@ export interface KeepWarmAlarmsProps {
   readonly envName: string;
   readonly lanes: readonly KeepWarmLane[];
   readonly functions: readonly NodeFunction[];
+  /** How often a run is started; a parameter. */
+  readonly rate: string;
 }
 
 interface Condition {
@@ -20,22 +22,33 @@ interface Condition {
   readonly metric: IMetric;
   /** Runs may be farther apart than a period. */
   readonly missing: TreatMissingData;
+  /** Whether there is too little of it, in three periods in a row; else too much. */
+  readonly isLow?: boolean;
 }
 
 const PERIOD = Duration.minutes(5);
+const STOPPED_PERIODS = 3;
+/** Rates at which every period has a run; of others a period without any says nothing. */
+const FREQUENT = ['rate(1 minute)', ...[2, 3, 4, 5].map((minutes) => `rate(${minutes} minutes)`)];
 
-/** One alarm for every POP, which names it, and one for failures of the function. All tell one topic. */
+/** One alarm for every POP, which names it, and those of the function: that it fails, is refused, or is started no more. All tell one topic. */
 export class KeepWarmAlarms extends Construct {
   readonly topic: Topic;
 
   private readonly envName: string;
 
-  constructor(scope: Construct, id: string, { envName, lanes, functions }: KeepWarmAlarmsProps) {
+  constructor(scope: Construct, id: string, { envName, lanes, functions, rate }: KeepWarmAlarmsProps) {
     super(scope, id);
     this.envName = envName;
     this.topic = createAlarmTopic(this, 'Topic', `prewarm_keep-warm_alarms_${envName}`);
     for (const lane of lanes) this.watchPop(lane);
-    for (const watched of functions) this.watchFunction(watched);
+    const isFrequent = new CfnCondition(this, 'IsFrequent', {
+      expression: Fn.conditionOr(...FREQUENT.map((each) => Fn.conditionEquals(rate, each))),
+    });
+    for (const watched of functions) {
+      this.watchFunction(watched);
+      this.watchSchedule(watched, isFrequent);
+    }
   }
 
   private watchPop({ id, host, pop, condition }: KeepWarmLane): void {
@@ -73,14 +86,27 @@ export class KeepWarmAlarms extends Construct {
     });
   }
 
-  private create(id: string, { name, what, section, metric, missing }: Condition): Alarm {
+  /** A schedule that was disabled, or whose role is gone, calls nothing, so that no figure tells of it: that there are none does. */
+  private watchSchedule({ name, node, handler }: NodeFunction, isFrequent: CfnCondition): void {
+    const alarm = this.create(`${node.id}Stopped`, {
+      name: `${name}_stopped`,
+      what: `The function ${name} is not started any more, so that nothing is kept warm.`,
+      section: 'stopped',
+      metric: handler.metricInvocations({ period: PERIOD, statistic: Stats.SUM }),
+      missing: TreatMissingData.BREACHING,
+      isLow: true,
+    });
+    (alarm.node.defaultChild as CfnResource).cfnOptions.condition = isFrequent;
+  }
+
+  private create(id: string, { name, what, section, metric, missing, isLow = false }: Condition): Alarm {
     const alarm = new Alarm(this, id, {
       alarmName: `prewarm_${name}_${this.envName}`,
       alarmDescription: `${what} What to do: docs/runbook-keep-warm.md#${section}`,
       metric,
-      threshold: 0,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      evaluationPeriods: 1,
+      threshold: isLow ? 1 : 0,
+      comparisonOperator: isLow ? ComparisonOperator.LESS_THAN_THRESHOLD : ComparisonOperator.GREATER_THAN_THRESHOLD,
+      evaluationPeriods: isLow ? STOPPED_PERIODS : 1,
       treatMissingData: missing,
     });
     const action = new SnsAction(this.topic);

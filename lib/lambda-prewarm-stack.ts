@@ -54,7 +54,7 @@ export class LambdaPrewarmStack extends Stack {
     const schedule = new KeepWarmSchedule(this, 'Schedule', { envName, rate, target: sender });
     // Nothing is scheduled that was not looked at before.
     schedule.schedule.node.addDependency(budget.resource);
-    const alarms = new KeepWarmAlarms(this, 'Alarms', { envName, lanes: routes.lanes, functions: [sender] });
+    const alarms = new KeepWarmAlarms(this, 'Alarms', { envName, lanes: routes.lanes, functions: [sender], rate });
     new KeepWarmDashboard(this, 'Monitoring', { envName, sender });
     this.addOutputs(budget, alarms);
     Annotations.of(this).addInfo(describeCost(context?.routes ?? null));

@@ -55,7 +55,7 @@ const DEFAULT_ASSUMPTIONS: CostAssumptions = {
   runSeconds: 56,
   metricsPerPop: 6,
   logBytesPerPop: 1500,
-  functionAlarms: 2,
+  functionAlarms: 3,
 };
 
 /** An unknown region is taken for the dearest. */

@@ -159,8 +159,8 @@ describe('the budget', () => {
     expect(cost.pops[0]?.cloudFront).toBeCloseTo(259.2 * 0.01 + 2.592 * 0.085, 6);
     expect(cost.pops[1]?.cloudFront).toBeCloseTo(259.2 * 0.022 + 2.592 * 0.11, 6);
     expect(cost.pops[2]?.cloudFront).toBeGreaterThan(cost.pops[1]?.cloudFront ?? Number.POSITIVE_INFINITY);
-    // 43,200 runs of 56 s in a quarter of a GiB, and their calls; two alarms and a dashboard.
-    expect(cost.fixed).toBeCloseTo(43_200 * 56 * 0.25 * 0.0000133334 + 0.0432 * 1.825 + 0.2 + 3, 6);
+    // 43,200 runs of 56 s in a quarter of a GiB, and their calls; three alarms and a dashboard.
+    expect(cost.fixed).toBeCloseTo(43_200 * 56 * 0.25 * 0.0000133334 + 0.0432 * 1.825 + 0.3 + 3, 6);
     // Six metrics, an alarm, and 1,500 bytes of log a minute.
     expect(cost.pops[0]?.monitoring).toBeCloseTo(6 * 0.3 + 0.1 + 0.0648 * 0.5, 6);
     expect(cost.total).toBeCloseTo(cost.fixed + cost.pops.reduce((sum, pop) => sum + pop.cloudFront + pop.monitoring, 0), 9);

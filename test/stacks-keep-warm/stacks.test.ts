@@ -135,6 +135,26 @@ describe('the stack that keeps warm', () => {
     });
   });
 
+  test('tells when the function is started no more, at rates at which every five minutes have a run', () => {
+    const { body } = stacks().sender;
+    const stopped = (rate: string) =>
+      alarmsOf(body, { ...PARAMETERS, rate }).filter(({ AlarmName }) => AlarmName === 'prewarm_keep-warm_stopped_prod');
+    for (const rate of ['rate(1 minute)', 'rate(5 minutes)']) {
+      expect(stopped(rate)).toMatchObject([
+        {
+          MetricName: 'Invocations',
+          Statistic: 'Sum',
+          Period: 300,
+          Threshold: 1,
+          ComparisonOperator: 'LessThanThreshold',
+          EvaluationPeriods: 3,
+          TreatMissingData: 'breaching',
+        },
+      ]);
+    }
+    for (const rate of ['rate(10 minutes)', 'cron(0/5 8-18 ? * MON-FRI *)']) expect(stopped(rate)).toEqual([]);
+  });
+
   test('alarms may publish to the topic that they tell, over TLS only', () => {
     const { body } = stacks().sender;
     const [topic] = resourcesOf(body, 'AWS::SNS::Topic').map(([id]) => `<${id}>`);
