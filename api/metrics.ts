@@ -1,5 +1,7 @@
 import { accounted, count } from '../core/counters.ts';
+import { ACTIVE_STATUSES, type RequestStatus } from '../core/request.ts';
 import type { ApiDeps } from './api-deps.ts';
+import { type Labels, metricHead, metricSample } from './metric-text.ts';
 
 /** Upper limits of the buckets, seconds. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5] as const;
@@ -11,23 +13,10 @@ export interface Metrics {
   render(): Promise<string>;
 }
 
-type Labels = Readonly<Record<string, string | number>>;
-
-/** As Prometheus reads it: three characters are escaped, and all others stay as they are. */
-const escapeLabel = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-
-/** One line of Prometheus' text format. */
-export function metricSample(name: string, labels: Labels, value: number): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(String(text))}"`);
-  return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`;
-}
-
-/** What comes before the samples of a metric. */
-export const metricHead = (name: string, type: 'counter' | 'gauge' | 'histogram', help: string) =>
-  `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-
 /** HTTP figures of this process, and the state of requests, queue and fleet at the time they are asked for. */
-export function createMetrics({ store, tasks, fleet, moreMetrics }: Pick<ApiDeps, 'store' | 'tasks' | 'fleet' | 'moreMetrics'>): Metrics {
+type MetricsDeps = Pick<ApiDeps, 'store' | 'tasks' | 'fleet' | 'moreMetrics' | 'workTotals' | 'version'>;
+
+export function createMetrics({ store, tasks, fleet, moreMetrics, workTotals, version }: MetricsDeps): Metrics {
   const answers = new Map<string, { readonly labels: Labels; answers: number }>();
   const buckets: number[] = BUCKETS.map(() => 0);
   let seen = 0;
@@ -44,7 +33,7 @@ export function createMetrics({ store, tasks, fleet, moreMetrics }: Pick<ApiDeps
 
   async function renderWork(): Promise<string> {
     const [active, queue, capacity] = await Promise.all([store.listActive(), tasks.counts(), fleet.getCapacity()]);
-    const byStatus = new Map<string, number>();
+    const byStatus = new Map<RequestStatus, number>(ACTIVE_STATUSES.map((status) => [status, 0]));
     const targets = { warmed: 0, already_warm: 0, failed: 0, left: 0 };
     for (const { status, counters, totalCount } of active) {
       byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
@@ -60,6 +49,9 @@ export function createMetrics({ store, tasks, fleet, moreMetrics }: Pick<ApiDeps
       metricSample('prewarm_queue_tasks', { state: 'available' }, queue.available) +
       metricSample('prewarm_queue_tasks', { state: 'leased' }, queue.leased);
     text += metricHead('prewarm_fleet_capacity', 'gauge', 'Agents wanted') + metricSample('prewarm_fleet_capacity', {}, capacity);
+    text +=
+      metricHead('prewarm_build_info', 'gauge', 'Always 1; the label has the version') + metricSample('prewarm_build_info', { version }, 1);
+    text += workTotals?.render(active) ?? '';
     return (
       text +
       metricHead('prewarm_fleet_maximum', 'gauge', 'Most agents at a time') +

@@ -8,6 +8,7 @@ import { inputFault } from '../core/input-fault.ts';
 import { checkInvalidationPaths } from '../core/invalidation-path.ts';
 import { parseBodyInSteps, requestBodySchema } from '../core/request-body.ts';
 import { checkTargets, type RequestInput, settleDomain } from '../core/request-input.ts';
+import type { RequestRow } from '../core/request.ts';
 import { acceptedSchema, progressSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import type { ApiDeps } from './api-deps.ts';
@@ -129,6 +130,12 @@ async function refuseInvalidation(deps: ApiDeps, domain: string | null, urls: re
   await checkInvalidationPaths(urls, { maximum, field: 'need_invalidate', value: true, raise });
 }
 
+function tellAccepted({ log }: ApiDeps, { id, spec, urlCount, madeBy }: RequestRow): void {
+  const name = spec.name === undefined ? {} : { name: spec.name };
+  const fields = { request_id: id, ...name, key: madeBy, cf_domain: spec.domain, url_count: urlCount, pop_count: spec.pops.length };
+  log.info(fields, 'request accepted');
+}
+
 export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readBody: ReadBody, readProgress: ReadProgress): void {
   // Documented apart from being routed: the generated validators would refuse what old scripts send, which is JSON under a
   // form type, and odd values in fields that are not read.
@@ -140,8 +147,11 @@ export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readBody: ReadBody, re
     checkTargets(spec, input.urls.length, { maximum: deps.maxTargets, field: 'url_list' });
     if (spec.invalidate) await refuseInvalidation(deps, spec.domain, input.urls);
     const madeBy = c.get('keyName');
-    const id = await requestIdFor(deps, { name: madeBy, idempotencyKey: c.req.header(IDEMPOTENCY_HEADER) ?? null }, body);
+    const idempotencyKey = c.req.header(IDEMPOTENCY_HEADER) ?? null;
+    const id = await requestIdFor(deps, { name: madeBy, idempotencyKey }, body);
+    const isNew = idempotencyKey === null || (await deps.store.get(id)) === null;
     const row = await deps.pipeline.accept({ id, spec, urls: input.urls, madeBy });
+    if (isNew) tellAccepted(deps, row);
     return c.json(
       {
         status: 'Success' as const,

@@ -72,7 +72,7 @@ export function createEndNotices({ notifier, log }: { readonly notifier: Notifie
         already_warm: count(counters, 'already_warm'),
         failed: count(counters, 'failed'),
       };
-      log.info({ request_id: id, status, reason: statusReason, ...outcomes }, 'request ended');
+      log.info({ request_id: id, status, ...(statusReason === null ? {} : { reason: statusReason }), ...outcomes }, 'request ended');
       if (spec.notifyUrl !== undefined && stores !== null) startTelling(id, stores);
     },
     resume(from) {

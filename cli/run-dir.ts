@@ -10,6 +10,9 @@ export interface RunDir {
   readonly path: string;
   /** It outlives the run, also if it is a temporary one. */
   keep(): void;
+  /** It goes when it is released, also if it was given. */
+  discard(): void;
+  readonly isTemporary: boolean;
   /** Gives it free for others; a temporary one that nobody wanted kept goes. May be called twice. */
   release(): void;
 }
@@ -25,6 +28,10 @@ export function openRunDir(given: string | null): RunDir {
     const dataDir = openDataDir(path);
     return {
       path: dataDir.path,
+      isTemporary: given === null,
+      discard() {
+        isKept = false;
+      },
       keep() {
         isKept = true;
       },

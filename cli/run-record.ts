@@ -9,11 +9,21 @@ import type { RawOptions } from './flags.ts';
 import { writePrivately } from './private-files.ts';
 
 /** Flags that a resumed run needs again; the request itself is in the tables. */
-const KEPT = ['dnsServer', 'edgePort', 'edgeHttpPort', 'allowPrivateAddresses', 'agents', 'concurrency', 'invalidationEndpoint'] as const;
+const KEPT = [
+  'dnsServer',
+  'edgePort',
+  'edgeHttpPort',
+  'allowPrivateAddresses',
+  'agents',
+  'concurrency',
+  'invalidationEndpoint',
+  'minSuccess',
+  'strict',
+] as const;
 const KEPT_PATHS = ['edgeMap', 'caFile'] as const;
 
 /** Of `KEPT`, those without a value. */
-const YES: readonly string[] = ['allowPrivateAddresses'];
+const YES: readonly string[] = ['allowPrivateAddresses', 'strict'];
 
 const keptFlags = [...KEPT, ...KEPT_PATHS].map((flag) => [flag, (YES.includes(flag) ? z.literal(true) : z.string()).optional()] as const);
 
@@ -29,6 +39,8 @@ const record = z.object({
   flags: z.strictObject(Object.fromEntries(keptFlags)),
   /** Absent in what earlier versions wrote. */
   list: listDigests.optional(),
+  /** The temporary directory that was made for the run, which goes when it has ended well. Absent: its user named a directory. */
+  temporaryDir: z.string().optional(),
   /** How long nothing ran between an interrupt and a resume, milliseconds. */
   pausedMs: z.number().nonnegative().default(0),
 });
@@ -42,14 +54,15 @@ interface RunToRecord {
   readonly requestId: string;
   readonly raw: RawOptions;
   readonly list: ListDigests;
+  readonly isTemporary: boolean;
 }
 
 /** Throws PrewarmError `storage_full` or `storage`. */
-export function saveRunRecord(dataDir: string, { requestId, raw, list }: RunToRecord): void {
+export function saveRunRecord(dataDir: string, { requestId, raw, list, isTemporary }: RunToRecord): void {
   const flags: Record<string, string | true> = {};
   for (const flag of KEPT) if (typeof raw[flag] === 'string' || raw[flag] === true) flags[flag] = raw[flag];
   for (const flag of KEPT_PATHS) if (typeof raw[flag] === 'string') flags[flag] = resolve(raw[flag]);
-  writeRunRecord(dataDir, { requestId, flags, list });
+  writeRunRecord(dataDir, { requestId, flags, list, ...(isTemporary ? { temporaryDir: dataDir } : {}) });
 }
 
 function writeRunRecord(dataDir: string, content: z.input<typeof record>): void {

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { inputFault } from '../core/input-fault.ts';
@@ -29,6 +30,7 @@ import { describeTaken, takeList } from './take-list.ts';
 import { readProgress, watchRequest } from './watch-request.ts';
 import { writeReport } from './write-report.ts';
 
+const SUCCESS = 0;
 const INTERRUPTED = 130;
 /** What still runs after an interrupt is broken off then: the state on disk bears it, as it bears a kill. */
 const INTERRUPT_DEADLINE_MS = 6000;
@@ -61,7 +63,7 @@ export async function run(file: string | undefined, raw: RawOptions, settings: R
   const dataDir = openRunDir(options.dataDir);
   const output = createRunOutput(options);
   const ended = new AbortController();
-  const conclusion = createConclusion(dataDir, output, isResumable);
+  const conclusion = createConclusion(dataDir, output, { isResumable, out: options.out });
   const stopListening = onInterrupt(() => {
     output.note('stopping: agents give back what they have not finished');
     ended.abort(new Interrupted());
@@ -74,6 +76,8 @@ export async function run(file: string | undefined, raw: RawOptions, settings: R
     try {
       const code = await runWith({ options, raw: flags, dataDir, system, output, signal: ended.signal });
       await throwIfOutputLost();
+      // What a run before this one kept in a temporary directory to be gone on with.
+      if (code === SUCCESS && hasRunRecord(dataDir.path) && loadRunRecord(dataDir.path).temporaryDir === dataDir.path) dataDir.discard();
       return code;
     } finally {
       await system.close();
@@ -100,7 +104,14 @@ interface Conclusion {
   readonly brokenOff: (error: unknown) => unknown;
 }
 
-function createConclusion(dataDir: RunDir, output: RunOutput, isResumable: boolean): Conclusion {
+/** A path as a shell reads it. */
+const quoted = (path: string) => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);
+
+function createConclusion(
+  dataDir: RunDir,
+  output: RunOutput,
+  { isResumable, out }: { readonly isResumable: boolean; readonly out: string | null },
+): Conclusion {
   let isTold = false;
   /** How to go on, '' where there is nothing to go on with; null: it has been told. */
   const conclude = (): string | null => {
@@ -111,7 +122,9 @@ function createConclusion(dataDir: RunDir, output: RunOutput, isResumable: boole
     const hasBegun = isResumable && hasRunRecord(dataDir.path);
     if (hasBegun) dataDir.keep();
     dataDir.release();
-    return hasBegun ? `go on with: prewarm run --resume --data-dir ${dataDir.path}` : '';
+    // The report's path is not kept beside the state: a record that somebody changed must not lead it elsewhere.
+    const report = out === null ? '' : ` --out ${quoted(resolve(out))}`;
+    return hasBegun ? `go on with: prewarm run --resume --data-dir ${quoted(dataDir.path)}${report}` : '';
   };
   return {
     interrupted() {
@@ -217,7 +230,7 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };
   for (const text of describePlaces(spec.places, input.question.targetType, popCatalogue())) output.note(text);
   const digests = { file: file === null ? null : digest.digest('hex'), urls: options.urls.length === 0 ? null : hashUrls(options.urls) };
-  saveRunRecord(dataDir.path, { requestId: id, raw, list: digests });
+  saveRunRecord(dataDir.path, { requestId: id, raw, list: digests, isTemporary: dataDir.isTemporary });
   await system.pipeline.accept({ id, spec, urls: list.count });
   return id;
 }

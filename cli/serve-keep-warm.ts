@@ -1,4 +1,4 @@
-import { metricHead, metricSample } from '../api/metrics.ts';
+import { metricHead, metricSample } from '../api/metric-text.ts';
 import { systemClock } from '../core/clock.ts';
 import { type KeepWarmLoop, startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../core/keep-warm/route.ts';

@@ -8,7 +8,9 @@ import { createNotifier } from '../adapters/http/notifier.ts';
 import { type ApiKeys, createApiKeys } from '../api/api-keys.ts';
 import { createApiApp } from '../api/app.ts';
 import { createReportLinks } from '../api/report-links.ts';
+import { createWorkTotals, type WorkTotals } from '../api/work-totals.ts';
 import { systemClock } from '../core/clock.ts';
+import type { Events } from '../core/ports/events.ts';
 import { NOBODY_AFTER_MS } from '../core/nobody-came.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import packageFile from '../package.json' with { type: 'json' };
@@ -16,7 +18,7 @@ import { watchApiKeys } from './api-key-file.ts';
 import { DEFAULT_KEY_NAME } from './api-key-options.ts';
 import { createInvalidationCheck, createLazyInvalidations, createResolver } from './edge-access.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from './embedded-system.ts';
-import { createEndNotices, type EndNotices } from './end-notices.ts';
+import { createEndNotices } from './end-notices.ts';
 import type { RawOptions } from './flags.ts';
 import { openHttpServer } from './http-server.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
@@ -78,16 +80,26 @@ function takeConsole(log: ServerLog['log']): void {
 async function serveUntilStopped(context: ServeContext): Promise<void> {
   const { options, stopped } = context;
   const notices = createEndNotices({ notifier: createNotifier(notifierOptions(options)), log: context.log });
-  const system = await openSystem(context, notices);
+  const workTotals = createWorkTotals();
+  const events: Events = {
+    async requestEnded(row) {
+      workTotals.ended(row);
+      await notices.requestEnded(row);
+    },
+  };
+  const system = await openSystem(context, events);
   try {
     const keptWarm = await openKeptWarm(context, system);
     const refusals = createRefusals(context.log, options);
-    const server = await openHttpServer(createApp(context, { system, keptWarm, refusals }), options).catch(async (error: unknown) => {
-      await keptWarm.close();
-      throw error;
-    });
+    const server = await openHttpServer(createApp(context, { system, keptWarm, refusals, workTotals }), options).catch(
+      async (error: unknown) => {
+        await keptWarm.close();
+        throw error;
+      },
+    );
     const reconciling = setInterval(() => void system.pipeline.reconcileFleet().catch(stopped.reject), RECONCILE_MS);
     try {
+      workTotals.begin(await system.stores.store.listActive());
       notices.resume(system.stores);
       await system.start();
       await system.pipeline.reconcileFleet();
@@ -109,7 +121,7 @@ function notifierOptions({ edge, allowPrivateNotify }: ServeOptions) {
   return { allowPrivateAddresses: allowPrivateNotify, ...(edge.ca === null ? {} : { ca: edge.ca.pem }) };
 }
 
-async function openSystem({ options, dataDir, log, stopped }: ServeContext, events: EndNotices): Promise<EmbeddedSystem> {
+async function openSystem({ options, dataDir, log, stopped }: ServeContext, events: Events): Promise<EmbeddedSystem> {
   const { edge } = options;
   return openEmbeddedSystem({
     dataDir: dataDir.path,
@@ -135,11 +147,12 @@ interface AppParts {
   readonly system: EmbeddedSystem;
   readonly keptWarm: ServedKeepWarm;
   readonly refusals: Refusals;
+  readonly workTotals: WorkTotals;
 }
 
 function createApp(
   { options, dataDir, log }: ServeContext,
-  { system: { stores, pipeline, fleet, resolver }, keptWarm, refusals }: AppParts,
+  { system: { stores, pipeline, fleet, resolver }, keptWarm, refusals, workTotals }: AppParts,
 ) {
   const keys = openKeys(options, dataDir, log);
   return createApiApp({
@@ -164,6 +177,7 @@ function createApp(
     nobodyAfterMs: NOBODY_AFTER_MS.processes,
     showSuccessUrls: options.showSuccessUrls,
     showMetrics: true,
+    workTotals,
     moreMetrics: () => keptWarm.renderMetrics(),
     version: packageFile.version,
   });

@@ -1,6 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, rmSync, type Stats, writeSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  type Stats,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PrewarmError } from '../../core/errors.ts';
 import { sqliteCode, storageError } from './storage-error.ts';
@@ -71,7 +83,7 @@ function keepTablesPrivate(path: string): void {
 export function openDataDir(dir: string): DataDir {
   const path = resolve(dir);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDir(path);
     checkDataDir(path);
     writeProbe(join(path, `probe.${randomBytes(8).toString('hex')}`));
     keepTablesPrivate(path);
@@ -84,6 +96,19 @@ export function openDataDir(dir: string): DataDir {
     if (heldLocks.delete(lock)) lock.close();
   };
   return { path, release };
+}
+
+/** Makes the directory and those above it. Node's own way asks for ever where a directory is there and takes nothing, as /proc is. */
+function makeDir(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDir(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 function writeProbe(path: string): void {

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { ApiDeps } from '../../api/api-deps.ts';
 import { createApiApp } from '../../api/app.ts';
-import { metricSample } from '../../api/metrics.ts';
+import { metricSample } from '../../api/metric-text.ts';
 import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../adapters/embedded/holder.ts';
 import { systemClock } from '../../core/clock.ts';

@@ -127,7 +127,7 @@ test('the log is JSON, tells neither keys nor bodies, and has a form for people'
   );
   expect(entries).toContainEqual(expect.objectContaining({ msg: 'answered', method: 'GET', status: 403 }));
   expect(served.stderr()).not.toMatch(/private|secret|hush/);
-  expect(formatLogLine('{"level":30,"time":1800000000000,"status":200,"route":"/x","msg":"answered"}')).toBe(
+  expect(formatLogLine('{"level":"info","time":"2027-01-15T08:00:00.000Z","status":200,"route":"/x","msg":"answered"}')).toBe(
     '08:00:00.000 info  answered status=200 route=/x\n',
   );
 });

@@ -118,8 +118,8 @@ test.each([
 test('no field of the log for people forges a line or steers a terminal', () => {
   const line = formatLogLine(
     JSON.stringify({
-      time: 0,
-      level: 40,
+      time: '1970-01-01T00:00:00.000Z',
+      level: 'warn',
       msg: HOSTILE,
       text: HOSTILE,
       list: [HOSTILE],
