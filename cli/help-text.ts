@@ -1,13 +1,15 @@
 import { columnsOf, wrapWords } from './screen.ts';
 
 const MAX_COLUMNS = 120;
+/** Where there is no terminal, such as a pager or a file. */
+const PIPED_COLUMNS = 80;
 
 /** A command of an example and, two blanks or more behind it, what it does. */
 const EXAMPLE = /^ {2}\$ (?<command>.+?)(?: {2,}(?<remark>.+))?$/;
 
 /** Columns that a help text fills: more than 120 are hard to read. */
 export function helpColumns(): number {
-  return Math.min(MAX_COLUMNS, columnsOf(process.stdout));
+  return Math.min(MAX_COLUMNS, columnsOf(process.stdout, process.env, PIPED_COLUMNS));
 }
 
 /** The words of a command, options together with their values. */

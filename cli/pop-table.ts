@@ -39,11 +39,13 @@ interface Sum {
 const SUMS: readonly Sum[] = [
   { head: 'Targets', of: (pop) => pop.total_count, format: formatCount },
   { head: 'Warmed', of: (pop) => pop.warmed_count, format: formatCount, rank: 3 },
-  { head: 'Already', of: (pop) => pop.already_warm_count, format: formatCount, rank: 7 },
+  { head: 'Already', of: (pop) => pop.already_warm_count, format: formatCount, rank: 6 },
   { head: 'Failed', of: (pop) => pop.failed_count, format: formatCount },
   { head: 'Verified', of: (pop) => pop.verified_count, format: formatCount, rank: 9 },
   { head: 'Bytes', of: (pop) => pop.download_size, format: formatBytes, rank: 8 },
 ];
+
+const ZEROS_RANK = 10;
 
 const FIRST_ASK = 'First ask, ms';
 const LAST_CHECK = 'Last check, ms';
@@ -55,12 +57,14 @@ function popColumns(pops: readonly PopProgress[], { cityOf, color }: TableOption
   const sums = SUMS.map((sum): TableColumn => {
     const cells = pops.map((pop) => cell(sum, sum.of(pop)));
     const total = pops.reduce((whole, pop) => whole + sum.of(pop), 0);
-    return { ...sum, cells: hasTotal ? [...cells, cell(sum, total)] : cells };
+    // A column of zeros tells least.
+    const rank = sum.rank !== undefined && total === 0 ? { rank: ZEROS_RANK } : {};
+    return { ...sum, ...rank, cells: hasTotal ? [...cells, cell(sum, total)] : cells };
   });
   const names = pops.map(({ pop }) => pop);
   return [
     { head: 'POP', cells: hasTotal ? [...names, 'total'] : names, isText: true },
-    { head: 'City', cells: names.map((pop) => shortened(cityOf(pop))), isText: true, rank: 6 },
+    { head: 'City', cells: names.map((pop) => shortened(cityOf(pop))), isText: true, rank: 7 },
     ...sums,
     { head: FIRST_ASK, cells: pops.map((pop) => times(pop.ttfb_before_median_ms, pop.ttfb_before_p95_ms)), rank: 4 },
     { head: LAST_CHECK, cells: pops.map((pop) => times(pop.ttfb_after_median_ms, pop.ttfb_after_p95_ms)), rank: 5 },

@@ -54,11 +54,12 @@ function bytesText(progress: Progress): string {
 
 function partsOf(progress: Progress): Part[] {
   const { stopped_count: stopped, eta_seconds: eta, rate, provisional_count: ahead } = progress;
+  const { warmed_count: warmed, already_warm_count: already } = progress;
   const failed = progress.failed_count - stopped;
   const parts: Part[] = [
     { text: `${formatCount(finishedTargets(progress))}/${formatCount(progress.total_count)} targets`, importance: 0 },
-    { text: `${formatCount(progress.warmed_count)} warmed`, importance: 4 },
-    { text: `${formatCount(progress.already_warm_count)} already warm`, importance: 5 },
+    { text: `${formatCount(warmed)} warmed`, importance: warmed > 0 || already === 0 ? 4 : 5.5 },
+    { text: `${formatCount(already)} already warm`, importance: already > 0 && warmed === 0 ? 4 : 5 },
     { text: `${formatCount(failed)} failed`, importance: failed > 0 ? 1 : 6, ...(failed > 0 ? { style: 'red' as const } : {}) },
   ];
   // Tasks are counted as a whole, so that the kinds lag behind: with these the figures add up.

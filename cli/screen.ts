@@ -1,16 +1,19 @@
-/** How wide a text may be where nobody tells. */
-const DEFAULT_COLUMNS = 80;
+/** Of a terminal that does not tell. */
+const TERMINAL_COLUMNS = 80;
+/** Of a file or a pipe: every table has room for all its columns. */
+const ELSEWHERE_COLUMNS = 132;
 
 interface Output {
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
 
-/** Columns that a table or a help text may fill: those of the terminal, else COLUMNS, else 80. */
-export function columnsOf(stream: Output, env: NodeJS.ProcessEnv = process.env): number {
+/** Columns that a text may fill: those of the terminal, else COLUMNS, else 80 at a terminal and `elsewhere` (132) where there is none. */
+export function columnsOf(stream: Output, env: NodeJS.ProcessEnv = process.env, elsewhere = ELSEWHERE_COLUMNS): number {
   if (stream.isTTY === true && stream.columns !== undefined && stream.columns > 0) return stream.columns;
   const given = Number(env['COLUMNS']);
-  return Number.isInteger(given) && given >= 20 ? given : DEFAULT_COLUMNS;
+  if (Number.isInteger(given) && given >= 20) return given;
+  return stream.isTTY === true ? TERMINAL_COLUMNS : elsewhere;
 }
 
 /** What a sentence is wrapped at; null: it goes to a file or a program, where a line stays a line. */

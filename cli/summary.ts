@@ -26,6 +26,18 @@ function listed(head: string, names: readonly string[], showAll: boolean): strin
   return `\n${head}\n${shown.map((name) => `  ${name}\n`).join('')}${more}`;
 }
 
+/** How many targets failed, and how many were not tried before the end. */
+function formatTargets(reasons: Summary['by_reason']): string {
+  const { stopped = 0, ...own } = reasons;
+  const failed = Object.values(own).reduce((sum, targets) => sum + targets, 0);
+  const parts = [
+    ...(failed > 0 ? [`${counted(failed, 'target')} failed`] : []),
+    ...(stopped > 0 ? [`${counted(stopped, 'target')} not tried`] : []),
+  ];
+  // A server of an earlier version tells no reasons.
+  return parts.length === 0 ? 'failed' : parts.join(', ');
+}
+
 function formatReasons(reasons: Summary['by_reason']): string {
   const sorted = Object.entries(reasons).toSorted(([, a], [, b]) => b - a);
   if (sorted.length === 0) return '';
@@ -40,7 +52,8 @@ export function formatSummary(summary: Summary, options: { readonly showAll: boo
   const { failure_pops: pops, failure_urls: urls, status, failure_pop_urls_report: report, by_reason: reasons } = summary;
   const name = summary.name === null ? '' : `${plainText(summary.name)}: `;
   if (pops.length === 0 && urls.length === 0) return `${name}${status}: nothing failed.\n`;
-  const head = `${name}${status}: ${atLeast(urls.length)}${counted(urls.length, 'URL')} failed at ${atLeast(pops.length)}${counted(pops.length, 'POP')}.`;
+  const where = `${atLeast(urls.length)}${counted(urls.length, 'URL')} at ${atLeast(pops.length)}${counted(pops.length, 'POP')}`;
+  const head = `${name}${status}: ${formatTargets(reasons)}: ${where}.`;
   const link = `Report of all failed targets (the link ends after an hour):\n${report}\n`;
   const { showAll } = options;
   return `${wrapWords(head, options.wrap)}\n${link}${formatReasons(reasons)}${listed('POPs:', pops, showAll)}${listed('URLs:', urls, showAll)}`;

@@ -1,8 +1,8 @@
 import { styleText } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { formatFailures, type ToldFailures } from '../../cli/failure-lines.ts';
-import { formatClosing, formatEnd } from '../../cli/pop-table.ts';
-import { formatPlainLine } from '../../cli/progress-line.ts';
+import { formatClosing, formatEnd, formatPopTable } from '../../cli/pop-table.ts';
+import { formatBarLine, formatPlainLine } from '../../cli/progress-line.ts';
 import { createSteadyProgress } from '../../cli/steady-progress.ts';
 import { createFailureDigest } from '../../core/failure-digest.ts';
 import type { Progress } from '../../core/progress.ts';
@@ -205,4 +205,15 @@ describe('a display that never goes back', () => {
     steady(counts(0, 80));
     expect(steady({ ...counts(3, 0), status: 'TIMEOUT' }).provisional_count).toBe(0);
   });
+});
+
+test('what was warm already is shown before what would be zeros, on the bar and in the table', () => {
+  const figures = { total_count: 156, download_count: 100, already_warm_count: 100, failed_count: 56, percentage_complete: 100 };
+  const bar = formatBarLine(progressWith({ ...figures, download_size: 2e6, total_size: 3e6 }), { width: 90, color: false, elapsedMs: 0 });
+  expect(bar).toContain('100 already warm');
+  expect(bar).not.toContain('0 warmed');
+  const pop = popWith({ ...figures, ttfb_before_median_ms: 1, ttfb_before_p95_ms: 2, ttfb_after_median_ms: 1, ttfb_after_p95_ms: 2 });
+  const [head] = formatPopTable([pop], { ...TABLE, width: 70 }).split('\n');
+  expect(head).toContain('Already');
+  expect(head).not.toContain('Warmed');
 });

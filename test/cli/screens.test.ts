@@ -257,11 +257,12 @@ test('lines are broken between words, and a longer word stays whole', () => {
   expect(wrapWords('one two three', null)).toBe('one two three');
 });
 
-test('a terminal tells its width; elsewhere COLUMNS does, or it is 80', () => {
+test('a terminal tells its width; elsewhere COLUMNS does, or there is room for all columns', () => {
   expect(columnsOf({ isTTY: true, columns: 132 }, {})).toBe(132);
   expect(columnsOf({ isTTY: true, columns: 0 }, {})).toBe(80);
   expect(columnsOf({}, { COLUMNS: '120' })).toBe(120);
-  expect(columnsOf({}, { COLUMNS: 'wide' })).toBe(80);
+  expect(columnsOf({}, { COLUMNS: 'wide' })).toBe(132);
+  expect(columnsOf({}, {}, 80)).toBe(80);
 });
 
 test('agents are counted as such, with what else the API tells', () => {

@@ -32,7 +32,7 @@ test('submit --wait shows progress, tables and the exit code of run, and the oth
   const served = await serve(flags);
   const warm = await client(served, 'submit', listOf(objectUrls(5)), ...POPS, '--wait');
   expect(warm.code).toBe(0);
-  expect(warm.stdout).toMatch(/^POP +Targets +Warmed +Failed .*\n─+\nSIN2-P1 +5 +5 +0 .*\nFRA56-P4 .*\ntotal +10 +10 +0\n/);
+  expect(warm.stdout).toMatch(/^POP +City .*\n─+\nSIN2-P1 +Singapore +5 +5 +0 +0 +5 .*\nFRA56-P4 .*\ntotal +10 +10 +0 +0 +10 /);
   expect(warm.stdout).toMatch(/\n10 of 10 targets warm and verified in .*\.\n$/);
   expect(warm.stderr).toMatch(/^request [\da-f-]{36}\n/);
   expect(warm.stderr).toContain('FINISHED: 100%, 10/10 targets');
@@ -58,7 +58,7 @@ test('submit --wait shows progress, tables and the exit code of run, and the oth
   expect(status.stdout).toContain(`\nstatus_404: 1 URL at SIN2-P1, FRA56-P4: ${MISSING}\nAll failed targets: prewarm summary ${id}\n`);
   expect(status.stdout).toMatch(/\n10 of 12 targets warm and verified, 2 failed, in .*\.\n$/);
   expect(again).toMatchObject({ code: 1, stdout: status.stdout.replace(`summary ${id}\n`, `summary ${id} --endpoint ${served.url}/\n`) });
-  expect(summary.stdout).toMatch(/^FINISHED: 1 URL failed at 2 POPs\.\nReport of all failed targets .*\nhttp:/);
+  expect(summary.stdout).toMatch(/^FINISHED: 2 targets failed: 1 URL at 2 POPs\.\nReport of all failed targets .*\nhttp:/);
   expect(summary.stdout).toContain('\nReasons:\n  status_404: 2 targets\n');
   expect(summary.stdout).toContain(`\n  ${MISSING}\n`);
   const { failure_pops: pops, failure_pop_urls_report: report } = JSON.parse(json.stdout) as Record<string, string | string[]>;

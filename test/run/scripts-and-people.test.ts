@@ -208,7 +208,7 @@ test('people get plain lines while it runs, then a table per POP, the failures, 
   edge.setFault({ pop: 'FRA56-P4', path: '/o/1k/b' }, { kind: 'status', status: 404 });
   const urls = ['/o/1k/a', '/o/1k/b', '/o/1k/c'].map((path) => urlOf(edge, path));
   const args = ['run', scene.list(urls), '--pops', popsOf(edge).join(','), ...mapFlags(scene, edge)];
-  const { code, stdout, stderr } = await scene.run(args, { env: { COLUMNS: '120' } });
+  const { code, stdout, stderr } = await scene.run(args);
   expect(code).toBe(1);
   expect(stdout).toMatch(/^POP +City +Targets +Warmed +Already +Failed +Verified/);
   expect(stdout).toMatch(/^SIN2-P1 +Singapore +3 +3 +0 +0 +3 +3\.1 kB/m);
