@@ -113,7 +113,7 @@ const MAX_CAUSE = 200;
 export function causeNote(cause: string): string {
   if (cause === '') return '';
   const text = plainText(cause.replace(/[;\r\n]+/g, ','));
-  return `cause=${text.length > MAX_CAUSE ? `${text.slice(0, MAX_CAUSE - 1)}…` : text}`;
+  return `cause=${text.length > MAX_CAUSE ? `${text.slice(0, MAX_CAUSE - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : text}`;
 }
 
 const known = (value: number) => (value < 0 ? '' : Math.round(value * 1000) / 1000);

@@ -1,5 +1,6 @@
 import type { AskError } from '../../core/ports/downloader.ts';
 import { CONNECT_TIMEOUT } from './edge-socket.ts';
+import { describeParserFault } from './parser-code.ts';
 
 /** How far an ask had come when it failed. */
 export type AskPhase = 'connecting' | 'sent' | 'answering';
@@ -69,7 +70,7 @@ export function describeAskError(cause: CodedError | null, ask: FailedAsk): stri
   }
   if (error === 'truncated') return code === '' || code.startsWith('UND_ERR_') ? bytes : `${bytes}: ${code}`;
   if (error === 'tls') return code === '' ? (cause?.message ?? '') : `${code}: ${cause?.message ?? ''}`;
-  if (error === 'protocol') return code === 'UND_ERR_SOCKET' || code === '' ? (cause?.message ?? '') : code;
+  if (error === 'protocol') return code === 'UND_ERR_SOCKET' || code === '' ? describeParserFault(cause?.message ?? '') : code;
   if (error !== 'connection') return '';
   return code === 'UND_ERR_SOCKET' || code === '' ? `${address}: ${cause?.message ?? 'closed'}` : `${code} ${address}`;
 }

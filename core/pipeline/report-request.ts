@@ -1,5 +1,6 @@
 import { parse } from 'csv-parse/sync';
 import { PrewarmError } from '../errors.ts';
+import { addNote } from '../cause.ts';
 import { keys } from '../keys.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 import { isEnded, type Plan, type RequestRow } from '../request.ts';
@@ -77,7 +78,7 @@ function afterEndRows(rows: string): string {
   for (const fields of parse(rows)) {
     fields[OUTCOME] = 'failed';
     fields[REASON] = 'stopped';
-    fields[NOTES] = [fields[NOTES], 'after_end'].filter(Boolean).join(';');
+    fields[NOTES] = addNote(fields[NOTES] ?? '', 'after_end');
     text += `${fields.map(csvField).join(',')}\n`;
   }
   return text;

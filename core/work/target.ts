@@ -4,6 +4,8 @@ import type { Outcome, Reason } from '../outcome.ts';
 import { askedWaitMs, isRefusal } from '../patience.ts';
 import type { Answer } from '../ports/downloader.ts';
 import type { Variant } from '../request.ts';
+import { causeOf } from '../cause.ts';
+import { causeNote } from '../result-row.ts';
 import { bucketOf } from '../time-histogram.ts';
 import type { Verdict } from './judge.ts';
 
@@ -40,6 +42,8 @@ export class Target {
   last: Answer | null = null;
   lastAddress: EdgeAddress | null = null;
   finishedAt = 0;
+  /** The last answer of any kind, from which a failed target's row tells what happened. */
+  latest: Answer | null = null;
   /** A slot was taken for this target's next ask. */
   holdsSlot = false;
   /** A part spoke of another length, encoding or ETag than the whole object has: parts prove nothing of this target. */
@@ -59,6 +63,7 @@ export class Target {
   /** Takes note of an answer, whatever it was. */
   noteAnswer(answer: Answer, address: EdgeAddress, isWhole: boolean): void {
     this.attempts++;
+    this.latest = answer;
     this.refusals = isRefusal(answer) ? this.refusals + 1 : 0;
     this.isToldWhen = askedWaitMs(answer) > 0;
     if (this.firstTtfbMs < 0) this.firstTtfbMs = answer.ttfbMs;
@@ -136,6 +141,8 @@ export class Target {
     for (const [index, address] of addresses.entries()) {
       if (this.isUnreachable(index)) notes.push(`unreachable=${formatAddress(address.ip, isHttps ? address.port : address.httpPort)}`);
     }
+    const cause = this.outcome === 'failed' ? causeOf(this.reason, this.latest, this.last) : '';
+    if (cause !== '') notes.push(causeNote(cause));
     return notes.join(';');
   }
 

@@ -21,6 +21,16 @@ test.each([
 });
 
 test.each([
+  ['a space in a header name', 'Bad Name: 1\r\n', 'HPE_INVALID_HEADER_TOKEN: Invalid header token'],
+  ['a control character in a header value', 'x-note: a\x01b\r\n', 'HPE_INVALID_HEADER_TOKEN: Invalid header value char'],
+  ['a length that is no number', 'content-length: two\r\n', 'HPE_INVALID_CONTENT_LENGTH: Invalid character in Content-Length'],
+  ['a line without its CR', 'x-note: a\n', 'HPE_CR_EXPECTED: Missing expected CR after header value'],
+])('%s is told by the parser’s code', async (_what, line, cause) => {
+  const edge = await openEdge((socket) => void socket.write(`HTTP/1.1 200 OK\r\n${line}\r\nok`));
+  expect(await openDownloader().ask(askFor(edge.address))).toMatchObject({ error: 'protocol', cause });
+});
+
+test.each([
   ['4', 4000],
   [' 4 ', 4000],
   ['0', 0],

@@ -67,7 +67,9 @@ test('a request whose every target failed is FINISHED', async () => {
     status: 'FINISHED',
     counters: { failed: 60, 'reason.pop_unresolvable': 30, 'reason.address_refused': 30 },
   });
-  expect(faultsOf(row, await readReport(pipeline), urls, pops)).toEqual([]);
+  const report = await readReport(pipeline);
+  expect(faultsOf(row, report, urls, pops)).toEqual([]);
+  expect(new Set(report.map(({ notes }) => notes))).toEqual(new Set(['cause=by the test']));
 });
 
 test('default POPs that do not resolve are skipped, and with none left the request is FAILED', async () => {
