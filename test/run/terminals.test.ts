@@ -7,7 +7,7 @@ const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const HANGUP = fileURLToPath(new URL('hangup.py', import.meta.url));
 const PATHS = Array.from({ length: 60 }, (_, index) => `/o/2k/object-${index}`);
 const POPS = ['SIN2-P1'];
-const RESUME = /go on with: prewarm run --resume --data-dir (\S+)\n/;
+const RESUME = /go on with: prewarm run --resume --data-dir (\S+)(?: --out \S+)?\n/;
 
 /** The command with its output sent elsewhere by a shell. */
 const redirected = (redirection: string) => ['sh', '-c', `exec "$0" "$@" ${redirection}`, process.execPath, MAIN];
