@@ -11,7 +11,7 @@ import { isEnded, type RequestRow } from '../core/request.ts';
 import type { ServerLog } from './server-log.ts';
 
 interface Stores {
-  readonly store: Pick<RequestStore, 'get' | 'list'>;
+  readonly store: Pick<RequestStore, 'get' | 'list' | 'dropSecrets'>;
   readonly lists: Pick<ListStore, 'putResult' | 'resultMetadata'>;
 }
 
@@ -36,7 +36,11 @@ export function createEndNotices({ notifier, log }: { readonly notifier: Notifie
   let resuming: Promise<void> = Promise.resolve();
 
   async function tell(id: string, { store, lists }: Stores): Promise<void> {
-    if (stop.signal.aborted || (await lists.resultMetadata(keys.notified(id))) !== null) return;
+    if (stop.signal.aborted) return;
+    if ((await lists.resultMetadata(keys.notified(id))) !== null) {
+      await store.dropSecrets(id);
+      return;
+    }
     const notice = noticeOf(await store.get(id));
     if (notice === null) return;
     const outcome = await notifier.post(notice.url, notice.body, stop.signal);
@@ -44,6 +48,7 @@ export function createEndNotices({ notifier, log }: { readonly notifier: Notifie
     if (outcome.told) log.info({ request_id: id }, 'the end was told to notify_url');
     else log.error({ request_id: id, fault: outcome.fault }, 'the end could not be told to notify_url');
     await lists.putResult(keys.notified(id), '', {});
+    await store.dropSecrets(id);
   }
 
   function startTelling(id: string, from: Stores): void {
@@ -73,7 +78,9 @@ export function createEndNotices({ notifier, log }: { readonly notifier: Notifie
         failed: count(counters, 'failed'),
       };
       log.info({ request_id: id, status, ...(statusReason === null ? {} : { reason: statusReason }), ...outcomes }, 'request ended');
-      if (spec.notifyUrl !== undefined && stores !== null) startTelling(id, stores);
+      if (stores === null) return;
+      if (spec.notifyUrl === undefined) await stores.store.dropSecrets(id);
+      else startTelling(id, stores);
     },
     resume(from) {
       stores = from;

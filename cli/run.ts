@@ -189,6 +189,7 @@ async function runWith(context: RunContext): Promise<number> {
   if (signal.aborted) throw signal.reason;
   await system.start();
   const row = await watchRequest(stores, id, { everyMs: output.everyMs, show: (progress) => output.progress(progress), signal });
+  await stores.store.dropSecrets(id);
   if (options.out !== null) await writeReport(options.out, pipeline.report(id));
   const { progress } = await readProgress(stores, id);
   const failures = await keepFailures(context, row);

@@ -34,16 +34,20 @@ export function createReportHandler(deps: ReportDeps) {
     }
     if (!isEnded(row.status)) throw new PrewarmError('conflict', `request ${row.id} has not ended yet; its report comes when it has`);
     await writeEndReport(deps, row);
+    if ((await deps.lists.resultMetadata(keys.notified(row.id))) !== null) {
+      await deps.store.dropSecrets(row.id);
+      return;
+    }
     if (!(await isTeller(deps, row.id, eventId))) return;
     await tell(deps, row);
     const { existing } = await deps.lists.putResult(keys.notified(row.id), '', {});
     if (existing === null) addFigures(deps, row);
+    await deps.store.dropSecrets(row.id);
   };
 }
 
 /** The first event to come here tells, and goes on telling when it is tried again; those that tell of the same end beside it do not. */
 async function isTeller({ lists }: ReportDeps, requestId: string, eventId: string): Promise<boolean> {
-  if ((await lists.resultMetadata(keys.notified(requestId))) !== null) return false;
   const { existing } = await lists.putResult(keys.notifier(requestId), '', { event: eventId });
   return existing === null || existing['event'] === eventId;
 }

@@ -244,7 +244,8 @@ export class Functions extends Construct {
       memorySize: 1769,
       variables: [...TABLES, 'PREWARM_BUCKET', 'PREWARM_TOPIC_ARN'],
       statements: [
-        onTable(tables.requests, ...READ),
+        // Drops viewers' secrets once the end was told.
+        onTable(tables.requests, ...READ, 'UpdateItem'),
         onTable(tables.pops, ...READ),
         onTable(tables.tasks, ...READ),
         ...readLists(bucket, LISTS, REPORTS),

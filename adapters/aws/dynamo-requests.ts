@@ -1,15 +1,19 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import type { Clock } from '../../core/clock.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import { isActive } from '../../core/request.ts';
+import { isActive, isEnded } from '../../core/request.ts';
+import { withoutSecrets } from '../../core/without-secrets.ts';
 import { toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { readingMethods } from './dynamo-reading.ts';
-import { expiresAt, planItems, requestItem, storedPlan } from './dynamo-rows.ts';
+import { expiresAt, planItems, requestItem, storedPlan, storedSpec } from './dynamo-rows.ts';
 import { ACTIVE_PARTITION, type DynamoTableNames } from './dynamo-tables.ts';
 import { all, type Change, type Condition, equals, IS_ACTIVE, update } from './dynamo-update.ts';
 
-type Requests = Pick<RequestStore, 'create' | 'transition' | 'saveSizing' | 'fixPlan' | 'setTimeoutAt' | 'setRequestClaim' | 'end'>;
+type Requests = Pick<
+  RequestStore,
+  'create' | 'transition' | 'saveSizing' | 'fixPlan' | 'setTimeoutAt' | 'setRequestClaim' | 'end' | 'dropSecrets'
+>;
 
 const HAS_NO_PLAN: Condition = { expression: 'attribute_not_exists(#plan)', attributes: ['plan'] };
 
@@ -55,6 +59,14 @@ export function requestMethods(calls: DynamoCalls, tables: DynamoTableNames, clo
       if (await calls.transact(`fixing the plan of request ${id}`, [fix, ...puts])) return plan;
       const row = await get(id);
       return row?.status === 'QUEUEING' ? row.plan : null;
+    },
+    dropSecrets: async (id) => {
+      const row = await get(id);
+      const spec = row !== null && isEnded(row.status) ? withoutSecrets(row.spec) : null;
+      if (row === null || spec === null) return;
+      await calls.transact(`dropping the secrets of request ${id}`, [
+        change(id, { set: { spec: storedSpec(spec) } }, equals('status', row.status)),
+      ]);
     },
     setTimeoutAt: (id, timeoutAt) =>
       calls.transact(`setting the time-out of request ${id}`, [change(id, { set: { timeoutAt, updatedAt: clock.now() } }, IS_ACTIVE)]),

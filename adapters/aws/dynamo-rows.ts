@@ -43,7 +43,7 @@ function readCounters(stored: unknown): Counters {
 const DEFAULT_MARK = '~';
 
 /** Without the claim, which changes: it is an attribute of its own. */
-function storedSpec(spec: RequestRow['spec']) {
+export function storedSpec(spec: RequestRow['spec']) {
   const pops = joinNames(spec.pops.map(({ pop, named }) => (named ? pop : `${DEFAULT_MARK}${pop}`)));
   return { ...spec, agents: undefined, pops };
 }

@@ -20,6 +20,8 @@ export interface Database {
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[];
   /** Runs `work` under the write lock: all of it happens, or nothing. Does not nest. */
   transaction<T>(work: () => T): T;
+  /** Empties the write-ahead log where nobody reads it just now; else it is left to the next time. */
+  emptyLog(): void;
   close(): void;
 }
 
@@ -34,6 +36,8 @@ export function openDatabase(path: string): Database {
     const database = databaseOn(sqlite, path);
     // A process killed between two statements loses nothing in this mode; a power cut may take the last commits, never the file.
     sqlite.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = ${LOG_SIZE_LIMIT}`);
+    // What is deleted may have been a viewer's credential.
+    sqlite.exec('PRAGMA secure_delete = ON');
     createTables(database, sqlite);
     return database;
   } catch (error) {
@@ -98,6 +102,16 @@ function databaseOn(sqlite: DatabaseSync, path: string): Database {
           // A full disk may have rolled back already.
           if (sqlite.isTransaction) statement('ROLLBACK').run();
           throw error;
+        }
+      }),
+    emptyLog: () =>
+      attempt(() => {
+        // A checkpoint waits for readers in this thread, and nothing is lost where it does not come to it.
+        sqlite.exec('PRAGMA busy_timeout = 0');
+        try {
+          sqlite.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+        } finally {
+          sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
         }
       }),
     close: () => {

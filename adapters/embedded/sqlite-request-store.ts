@@ -3,6 +3,7 @@ import { accounted, addCounters, type Counters } from '../../core/counters.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
 import { ACTIVE_STATUSES, isActive, isEnded, type RequestRow } from '../../core/request.ts';
+import { withoutSecrets } from '../../core/without-secrets.ts';
 import type { Database } from './database.ts';
 import { tell } from './outbox.ts';
 import {
@@ -38,6 +39,7 @@ export function createSqliteRequestStore(db: Database, clock: Clock): RequestSto
     ...taskMethods(db),
     ...figureMethods(db),
     countTasks: async (requestId, taskIds, at) => countTasks(db, requestId, taskIds, at),
+    dropSecrets: async (id) => dropSecrets(db, id),
     end: async (id, status, { ifAccounted, ifTotal, stopped, statusReason, at }) =>
       db.transaction(() => {
         const row = selectRequest(db, id);
@@ -85,6 +87,16 @@ function countTasks(db: Database, requestId: string, taskIds: readonly string[],
     db.run('UPDATE requests SET counters = ?, updated_at = ? WHERE id = ?', JSON.stringify(total), at, requestId);
     return { ...row, counters: total as Counters, updatedAt: at };
   });
+}
+
+function dropSecrets(db: Database, id: string): void {
+  const dropped = db.transaction(() => {
+    const row = selectRequest(db, id);
+    const spec = row !== null && isEnded(row.status) ? withoutSecrets(row.spec) : null;
+    return spec !== null && db.run('UPDATE requests SET spec = ? WHERE id = ?', JSON.stringify(spec), id) === 1;
+  });
+  // The log keeps earlier copies of a page until it is written over.
+  if (dropped) db.emptyLog();
 }
 
 function requestMethods(db: Database, clock: Clock): Requests {

@@ -78,6 +78,9 @@ export interface RequestStore {
     end: { ifAccounted: number; ifTotal?: number; stopped: number; statusReason: string | null; at: number },
   ): Promise<boolean>;
 
+  /** Drops from an ended request's row what `withoutSecrets` drops. Does nothing to any other request. */
+  dropSecrets(id: string): Promise<void>;
+
   /** One row per agent and request, replaced by each heartbeat; a count of 0 removes it. */
   putProvisional(row: Provisional): Promise<void>;
   listProvisional(requestId: string): Promise<readonly Provisional[]>;

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { temporaryDir } from '../embedded/temporary-dir.ts';
@@ -27,16 +27,21 @@ async function openBoth(answers?: readonly (number | null)[]) {
 
 test("a request's end is told to its notify_url once, with its figures, and across a kill", async () => {
   const { listener, flags } = await openBoth([null, 200]);
-  const dataDir = ['--data-dir', newDataDir()];
+  const dir = newDataDir();
+  const dataDir = ['--data-dir', dir];
+  const holding = (secret: string) =>
+    readdirSync(dir).filter((name) => name.includes('.db') && readFileSync(join(dir, name)).includes(secret));
   const served = await serve([...flags, ...dataDir]);
   const id = await submit(served, {
     url_list: [...objectUrls(2), 'https://d111111abcdef8.cloudfront.net/o/none'].map((url) => url.replace('https', 'http')),
     pops: ['SIN2-P1'],
     notify_url: listener.url,
+    header: ['Authorization: Bearer viewer-token', 'Accept-Language: de'],
   });
   await until(served, id, hasEnded);
   await vi.waitFor(() => expect(listener.bodies).toHaveLength(1), 5000);
-  // The listener never answered this one.
+  // The listener never answered this one, so its URL is needed still.
+  expect(holding('hush')).not.toEqual([]);
   await served.kill();
   const again = await serve([...flags, ...dataDir]);
   await vi.waitFor(() => expect(again.stderr()).toContain('the end was told'), 5000);
@@ -53,6 +58,8 @@ test("a request's end is told to its notify_url once, with its figures, and acro
     failed_count: 1,
   });
   expect(again.stderr()).not.toContain('hush');
+  for (const secret of ['hush', 'viewer-token']) expect(holding(secret)).toEqual([]);
+  expect(holding('Accept-Language')).not.toEqual([]);
 });
 
 test('need_invalidate is refused where nothing can be invalidated, and nothing is made', async () => {

@@ -64,11 +64,11 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
 
     it('lists of each request its figures, and how many POPs it has instead of their names', async () => {
       const { spec, sizing: _sizing, plan: _plan, invalidations: _ids, queuedAt: _at, ...figures } = requestRow('r1');
-      const summary = { ...figures, domain: spec.domain, agents: 2, popCount: 2, notifies: false };
+      const summary = { ...figures, domain: spec.domain, agents: 2, popCount: 2, name: null, notifies: false };
       await store.create(requestRow('r1'));
       expect(await store.listActive()).toEqual([summary]);
 
-      const asked = { ...spec, domain: null, notifyUrl: 'https://hooks.example.com/x' };
+      const asked = { ...spec, domain: null, name: 'spring launch', notifyUrl: 'https://hooks.example.com/x' };
       const end = { status: 'STOPPED', statusReason: 'why', endedAt: T0 + 9, counters: counters({ failed: 8 }) } as const;
       await store.create(
         requestRow('r2', { spec: asked, plan: planOf(['SIN2-P1']), madeBy: null, timeoutAt: null, createdAt: T0 + 1, ...end }),
@@ -78,6 +78,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
         id: 'r2',
         domain: null,
         popCount: 1,
+        name: 'spring launch',
         notifies: true,
         madeBy: null,
         timeoutAt: null,
@@ -207,6 +208,44 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.putTask(taskRow('r1', 'FRA56-P4', 2, { warmed: 1 }))).toBe(true);
       expect(await store.transition('r1', 'IN_PROGRESS', 'QUEUEING', T0 + 8)).toBe(false);
       expect(await store.get('r1')).toEqual(ended);
+    });
+
+    it("drops a viewer's secrets from the row of a request that has ended, and from no other", async () => {
+      const headers = [
+        ['Authorization', 'Bearer token-1'],
+        ['accept-encoding', 'gzip, br'],
+        ['X-Api-Token', 'token-2'],
+      ] as const;
+      const spec = {
+        ...requestRow('r1').spec,
+        variants: [{ name: 'default', headers }],
+        notifyUrl: 'https://hooks.example.com/token-3?key=token-4',
+      };
+      const row = requestRow('r1', { spec });
+      await store.create(row);
+      await store.dropSecrets('r1');
+      expect(await store.get('r1')).toEqual(row);
+      await store.end('r1', 'STOPPED', { ifAccounted: 0, stopped: 6, statusReason: null, at: T0 + 1 });
+      await store.dropSecrets('r1');
+      const dropped = await store.get('r1');
+      expect(dropped?.spec).toEqual({
+        ...spec,
+        variants: [
+          {
+            name: 'default',
+            headers: [
+              ['Authorization', ''],
+              ['accept-encoding', 'gzip, br'],
+              ['X-Api-Token', ''],
+            ],
+          },
+        ],
+        notifyUrl: 'https://hooks.example.com/',
+      });
+      expect(dropped).toMatchObject({ status: 'STOPPED', counters: { failed: 6 } });
+      await store.dropSecrets('r1');
+      expect(await store.get('r1')).toEqual(dropped);
+      await store.dropSecrets('r2');
     });
 
     it('keeps one provisional row per agent and request, until it counts nothing', async () => {
