@@ -26,6 +26,9 @@ async function digestFailures(rows: AsyncIterable<string>): Promise<FailureDiges
   return digest;
 }
 
+/** URLs may hold signatures, and the temporary folder is everybody's. */
+const PRIVATE = 0o600;
+
 export interface KeptFailures {
   readonly digest: FailureDigest;
   /** Why there is no whole file; null: there is. */
@@ -36,7 +39,7 @@ export interface KeptFailures {
 export async function writeFailures(path: string, report: () => AsyncIterable<string>): Promise<KeptFailures> {
   const digest = createFailureDigest();
   try {
-    await writeReport(path, digested(failedRowsOnly(report()), digest));
+    await writeReport(path, digested(failedRowsOnly(report()), digest), PRIVATE);
     return { digest, fault: null };
   } catch (error) {
     // A full disk takes the file, and not what is shown of it.

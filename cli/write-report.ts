@@ -6,21 +6,22 @@ import { PrewarmError } from '../core/errors.ts';
 import { modeOfUsersFiles, partialNameOf } from './private-files.ts';
 
 /** The mode that the finished file is to have; null: pipes and devices are no files to replace, and are written as they are. */
-async function modeOf(path: string): Promise<number | null> {
+async function modeOf(path: string, ofNew: number): Promise<number | null> {
   try {
     const found = await stat(path);
     return found.isFile() ? found.mode & 0o777 : null;
   } catch {
-    return modeOfUsersFiles();
+    return ofNew;
   }
 }
 
 /**
  * Streams the report to `path`; a reader never finds half a report there. It grows under a name that nobody can foresee, and is
- * this user's alone until it is whole. A link at `path` is replaced, not followed. Throws PrewarmError `storage`.
+ * this user's alone until it is whole. A link at `path` is replaced, not followed. `modeOfNew` is that of
+ * a file that was not there before. Throws PrewarmError `storage`.
  */
-export async function writeReport(path: string, text: AsyncIterable<string>): Promise<void> {
-  const mode = await modeOf(path);
+export async function writeReport(path: string, text: AsyncIterable<string>, modeOfNew: number = modeOfUsersFiles()): Promise<void> {
+  const mode = await modeOf(path, modeOfNew);
   const replaceable = mode !== null;
   const partial = replaceable ? partialNameOf(path) : path;
   try {

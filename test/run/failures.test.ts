@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { REPORT_COLUMNS } from '../../core/result-row.ts';
@@ -44,6 +44,7 @@ describe.concurrent('what failed', () => {
     const ended = await scene.run([...args, '--pops', pops.join(',')]);
     const [, path = ''] = /All failed targets: (\S+)\n/.exec(ended.stdout) ?? [];
     expect(scene.temporaries().map((name) => scene.at(`tmp/${name}`))).toEqual([path]);
+    expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
     expect(path).toMatch(/\/prewarm-failures-[\da-f-]{36}\.csv$/);
     expect(
       readFileSync(path, 'utf8')
