@@ -139,7 +139,7 @@ export class Functions extends Construct {
 
   private defineGetSize(): Definition {
     const { resources, shareTimeout } = this.props;
-    const { bucket, queues } = resources;
+    const { tables, bucket, queues } = resources;
     return {
       description: 'Invalidates where asked, learns the size of every URL, and writes the sized list',
       timeout: shareTimeout,
@@ -150,7 +150,9 @@ export class Functions extends Construct {
       wakesItself: true,
       statements: [
         ...endRequests(this, resources),
-        ...onStream(resources.tables.requests),
+        ...onStream(tables.requests),
+        // How many URLs have been asked, for the progress of the request.
+        onTable(tables.pops, 'PutItem'),
         ...readLists(bucket, LISTS),
         writeLists(bucket, LISTS),
         onQueue(queues.sizes, 'SendMessage'),
