@@ -1,16 +1,26 @@
 /** How many targets of a request and POP are asked at every address to find out whether these are separate caches. */
 const PROBES = 3;
+/** Probes that may be tried again because they compared nothing: an address that stays dead must not make a probe of every target. */
+const SPARE_PROBES = 3;
 
 /** What one agent knows of one request and POP: whether the POP's addresses are separate caches. */
 export class SeparateCaches {
   isFound = false;
   #probesLeft = PROBES;
+  #spareProbes = SPARE_PROBES;
 
   /** True for the first targets, which are asked at every address whatever they answer. */
   takeProbe(): boolean {
     if (this.#probesLeft === 0) return false;
     this.#probesLeft--;
     return true;
+  }
+
+  /** The probe compared nothing, since its target failed or an address could not be reached: another target takes its place. */
+  giveProbeBack(): void {
+    if (this.#spareProbes === 0) return;
+    this.#spareProbes--;
+    this.#probesLeft++;
   }
 
   found(): void {

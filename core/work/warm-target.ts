@@ -222,9 +222,16 @@ async function warmEveryAddress(context: WarmContext, target: Target, ordinal: n
 export async function warmTarget(context: WarmContext, target: Target, ordinal: number): Promise<void> {
   // A single address is every address; tasks of one POP may have been given lists of different length.
   if (context.addresses.length === 1) target.wentEverywhere = true;
-  const everyAddress = context.addresses.length > 1 && (context.separate.isFound || context.separate.takeProbe());
-  if (everyAddress) await warmEveryAddress(context, target, ordinal);
-  else await warmShared(context, target, ordinal);
+  const { addresses, separate } = context;
+  const hasOthers = addresses.length > 1;
+  const isProbe = hasOthers && !separate.isFound && separate.takeProbe();
+  if (!isProbe && !(hasOthers && separate.isFound)) {
+    await warmShared(context, target, ordinal);
+    return;
+  }
+  await warmEveryAddress(context, target, ordinal);
+  const comparedAll = target.outcome !== null && target.outcome !== 'failed' && !addresses.some((_, index) => target.isUnreachable(index));
+  if (isProbe && !comparedAll) separate.giveProbeBack();
 }
 
 /** Whether a finished target must be gone through again because the POP's caches turned out to be separate meanwhile. */
