@@ -61,6 +61,7 @@ function addSubmit(program: Command, done: Done): void {
     .description('Hands a list to the HTTP API, which warms every URL of it through every chosen POP.');
   addListOptions(submit)
     .option('--accept-status <A,B>', 'statuses that count as done (default: any 2xx)', collectOption)
+    .option('--first-byte-timeout <S>', 'seconds to wait for the first byte of an answer, 1 to 180 (default: 30)')
     .optionsGroup('How:')
     .option('--timeout <MIN>', "end after so many minutes, 1 to 1440 (default: the server's, 30)")
     .option('--agents <N>', 'agents that this request claims, 1 to 1000 (default: 1)')

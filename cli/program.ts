@@ -68,6 +68,7 @@ function addRun(program: Command, done: (code: ExitCode) => void): void {
     .optionsGroup('How:')
     .option('--timeout <MIN>', 'end after so many minutes, 1 to 1440 (default: none)')
     .option('--accept-status <A,B>', 'statuses that count as done, such as 301 or 404 (default: any 2xx)', collectOption)
+    .option('--first-byte-timeout <S>', 'seconds to wait for the first byte of an answer, 1 to 180 (default: 30)')
     .option('--agents <N>', 'agent processes (default: one a core, less one)')
     .option('--concurrency <N>', 'downloads in flight per agent (default: found by measuring)')
     .option('--data-dir <DIR>', 'keep the state there, so that the run can be resumed (default: a temporary one)')

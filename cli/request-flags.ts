@@ -17,6 +17,7 @@ export const FIELD_FLAGS: FieldNames = {
   timeout: '--timeout',
   agents: '--agents',
   acceptStatus: '--accept-status',
+  firstByteTimeout: '--first-byte-timeout',
   notifyUrl: '--notify-url',
   name: '--name',
 };
@@ -33,6 +34,7 @@ export const LIST_FLAGS = {
   header: texts,
   headerFile: textFlag('the path of a file'),
   timeout: z.string(),
+  firstByteTimeout: z.string(),
   invalidate: yesFlag,
   skipBad: yesFlag,
   column: textFlag('the name or the number of a column'),

@@ -88,6 +88,7 @@ const REQUEST_FLAGS = [
   'invalidate',
   'maxInvalidationPaths',
   'acceptStatus',
+  'firstByteTimeout',
   'skipBad',
   'column',
   'base',
@@ -132,6 +133,7 @@ function readRequest(flags: Flags, question: PopQuestion, base: string | null, f
     agents: flags.agents ?? defaultAgents(),
     invalidate: flags.invalidate ?? false,
     acceptStatus: statusesOf(flags.acceptStatus),
+    firstByteTimeout: flags.firstByteTimeout ?? null,
     name: flags.name ?? null,
   };
   return validateRequest(fields, FIELD_FLAGS, popCatalogue(), faults);

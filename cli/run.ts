@@ -21,6 +21,7 @@ import { throwIfOutputLost } from './output-faults.ts';
 import { makeFilesPrivate } from './private-files.ts';
 import { openRunDir, type RunDir } from './run-dir.ts';
 import { parseRunOptions, type RunOptions } from './run-options.ts';
+import { proxyNote } from './proxy-note.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
 import { addPause, dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
 import { checkSameList, hashUrls } from './same-list.ts';
@@ -62,6 +63,8 @@ export async function run(file: string | undefined, raw: RawOptions, settings: R
   const options = parseRunOptions(file, flags);
   const dataDir = openRunDir(options.dataDir);
   const output = createRunOutput(options);
+  const proxy = proxyNote(process.env);
+  if (proxy !== null) output.note(proxy);
   const ended = new AbortController();
   const conclusion = createConclusion(dataDir, output, { isResumable, out: options.out });
   const stopListening = onInterrupt(() => {

@@ -26,6 +26,7 @@ import { makeFilesPrivate } from './private-files.ts';
 import { keepSecret } from './secret-file.ts';
 import { openServedKeepWarm, type ServedKeepWarm } from './serve-keep-warm.ts';
 import { parseServeOptions, type ServeOptions } from './serve-options.ts';
+import { proxyNote } from './proxy-note.ts';
 import { createServerLog, type ServerLog } from './server-log.ts';
 import { onInterrupt } from './signals.ts';
 
@@ -202,4 +203,6 @@ function announce({ options, dataDir, log }: ServeContext, url: string): void {
   process.stdout.write(options.json ? `${JSON.stringify({ url })}\n` : `prewarm serves ${url}\n`);
   if (options.dataDir === null) process.stderr.write('prewarm: the state ends with this process; --data-dir keeps it\n');
   log.info({ url, data_dir: dataDir.path, max_agents: options.maximumAgents }, 'ready');
+  const proxy = proxyNote(process.env);
+  if (proxy !== null) log.warn({}, proxy);
 }

@@ -49,6 +49,7 @@ function bodyFields(
     ...(flags.agents === undefined ? {} : { instance_count: Number(flags.agents) }),
     ...(flags.invalidate === undefined ? {} : { need_invalidate: true }),
     ...(statuses === null ? {} : { accept_status: statuses }),
+    ...(flags.firstByteTimeout === undefined ? {} : { first_byte_timeout: Number(flags.firstByteTimeout) }),
     ...(flags.notifyUrl === undefined ? {} : { notify_url: flags.notifyUrl }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
   };
@@ -76,6 +77,7 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
       agents: flags.agents ?? 1,
       invalidate: flags.invalidate ?? false,
       acceptStatus: statusesOf(flags.acceptStatus),
+      firstByteTimeout: flags.firstByteTimeout ?? null,
       notifyUrl: flags.notifyUrl ?? null,
       name: flags.name ?? null,
     },

@@ -7,6 +7,21 @@ export interface EdgeAddress {
   readonly httpPort: number;
 }
 
+const isIpv6 = ({ ip }: EdgeAddress): boolean => ip.includes(':');
+
+/**
+ * The addresses of a POP in the order of their use. IPv6 ones beside IPv4 ones are a last resort, since the machine may have no way to
+ * them, and the same caches answer there.
+ */
+export function splitAddresses(addresses: readonly EdgeAddress[]): {
+  readonly first: readonly EdgeAddress[];
+  readonly lastResort: readonly EdgeAddress[];
+} {
+  const ipv4 = addresses.filter((address) => !isIpv6(address));
+  if (ipv4.length === 0 || ipv4.length === addresses.length) return { first: addresses, lastResort: [] };
+  return { first: ipv4, lastResort: addresses.filter(isIpv6) };
+}
+
 /** `ip:port` for people and reports. */
 export function formatAddress(ip: string, port: number): string {
   return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;

@@ -23,6 +23,7 @@ export const requestBodySchema = z.object({
   instance_count: z.number().nullish(),
   need_invalidate: z.boolean().nullish(),
   accept_status: z.array(z.number()).nullish().describe('Statuses that count as done; any 2xx without it'),
+  first_byte_timeout: z.number().nullish().describe('Seconds to wait for the first byte of an answer, 1 to 180; 30 without it'),
   name: z.string().nullish().describe('What you call it, 1 to 100 characters; lists, summaries and notices show it'),
   notify_url: z.string().nullish().describe('An https URL that gets a POST with the figures when the request has ended'),
 });
@@ -38,6 +39,7 @@ const KINDS = {
   instance_count: ['number', 'write a whole number from 1 to 1000'],
   need_invalidate: ['boolean', 'write true or false'],
   accept_status: ['numbers', 'write a list of statuses: [200, 404]'],
+  first_byte_timeout: ['number', 'write a whole number of seconds from 1 to 180'],
   name: ['string', 'write a text: "spring launch"'],
   notify_url: ['string', 'write an https URL: "https://hooks.example.com/prewarm"'],
 } as const;
@@ -59,6 +61,7 @@ const NAMES: Omit<FieldNames, 'pops'> = {
   timeout: 'timeout',
   agents: 'instance_count',
   acceptStatus: 'accept_status',
+  firstByteTimeout: 'first_byte_timeout',
   notifyUrl: 'notify_url',
   name: 'name',
 };
@@ -109,6 +112,7 @@ export function* parseBodyInSteps(body: unknown, catalogue: PopCatalogue): Steps
     agents: readField(body, 'instance_count', faults) ?? 1,
     invalidate: readField(body, 'need_invalidate', faults) ?? false,
     acceptStatus: readField(body, 'accept_status', faults) ?? [],
+    firstByteTimeout: readField(body, 'first_byte_timeout', faults),
     notifyUrl: readField(body, 'notify_url', faults),
     name: readField(body, 'name', faults),
   };

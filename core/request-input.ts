@@ -32,6 +32,8 @@ export interface RequestFields {
   readonly agents: number | string;
   readonly invalidate: boolean;
   readonly acceptStatus: readonly (number | string)[];
+  /** Seconds; absent or null: the default. */
+  readonly firstByteTimeout?: number | string | null;
   /** Absent or null: nobody is told of the request's end. */
   readonly notifyUrl?: string | null;
   /** Absent or null: it has none. */
@@ -47,6 +49,7 @@ export interface FieldNames {
   readonly timeout: string;
   readonly agents: string;
   readonly acceptStatus: string;
+  readonly firstByteTimeout: string;
   /** Absent where it cannot be asked for. */
   readonly notifyUrl?: string;
   readonly name?: string;
@@ -55,6 +58,8 @@ export interface FieldNames {
 export const DEFAULT_TIMEOUT_MINUTES = 30;
 const MAX_TIMEOUT_MINUTES = 1440;
 const MAX_AGENTS = 1000;
+/** CloudFront itself waits for an origin for 180 s at most. */
+const MAX_FIRST_BYTE_SECONDS = 180;
 const FIRST_STATUS = 200;
 const LAST_STATUS = 599;
 /** Characters of URLs that are looked at in one piece, some milliseconds; a URL costs something by itself, too. */
@@ -187,6 +192,9 @@ export function* validateInSteps(
   const timeoutMinutes = fields.timeout === null ? null : wholeNumber(fields.timeout, minutes, faults);
   const agents = wholeNumber(fields.agents, { field: names.agents, from: 1, to: MAX_AGENTS, unit: '' }, faults);
   const acceptStatus = parseStatuses(fields.acceptStatus, collector);
+  const firstByteTimeout = fields.firstByteTimeout ?? null;
+  const seconds = { field: names.firstByteTimeout, from: 1, to: MAX_FIRST_BYTE_SECONDS, unit: ' of seconds' };
+  const firstByteTimeoutSeconds = firstByteTimeout === null ? null : wholeNumber(firstByteTimeout, seconds, faults);
   const notifyUrl = checkNotifyUrl(fields.notifyUrl ?? null, collector);
   const name = checkName(fields.name ?? null, collector);
   if (faults.length > 0) throw new InvalidInput(faults, bad, collector.omitted);
@@ -199,6 +207,7 @@ export function* validateInSteps(
     ...(choice.places.length === 0 ? {} : { places: choice.places }),
     variants: [{ name: 'default', headers }],
     acceptStatus,
+    ...(firstByteTimeoutSeconds === null ? {} : { firstByteTimeoutSeconds }),
     timeoutMinutes,
     agents,
     invalidate: fields.invalidate,

@@ -60,6 +60,8 @@ export interface RequestSpec {
   readonly variants: readonly Variant[];
   /** Statuses that count as done; null: any 2xx. */
   readonly acceptStatus: readonly number[] | null;
+  /** How long an answer may be awaited, seconds; absent: the downloader's own 30. */
+  readonly firstByteTimeoutSeconds?: number;
   /** Minutes from creation; null: none. */
   readonly timeoutMinutes: number | null;
   /** The request's claim on the fleet, in agents (`instance_count`). */

@@ -21,6 +21,8 @@ export interface DnsPopResolverOptions {
 }
 
 const MAX_CNAME_STEPS = 8;
+/** Some servers never answer a question for AAAA. */
+const IPV6_WAIT_MS = 300;
 const FIRST_PAUSE_MS = 100;
 
 /** `absent`: the server says for certain that there is nothing. Anything else it says or does not say may be different next time. */
@@ -65,10 +67,14 @@ function unresolvable(detail: string): PopResolution {
   return { state: 'pop_unresolvable', detail };
 }
 
-/** AAAA only where the name has no A; a name that does not exist has neither. */
+/** A, then AAAA: IPv6 addresses are asked where no IPv4 one answers. Beside others they are not waited for. */
 async function lookUp(resolver: Resolver, name: string, tries: number): Promise<DnsAnswer> {
   const ipv4 = await askDns(() => resolver.resolve4(name), tries);
-  return 'absent' in ipv4 && ipv4.absent === 'ENODATA' ? askDns(() => resolver.resolve6(name), tries) : ipv4;
+  // A name that does not exist has neither.
+  if ('unknown' in ipv4 || ('absent' in ipv4 && ipv4.absent !== 'ENODATA')) return ipv4;
+  if ('absent' in ipv4) return askDns(() => resolver.resolve6(name), tries);
+  const more = await Promise.race([askDns(() => resolver.resolve6(name), 1), sleep(systemClock, IPV6_WAIT_MS)]);
+  return more !== undefined && 'records' in more ? { records: [...ipv4.records, ...more.records] } : ipv4;
 }
 
 /**

@@ -6,6 +6,8 @@ const SPARE_PROBES = 3;
 /** What one agent knows of one request and POP: whether the POP's addresses are separate caches. */
 export class SeparateCaches {
   isFound = false;
+  /** None of the POP's first addresses could be reached while one of the last resort could. */
+  needsLastResort = false;
   #probesLeft = PROBES;
   #spareProbes = SPARE_PROBES;
 

@@ -50,7 +50,9 @@ export class Target {
   rangesDiffer = false;
   /** Every address of the POP has been gone through by itself. */
   wentEverywhere = false;
-  readonly #standing: number[] = [];
+  #standing: number[] = [];
+  /** Addresses that could not be reached, before it went to those of the last resort; null: it did not. */
+  #given: readonly EdgeAddress[] | null = null;
   /** The last whole GET that brought the object, and where: what a warm target's row tells, whatever was tried in vain elsewhere. */
   #brought: { readonly answer: Answer; readonly address: EdgeAddress | null } | null = null;
 
@@ -118,6 +120,20 @@ export class Target {
     return (standing & HIT_WHOLE) !== 0 || (standing & (WHOLE | HIT_BYTE)) === (WHOLE | HIT_BYTE);
   }
 
+  get isAtLastResort(): boolean {
+    return this.#given !== null;
+  }
+
+  /** Gives up all addresses so far, none of which could be reached: what follows is at others. */
+  goToLastResort(given: readonly EdgeAddress[]): void {
+    this.#given = given;
+    this.#standing = [];
+    this.outcome = null;
+    this.reason = '';
+    this.refusals = 0;
+    this.wentEverywhere = false;
+  }
+
   finish(clock: Clock, outcome: Outcome, reason: Reason | ''): void {
     this.outcome = outcome;
     this.reason = reason;
@@ -133,14 +149,15 @@ export class Target {
     this.lastAddress = this.#brought.address;
   }
 
+  /** `addresses` are those that it was last worked at. */
   notes(addresses: readonly EdgeAddress[], isHttps: boolean): string {
     const notes: string[] = [];
     if (this.verified) notes.push('verified');
     if (this.near) notes.push('near');
     if (this.revalidates) notes.push('revalidates');
-    for (const [index, address] of addresses.entries()) {
-      if (this.isUnreachable(index)) notes.push(`unreachable=${formatAddress(address.ip, isHttps ? address.port : address.httpPort)}`);
-    }
+    const noteDead = ({ ip, port, httpPort }: EdgeAddress) => notes.push(`unreachable=${formatAddress(ip, isHttps ? port : httpPort)}`);
+    for (const address of this.#given ?? []) noteDead(address);
+    for (const [index, address] of addresses.entries()) if (this.isUnreachable(index)) noteDead(address);
     const cause = this.outcome === 'failed' ? causeOf(this.reason, this.latest, this.last) : '';
     if (cause !== '') notes.push(causeNote(cause));
     return notes.join(';');

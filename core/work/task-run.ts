@@ -1,4 +1,4 @@
-import { type EdgeAddress, formatAddress } from '../address.ts';
+import { type EdgeAddress, formatAddress, splitAddresses } from '../address.ts';
 import { CancellableScope } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import type { Counters } from '../counters.ts';
@@ -116,10 +116,14 @@ export function createTaskRun(
   let objectBytes = 0;
   let begun = false;
 
+  const { first, lastResort } = splitAddresses(task.addresses);
+  const firstByteMs = spec.firstByteTimeoutSeconds === undefined ? undefined : spec.firstByteTimeoutSeconds * 1000;
+
   const context: WarmContext = {
     servedBy: createServedByReader(task.pop, ports.sameCity),
     acceptStatus: spec.acceptStatus,
-    addresses: task.addresses,
+    addresses: first,
+    lastResort,
     separate,
     scope,
     clock,
@@ -131,8 +135,15 @@ export function createTaskRun(
         lanes.release(lane, null);
         return CANCELLED;
       }
-      const ask = { method: 'GET', url: target.url, address, headers: target.variant.headers, scope } as const;
-      const answer = await ports.downloader.ask(byteAt === undefined ? ask : { ...ask, byteAt });
+      const answer = await ports.downloader.ask({
+        method: 'GET',
+        url: target.url,
+        address,
+        headers: target.variant.headers,
+        scope,
+        ...(byteAt === undefined ? {} : { byteAt }),
+        ...(firstByteMs === undefined ? {} : { firstByteMs }),
+      });
       lanes.release(lane, answer);
       return answer;
     },
@@ -170,7 +181,7 @@ export function createTaskRun(
     let text = '';
     for (const target of targets) {
       target.countInto(counters);
-      text += rowOf(task.pop, target, task.addresses);
+      text += rowOf(task.pop, target, target.isAtLastResort ? lastResort : first);
     }
     return { rows: text, counters: counters as Counters };
   }

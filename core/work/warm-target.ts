@@ -26,6 +26,8 @@ function pauseAfter(target: Target, pauses: readonly number[], turn: number): nu
 /** What warming one target needs: its POP's addresses, how to judge, and a way to ask that keeps to the POP's limit. */
 export interface WarmContext extends JudgeContext {
   readonly addresses: readonly EdgeAddress[];
+  /** Asked where none of `addresses` can be reached. Absent: there are none. */
+  readonly lastResort?: readonly EdgeAddress[];
   readonly separate: SeparateCaches;
   readonly scope: AskScope;
   readonly clock: Clock;
@@ -215,11 +217,32 @@ async function warmEveryAddress(context: WarmContext, target: Target, ordinal: n
   target.finishWarm(context.clock, proven);
 }
 
+/** Whether no address gave any answer, so that others may be tried: a whole or a part of a head would have been one. */
+const isUnreached = (target: Target): boolean =>
+  target.outcome === 'failed' &&
+  (target.reason === 'connection' || target.reason === 'timeout' || target.reason === 'tls') &&
+  !target.broughtIn;
+
 /**
  * Downloads one target and proves that the POP's cache holds it; sets its outcome unless the scope was cancelled.
  * `ordinal` spreads first asks over the POP's addresses.
  */
 export async function warmTarget(context: WarmContext, target: Target, ordinal: number): Promise<void> {
+  const { addresses, lastResort = [], separate } = context;
+  if (lastResort.length === 0) {
+    await warmAtAddresses(context, target, ordinal);
+    return;
+  }
+  if (!target.isAtLastResort) {
+    if (!separate.needsLastResort) await warmAtAddresses(context, target, ordinal);
+    if (!separate.needsLastResort && !isUnreached(target)) return;
+    target.goToLastResort(addresses);
+  }
+  await warmAtAddresses({ ...context, addresses: lastResort }, target, ordinal);
+  separate.needsLastResort = target.outcome !== null && !isUnreached(target);
+}
+
+async function warmAtAddresses(context: WarmContext, target: Target, ordinal: number): Promise<void> {
   // A single address is every address; tasks of one POP may have been given lists of different length.
   if (context.addresses.length === 1) target.wentEverywhere = true;
   const { addresses, separate } = context;

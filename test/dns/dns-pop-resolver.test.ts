@@ -34,7 +34,7 @@ describe('resolvePop', () => {
     });
     const addresses = ['13.32.0.10', '13.32.0.9'].map((ip) => ({ ip, port: 8443, httpPort: 80 }));
     expect(await resolver.resolvePop(DOMAIN, 'SIN2-P1')).toEqual({ state: 'resolved', addresses });
-    expect(questions).toEqual([`A ${NAME}`]);
+    expect(questions).toEqual([`A ${NAME}`, `AAAA ${NAME}`]);
   });
 
   test('finds POPs in China under .cloudfront.cn', async () => {
@@ -45,7 +45,20 @@ describe('resolvePop', () => {
     });
   });
 
-  test('asks for AAAA only where there is no A', async () => {
+  test('gives IPv6 addresses behind the IPv4 ones, and waits for none where the server never answers for AAAA', async () => {
+    const both = { [`A ${NAME}`]: ['13.32.0.9'], [`AAAA ${NAME}`]: ['2600:9000:2000::1', 'fd00::1'] };
+    const ips = async (script: DnsScript) => {
+      const resolution = await (await openResolver(script)).resolver.resolvePop(DOMAIN, 'SIN2-P1');
+      await server?.close();
+      server = undefined;
+      return resolution.state === 'resolved' ? resolution.addresses.map(({ ip }) => ip) : resolution;
+    };
+    expect(await ips(zone(both))).toEqual(['13.32.0.9', '2600:9000:2000::1']);
+    expect(await ips(zone({ ...both, [`AAAA ${NAME}`]: 'silence' }))).toEqual(['13.32.0.9']);
+    expect(await ips(zone({ ...both, [`AAAA ${NAME}`]: 'servfail' }))).toEqual(['13.32.0.9']);
+  });
+
+  test('asks for A first, and gives AAAA alone where there is no A', async () => {
     const { resolver, questions } = await openResolver(zone({ [`AAAA ${NAME}`]: ['2600:9000:2000::1'] }));
     expect(await resolver.resolvePop(DOMAIN, 'SIN2-P1')).toMatchObject({ state: 'resolved', addresses: [{ ip: '2600:9000:2000::1' }] });
     expect(questions.map((question) => question.split(' ')[0])).toEqual(['A', 'AAAA']);

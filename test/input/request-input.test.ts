@@ -235,6 +235,7 @@ describe('fields from a command line', () => {
     timeout: '--timeout',
     agents: '--agents',
     acceptStatus: '--accept-status',
+    firstByteTimeout: 'first_byte_timeout',
   };
   const fields = {
     urls: null,

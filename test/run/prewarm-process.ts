@@ -66,7 +66,8 @@ export function startPrewarm(args: readonly string[], options: StartOptions = {}
   const [file = '', ...before] = options.command ?? [process.execPath, MAIN];
   const child = spawn(file, [...before, ...args], {
     detached: true,
-    env: { ...process.env, ...options.env },
+    // What the machine says of proxies is told by `run`, and is none of a test's business.
+    env: { ...process.env, HTTPS_PROXY: '', https_proxy: '', HTTP_PROXY: '', http_proxy: '', ALL_PROXY: '', all_proxy: '', ...options.env },
     stdio: [options.openStdin === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   });
   const { pid } = child;

@@ -37,7 +37,7 @@ async function prepare(context: TestContext, dataDir: (scene: Scene) => string) 
 function expectFull({ code, stderr, stdout }: Ended, dir: string): void {
   expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/: no space is left to write .* then resume/) });
   expect(stderr).toContain(`prewarm: ${dir}`);
-  expect(stderr).toContain(`go on with: prewarm run --resume --data-dir ${dir}\n`);
+  expect(stderr).toContain(`go on with: prewarm run --resume --data-dir ${dir}`);
   expect(stderr).not.toMatch(/^\s+at |unexpected|Error:/m);
   expect(stderr.trimEnd().split('\n').length).toBeLessThan(4);
   expect(lastProgress(stdout)).toMatchObject({ status: expect.stringMatching(/SIZING|QUEUEING|IN_PROGRESS/), total_count: TOTAL });
@@ -93,7 +93,7 @@ describe.concurrent('a full disk', () => {
     const full = await scene.run(['run', '--url', urlOf(edge, '/o/1k/a'), ...flags, '--out', '/dev/full']);
     expect({ code: full.code, stdout: full.stdout }).toEqual({ code: 1, stdout: '' });
     expect(full.stderr).toContain('prewarm: the report could not be written to /dev/full: ENOSPC');
-    const [, dataDir = ''] = /--data-dir (\S+)\n/.exec(full.stderr) ?? [];
+    const [, dataDir = ''] = /--data-dir (\S+)/.exec(full.stderr) ?? [];
     const resumed = await scene.run(['run', '--resume', '--data-dir', dataDir, '--out', scene.at('report.csv')]);
     expect({ code: resumed.code, gets: edge.counters().edge.gets }).toEqual({ code: 0, gets: 2 });
     expect(scene.report('report.csv')).toMatchObject([{ outcome: 'warmed', url: urlOf(edge, '/o/1k/a') }]);
