@@ -63,6 +63,19 @@ describe('the body of POST /prewarm', () => {
     });
   });
 
+  it('says how long the first byte may take, in whole seconds from 1 to 180', () => {
+    expect(parse({ url_list: URLS, first_byte_timeout: 180 })).toMatchObject({ firstByteTimeoutSeconds: 180 });
+    for (const absent of [{}, { first_byte_timeout: null }]) {
+      expect(parse({ url_list: URLS, ...absent })).not.toHaveProperty('firstByteTimeoutSeconds');
+    }
+    for (const wrong of [0, 181, 1.5, '60', [60]]) {
+      const { faults } = refusal(() => parse({ url_list: URLS, first_byte_timeout: wrong }));
+      expect(faults).toMatchObject([
+        { field: 'first_byte_timeout', message: expect.stringMatching(/whole number of seconds from 1 to 180/) },
+      ]);
+    }
+  });
+
   it('reads only the list of its target type', () => {
     const lists = { pops: ['nonsense'], countries: ['JP'], regions: 17 };
     expect(parse({ url_list: URLS, target_type: 'country', ...lists }).pops.map(({ pop }) => pop)).toEqual(['NRT57-P2', 'NRT57-P3']);
