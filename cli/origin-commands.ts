@@ -20,7 +20,7 @@ Exit codes: 0 every request was answered well, 1 some were not, 2 bad usage or i
 
 const TIMING_EXAMPLES = `
 Each request opens a connection of its own, as a viewer's first does; --reuse keeps it. A line per request has the form of curl's --write-out:
-seconds from the start, each step including those before it. Then median, 95th percentile and maximum. With --pops, the addresses of a POP take turns.
+seconds from the start, each step including those before it. Then median, 95th percentile and maximum. With --pops, the addresses of a POP take turns, IPv6 ones where no IPv4 one can be reached.
 A request is given up after 30 s; no POP waits for another.
 
 Examples:

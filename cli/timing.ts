@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { createHostAddresses } from '../adapters/dns/host-addresses.ts';
 import { createTimedExchange, type TimedAnswer, type TimedExchange } from '../adapters/http/timed-exchange.ts';
 import { type EdgeAddress, formatAddress } from '../core/address.ts';
+import { AddressTurn } from '../core/address-turn.ts';
 import { findDomain } from '../core/find-domain.ts';
 import { plainJsonText } from '../core/plain-text.ts';
 import { compareTiming, isGood, summariseTiming } from '../core/timing/summarise-timing.ts';
@@ -22,7 +23,13 @@ const TIMEOUT_MS = 30_000;
 /** More at once would measure this machine's own work. */
 const AT_ONCE = 8;
 
-type Located = { readonly address: EdgeAddress } | { readonly error: 'dns' | 'address_refused'; readonly detail: string };
+type Located =
+  | {
+      readonly address: EdgeAddress;
+      /** To be told what came of the request. */
+      readonly note: (answer: TimedAnswer) => void;
+    }
+  | { readonly error: 'dns' | 'address_refused'; readonly detail: string };
 /** Finds the address of a POP ('': wherever DNS leads) for the nth request. */
 type Locate = (pop: string, nth: number) => Promise<Located>;
 
@@ -40,6 +47,7 @@ const NOTHING: TimedAnswer = {
   servedBy: '',
   requestId: '',
   xConnection: '',
+  unreached: false,
 };
 
 const ownPort = (url: string, secure: boolean, { edgePort, edgeHttpPort }: EdgeOptions) =>
@@ -54,17 +62,21 @@ async function createLocate({ url, host, domain, pops, edge }: TimingOptions): P
     return async () => {
       const found = await addressOf(host);
       if ('error' in found) return found;
-      return { address: { ip: found.ip, port: ownPort(url, true, edge), httpPort: ownPort(url, false, edge) } };
+      return { address: { ip: found.ip, port: ownPort(url, true, edge), httpPort: ownPort(url, false, edge) }, note: () => {} };
     };
   }
   const resolver = await createResolver(edge);
   const distribution = edge.edgeMap === null ? await findDomain(resolver, { given: domain, hosts: [host], field: '--domain' }) : domain;
+  const turns = new Map(pops.map((pop) => [pop, new AddressTurn(Date.now)]));
   return async (pop, nth) => {
     const resolution = await resolver.resolvePop(distribution, pop);
     if (resolution.state === 'pop_unresolvable') return { error: 'dns', detail: resolution.detail };
     if (resolution.state === 'address_refused') return { error: resolution.state, detail: resolution.detail };
-    const address = resolution.addresses[nth % resolution.addresses.length];
-    return address === undefined ? { error: 'dns', detail: `${pop} has no address` } : { address };
+    const { addresses } = resolution;
+    const turn = turns.get(pop);
+    const address = turn?.next(addresses, nth);
+    if (turn === undefined || address === undefined) return { error: 'dns', detail: `${pop} has no address` };
+    return { address, note: (answer) => void turn.note(addresses, address, answer) };
   };
 }
 
@@ -85,6 +97,7 @@ async function measure({ options, locate, exchange, signal }: Measuring, pop: st
   if ('error' in located) return { ...NOTHING, ...common, address: '', ...located, totalMs: dnsMs };
   const { ip, port, httpPort } = located.address;
   const answer = await exchange.ask(url, located.address, headers, signal);
+  located.note(answer);
   return {
     ...answer,
     ...common,

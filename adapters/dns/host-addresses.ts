@@ -9,6 +9,16 @@ export interface HostAddressesOptions {
 
 export type HostAddress = { readonly ip: string } | { readonly error: 'dns' | 'address_refused'; readonly detail: string };
 
+/** IPv6 where there is no IPv4. */
+async function firstOf(resolver: Resolver, host: string): Promise<string | undefined> {
+  try {
+    return (await resolver.resolve4(host))[0];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENODATA') throw error;
+    return (await resolver.resolve6(host))[0];
+  }
+}
+
 /** Where a host's name leads now, asked anew each time. */
 export function createHostAddresses({ servers, allowPrivateAddresses }: HostAddressesOptions): (host: string) => Promise<HostAddress> {
   let resolver: Resolver | null = null;
@@ -16,7 +26,7 @@ export function createHostAddresses({ servers, allowPrivateAddresses }: HostAddr
     resolver = new Resolver();
     resolver.setServers([servers]);
   }
-  const find = async (host: string) => (resolver === null ? (await lookup(host)).address : (await resolver.resolve4(host))[0]);
+  const find = async (host: string) => (resolver === null ? (await lookup(host)).address : await firstOf(resolver, host));
   return async (host) => {
     try {
       const ip = await find(host);

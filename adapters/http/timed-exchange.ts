@@ -23,7 +23,10 @@ export type TimedAnswer = Pick<
   | 'servedBy'
   | 'requestId'
   | 'xConnection'
->;
+> & {
+  /** No connection to the address came to stand. */
+  readonly unreached: boolean;
+};
 
 export interface TimedExchangeOptions {
   /** Trusted roots (PEM) instead of the well-known ones. */
@@ -103,6 +106,7 @@ function answerOf(
     servedBy: text(headers['x-amz-cf-pop']),
     requestId: text(headers['x-amz-cf-id']),
     xConnection: text(headers['x-connection']),
+    unreached: failure !== null && failure.error !== 'cancelled' && clockwork.phase === 'connecting',
   };
 }
 

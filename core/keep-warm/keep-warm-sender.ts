@@ -1,4 +1,5 @@
 import type { EdgeAddress } from '../address.ts';
+import { AddressTurn } from '../address-turn.ts';
 import { CancellableScope } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import type { Answer, AskScope, Downloader } from '../ports/downloader.ts';
@@ -95,11 +96,18 @@ export function createKeepWarmSender(ports: KeepWarmPorts, limits: KeepWarmLimit
   const { timeoutMs = 10_000, maxInFlightPerPop = 32, maxInFlight = 512 } = limits;
   const inFlight = createInFlight(maxInFlightPerPop, maxInFlight);
   const judges = new Map<string, OriginConnectionJudge>();
+  const turns = new Map<string, AddressTurn>();
 
   function judgeOf({ key }: Lane): OriginConnectionJudge {
     const judge = judges.get(key) ?? createOriginConnectionJudge();
     judges.set(key, judge);
     return judge;
+  }
+
+  function turnOf({ key }: Lane): AddressTurn {
+    const turn = turns.get(key) ?? new AddressTurn(() => clock.now());
+    turns.set(key, turn);
+    return turn;
   }
 
   function reasonOf({ error, status, servedBy, xCache, wafAction }: Answer, pop: string): string | null {
@@ -114,15 +122,21 @@ export function createKeepWarmSender(ports: KeepWarmPorts, limits: KeepWarmLimit
   /** Asks once, within the time-out and the end of the run. Null: broken off before its own time was over. */
   async function ask({ lane, ordinal }: PlannedRequest, { startedAt, run }: Sending, addresses: readonly EdgeAddress[]) {
     const { method, url, headers } = lane.route;
-    const address = addresses[ordinal % addresses.length];
-    if (address === undefined) throw new Error(`${lane.pop} is resolved without an address`);
+    const turn = turnOf(lane);
+    const askNext = async (scope: AskScope) => {
+      const address = turn.next(addresses, ordinal);
+      if (address === undefined) throw new Error(`${lane.pop} is resolved without an address`);
+      const answer = await downloader.ask({ method, url, address, headers, scope });
+      return { answer, mayGoOn: turn.note(addresses, address, answer) };
+    };
     const scope = new CancellableScope();
     const leftMs = startedAt + run.endMs - clock.now();
     const stopTimer = clock.after(Math.max(0, Math.min(timeoutMs, leftMs)), () => scope.cancel());
     const stopListening = run.scope.onCancel(() => scope.cancel());
     inFlight.enter(lane.key);
     try {
-      const answer = await downloader.ask({ method, url, address, headers, scope });
+      const { answer: first, mayGoOn } = await askNext(scope);
+      const answer = mayGoOn && !scope.cancelled ? (await askNext(scope)).answer : first;
       return answer.error === 'cancelled' && (run.scope.cancelled || leftMs < timeoutMs) ? null : answer;
     } finally {
       inFlight.leave(lane.key);

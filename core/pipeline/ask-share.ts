@@ -1,4 +1,5 @@
 import type { EdgeAddress } from '../address.ts';
+import { AddressTurn } from '../address-turn.ts';
 import { CancellableScope, pauseIn } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import { invalidationPathOf } from '../invalidation-path.ts';
@@ -129,6 +130,7 @@ function createAsker({ ports, limits }: PipelineContext, row: RequestRow, { addr
   const verdicts: string[] = [];
   const headers = row.spec.variants[0]?.headers ?? [];
   const hold = createHold(clock, scope, clock.now() + limits.shareMs);
+  const turn = new AddressTurn(() => clock.now());
   let silent = false;
   let answered = 0;
   let unanswered = 0;
@@ -148,6 +150,15 @@ function createAsker({ ports, limits }: PipelineContext, row: RequestRow, { addr
     scope.cancel();
   }
 
+  /** A HEAD that reached no first address is sent once more where the last resort has taken their place. */
+  async function askNext(at: readonly EdgeAddress[], url: string, index: number, isAgain = false): Promise<Answer | null> {
+    const address = turn.next(at, index);
+    if (address === undefined) return null;
+    const answer = await downloader.ask({ method: 'HEAD', url, address, headers, scope });
+    const mayGoOn = turn.note(at, address, answer) && !isAgain && !scope.cancelled;
+    return mayGoOn ? askNext(at, url, index, true) : answer;
+  }
+
   return {
     verdicts,
     isSilent: () => silent,
@@ -157,11 +168,11 @@ function createAsker({ ports, limits }: PipelineContext, row: RequestRow, { addr
         return;
       }
       verdicts[index] = '';
-      const address = addresses?.[index % addresses.length];
-      if (address === undefined || scope.cancelled) return;
+      if (addresses === null || scope.cancelled) return;
       if (!(await hold.isOver()) || scope.cancelled) return;
       await checkRow();
-      const answer = await downloader.ask({ method: 'HEAD', url, address, headers, scope });
+      const answer = await askNext(addresses, url, index);
+      if (answer === null) return;
       verdicts[index] = verdictOf(answer);
       hold.note(answer);
       note(answer);
