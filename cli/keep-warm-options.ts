@@ -6,7 +6,8 @@ import { DEFAULT_PER_MINUTE } from '../core/keep-warm/route-list.ts';
 import { type RouteFieldNames, type RouteInput, validateRoute } from '../core/keep-warm/validate-route.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
-import { parseFlags, type RawOptions, wholeNumber, yesFlag } from './flags.ts';
+import { parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
+import { withHeaderFile } from './header-file.ts';
 
 /** What `prewarm keep-warm` is to do. Everything in it is valid, but the domain may be an alias. */
 export interface KeepWarmOptions {
@@ -44,6 +45,7 @@ const FLAGS = {
   maxPerDay: maxPerDayFlag,
   method: z.string(),
   header: texts,
+  headerFile: textFlag('the path of a file'),
   json: yesFlag,
 } as const;
 
@@ -60,7 +62,7 @@ export function parseKeepWarmOptions(raw: RawOptions): KeepWarmOptions {
     pops: (flags.pops ?? []).flatMap((list) => list.split(',')),
     requestsPerPop: flags.perMinute ?? DEFAULT_PER_MINUTE,
     method: flags.method ?? 'GET',
-    headers: flags.header ?? [],
+    headers: withHeaderFile(flags.header ?? [], flags.headerFile, faults),
   };
   const input = validateRoute(fields, FIELD_FLAGS, popCatalogue(), faults);
   // With a POP or a number that is wrong, the sum would be too.

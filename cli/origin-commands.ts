@@ -14,7 +14,7 @@ Without --for it goes on until Ctrl-C, and ends with a table. As a service, with
 Examples:
   $ prewarm keep-warm --domain d111111abcdef8.cloudfront.net --host api.example.com --path /time --pops HKG62-C1,SIN2-P1 --per-minute 60
   $ prewarm keep-warm --host api.example.com --path /time --pops HKG62-C1 --per-minute 8 --for 30 --json
-  $ prewarm keep-warm --host api.example.com --path /health --pops GRU3-P1 --method HEAD --header 'x-api-key: KEY'
+  $ prewarm keep-warm --host api.example.com --path /health --pops GRU3-P1 --method HEAD --header-file headers.txt
 
 Exit codes: 0 every request was answered well, 1 some were not, 2 bad usage or input (nothing was sent), 130 interrupted.`;
 
@@ -43,6 +43,7 @@ function addKeepWarm(program: Command, done: Done): void {
     .option('--per-minute <N>', 'requests through each POP, 1 to 600 (default: 60)')
     .option('--method <NAME>', 'GET or HEAD (default: GET)')
     .option("--header <'Name: value'>", 'request header (repeatable)', collectOption)
+    .option('--header-file <FILE>', 'more request headers, one "Name: value" a line: other users of the machine see the command line')
     .optionsGroup('How:')
     .option('--for <MIN>', 'end after so many minutes (default: at Ctrl-C)')
     .option('--max-per-day <N>', 'send nothing where a day of it would be more requests than this (default: no limit)')

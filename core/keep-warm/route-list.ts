@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { InputFault } from '../errors.ts';
 import { inputFault } from '../input-fault.ts';
 import type { PopCatalogue } from '../pop-catalogue.ts';
+import { checkSecretHeaders } from './secret-headers.ts';
 import { type RouteInput, validateRoute } from './validate-route.ts';
 
 export const ROUTE_LIST_EXAMPLE =
@@ -21,9 +22,12 @@ const entrySchema = z.strictObject({
   headers: z.array(z.string('write "Name: value"'), 'write a list of "Name: value"').default([]),
 });
 
-/** What stands at a path of an entry; '' where nothing does. */
+/** What stands at a path of an entry; '' where nothing does, and for headers, which may hold secrets. */
 const valueAt = (entry: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined), entry) ?? '';
+  path[0] === 'headers'
+    ? ''
+    : (path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined), entry) ??
+      '');
 
 function readEntry(value: unknown, name: string, catalogue: PopCatalogue, faults: InputFault[]): RouteInput[] {
   const parsed = entrySchema.safeParse(value);
@@ -31,11 +35,11 @@ function readEntry(value: unknown, name: string, catalogue: PopCatalogue, faults
     for (const issue of parsed.error.issues) {
       const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
       const message = keys.length > 0 ? `knows no ${keys.join(', ')}; write an entry as in ${ROUTE_LIST_EXAMPLE}` : issue.message;
-      faults.push(inputFault([name, ...issue.path].join('.'), keys.length > 0 ? value : valueAt(value, issue.path), message));
+      faults.push(inputFault([name, ...issue.path].join('.'), keys.length > 0 ? keys.join(', ') : valueAt(value, issue.path), message));
     }
     return [];
   }
-  const { domain = null, host = null, path, pops, per_minute: requestsPerPop, method, headers } = parsed.data;
+  const { domain = null, host = null, path, pops, per_minute: requestsPerPop, method } = parsed.data;
   const names = {
     domain: `${name}.domain`,
     host: `${name}.host`,
@@ -45,6 +49,10 @@ function readEntry(value: unknown, name: string, catalogue: PopCatalogue, faults
     method: `${name}.method`,
     headers: `${name}.headers`,
   };
+  const before = faults.length;
+  const checked = checkSecretHeaders(parsed.data.headers, names.headers, faults);
+  // Whoever judges the headers next would show what is wrong with them.
+  const headers = faults.length > before ? [] : checked;
   return [validateRoute({ domain, host, path, pops, requestsPerPop, method, headers }, names, catalogue, faults)];
 }
 
@@ -55,7 +63,7 @@ function parseRouteList(
   faults: InputFault[],
 ): readonly RouteInput[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > MAX_ROUTES) {
-    faults.push(inputFault(name, value, `holds no list of 1 to ${MAX_ROUTES} entries; write ${ROUTE_LIST_EXAMPLE}`));
+    faults.push(inputFault(name, '', `holds no list of 1 to ${MAX_ROUTES} entries; write ${ROUTE_LIST_EXAMPLE}`));
     return [];
   }
   const inputs = value.flatMap((entry: unknown, place) => readEntry(entry, `${name}[${place}]`, catalogue, faults));
@@ -78,8 +86,9 @@ export function parseRouteListText(
   try {
     value = JSON.parse(source.replace(/^\uFEFF/, ''));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    faults.push(inputFault(context.name, source, `is not JSON (${why}); write ${ROUTE_LIST_EXAMPLE}`));
+    // What else the error says quotes the text, which may hold secrets.
+    const [where = ''] = / \(line \d+ column \d+\)$/.exec(String(error)) ?? [];
+    faults.push(inputFault(context.name, '', `is not JSON${where}; write ${ROUTE_LIST_EXAMPLE}`));
     return [];
   }
   return parseRouteList(value, context, faults);

@@ -31,6 +31,11 @@ export function parseSecretHeaders(text: string, field: string, faults: InputFau
     faults.push(inputFault(field, '', `holds no headers; ${REMEDY}`));
     return [];
   }
+  return checkSecretHeaders(lines, field, faults);
+}
+
+/** The lines that are headers; what is wrong with the others, or with all of them together, is added to `faults`, without a value. */
+export function checkSecretHeaders(lines: readonly string[], field: string, faults: InputFault[]): readonly string[] {
   const wrong = new Set<string>();
   for (const line of lines) {
     const [fault] = parseHeaders([line], field).faults;
