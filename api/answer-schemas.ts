@@ -104,9 +104,46 @@ export const failureSchema = z
 
 export const messageSchema = z.object({ message: z.string().openapi({ example: 'Forbidden' }) }).openapi('Message');
 
-export const instancesSchema = z
-  .object({ status: z.literal('success'), timestamp, message: z.literal('query success'), desiredcapacity: count })
-  .openapi('Instances');
+const capacity = { status: z.literal('success'), timestamp, message: z.literal('query success'), desiredcapacity: count };
+
+export const instancesSchema = z.object(capacity).openapi('Instances');
+
+const agentSchema = z
+  .object({
+    agent_id: z.string().openapi({ description: 'The instance or process that it runs on', example: 'i-0123456789abcdef0' }),
+    instance_id: z.string().nullable().openapi({ description: 'Null: a process on the machine of the server' }),
+    state: z.enum(['idle', 'working', 'leaving']),
+    type: z.string().nullable().openapi({ example: 'm6g.large' }),
+    zone: z.string().nullable().openapi({ example: 'us-east-1a' }),
+    since: timestamp.nullable().openapi({ description: 'When it was launched; null: Auto Scaling does not tell any more' }),
+    in_flight: count.openapi({ description: 'Asks in flight' }),
+    targets_per_second: z.number().nonnegative(),
+    mb_per_second: z.number().nonnegative().openapi({ description: "Megabytes of the warm targets' objects" }),
+    last_heartbeat: timestamp.nullable().openapi({ description: 'When it last told of its work; null: it has none' }),
+  })
+  .openapi('Agent');
+
+export const instancesDetailSchema = z
+  .object({
+    ...capacity,
+    maximum: count.openapi({ description: 'Most agents that there may be' }),
+    in_service: count.openapi({ description: 'Agents that are up. On one machine one is kept ready although none is wanted' }),
+    pending: count.openapi({ description: 'Instances that are coming up' }),
+    warm_pool: z.object({ size: count, ready: count }).nullable().openapi({ description: 'Null: there is none' }),
+    on_demand: count.openapi({ description: 'Agents of desiredcapacity that are asked for on demand' }),
+    claims: z
+      .object({
+        operator: z.object({ agents: count, lapses_at: timestamp }).nullable().openapi({ description: 'Null: there is no claim' }),
+        requests: z.array(z.object({ request_id: requestId, agents: count })).openapi({ description: 'Of the active requests' }),
+      })
+      .openapi({ description: 'Whose claims desiredcapacity is the sum of, up to the maximum' }),
+    last_failed_activity: z
+      .object({ at: timestamp, message: z.string() })
+      .nullable()
+      .openapi({ description: 'What last kept an instance from coming; null: nothing did lately' }),
+    agents: z.array(agentSchema).openapi({ description: 'Those on their way out included' }),
+  })
+  .openapi('InstancesDetail');
 
 export const instancesChangedSchema = z
   .object({

@@ -46,7 +46,7 @@ export interface ApiDeps {
   readonly store: RequestStore;
   readonly lists: ListStore;
   readonly pipeline: Pick<Pipeline, 'accept' | 'end' | 'reconcileFleet' | 'report'>;
-  readonly fleet: Pick<Fleet, 'maximum' | 'getCapacity' | 'describe'>;
+  readonly fleet: Pick<Fleet, 'maximum' | 'getCapacity' | 'describe' | 'inspect'>;
   readonly tasks: Pick<Queue<unknown>, 'counts'>;
   /** Finds the distribution behind a host; null where an edge map stands in for DNS, and no distribution is needed. */
   readonly domains: Pick<PopResolver, 'findDistribution'> | null;

@@ -5,11 +5,13 @@ import { inputFault } from '../core/input-fault.ts';
 import { OPERATOR_CLAIM_LASTS_MS } from '../core/operator-claim.ts';
 import { isActive } from '../core/request.ts';
 import type { Steps } from '../core/steps.ts';
-import { instancesChangedSchema, instancesSchema } from './answer-schemas.ts';
+import { instancesChangedSchema, instancesDetailSchema, instancesSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import type { ApiDeps } from './api-deps.ts';
 import type { ApiApp } from './api-env.ts';
 import { findRequest } from './find-request.ts';
+import { queryOf } from './query.ts';
+import { createReadFleet } from './read-fleet.ts';
 import type { ReadBody } from './read-json-body.ts';
 
 const MAX_CLAIM = 1000;
@@ -36,9 +38,21 @@ const readRoute = createRoute({
   method: 'get',
   path: '/instances',
   operationId: 'getInstances',
-  summary: 'How many agents are wanted',
+  summary: 'How many agents are wanted, and with detail what they do',
   tags: ['instances'],
-  responses: { ...ok(instancesSchema, 'The desired capacity'), ...keyed },
+  request: {
+    query: queryOf({
+      detail: z
+        .enum(['0', '1'], 'write 1 to see the agents and the claims, or leave it out')
+        .optional()
+        .openapi({ description: '1: the agents, the claims and what keeps instances from coming, too' }),
+    }),
+  },
+  responses: {
+    ...ok(instancesSchema.or(instancesDetailSchema), 'The desired capacity; with detail=1 the whole fleet'),
+    ...failures(400),
+    ...keyed,
+  },
 });
 
 const changeRoute = createRoute({
@@ -104,17 +118,14 @@ async function change(deps: ApiDeps, body: InstancesBody, by: string): Promise<v
 export function addInstanceRoutes(app: ApiApp, deps: ApiDeps, readBody: ReadBody): void {
   const timestamp = () => formatTimestamp(deps.clock.now());
 
-  app.openapi(readRoute, async (c) =>
-    c.json(
-      {
-        status: 'success' as const,
-        timestamp: timestamp(),
-        message: 'query success' as const,
-        desiredcapacity: await deps.fleet.getCapacity(),
-      },
-      200,
-    ),
-  );
+  const readFleet = createReadFleet(deps);
+
+  app.openapi(readRoute, async (c) => {
+    if (c.req.valid('query').detail === '1') return c.json(await readFleet(c.get('keyName')), 200);
+    const capacity = await deps.fleet.getCapacity();
+    const answer = { status: 'success' as const, timestamp: timestamp(), message: 'query success' as const, desiredcapacity: capacity };
+    return c.json(answer, 200);
+  });
 
   app.openAPIRegistry.registerPath(changeRoute);
   app.openapi({ ...changeRoute, request: {}, hide: true }, async (c) => {

@@ -1,9 +1,10 @@
 import { describeFleet, describeWait } from '../core/nobody-came.ts';
-import type { FleetState } from '../core/ports/fleet.ts';
+import type { Fleet, FleetState } from '../core/ports/fleet.ts';
 import type { QueueCounts } from '../core/ports/queue.ts';
 import { type PopProgress, type Progress, viewPops, viewProgress } from '../core/progress.ts';
 import { isEnded, type RequestRow } from '../core/request.ts';
 import type { ApiDeps } from './api-deps.ts';
+import { remember } from './remember.ts';
 
 /** Counting a long queue takes milliseconds, and clients poll. */
 const QUEUE_COUNTS_LAST_MS = 500;
@@ -11,7 +12,7 @@ const QUEUE_COUNTS_LAST_MS = 500;
 const FLEET_STATE_LASTS_MS = 60_000;
 const NOTHING_QUEUED: QueueCounts = { available: 0, leased: 0 };
 
-type ReadingDeps = Pick<ApiDeps, 'store' | 'tasks' | 'clock' | 'fleet' | 'log' | 'nobodyAfterMs'>;
+type ReadingDeps = Pick<ApiDeps, 'store' | 'tasks' | 'clock' | 'log' | 'nobodyAfterMs'> & { readonly fleet: Pick<Fleet, 'describe'> };
 
 export type ReadProgress = (row: RequestRow, withPops: boolean) => Promise<Progress & { pops?: readonly PopProgress[] }>;
 
@@ -53,20 +54,4 @@ async function readFleetState({ fleet, log }: ReadingDeps): Promise<FleetState |
     log.error({ err: error }, 'what keeps instances from coming could not be read');
     return null;
   }
-}
-
-/** The same answer to whoever asks within `lastsMs`. */
-function remember<T>(clock: ApiDeps['clock'], lastsMs: number, ask: () => Promise<T>): () => Promise<T> {
-  let known: { readonly at: number; readonly answer: Promise<T> } | null = null;
-  return () => {
-    const now = clock.now();
-    if (known !== null && Math.abs(now - known.at) <= lastsMs) return known.answer;
-    const answer = ask();
-    known = { at: now, answer };
-    // A failure is the caller's own: the next one asks again.
-    answer.catch(() => {
-      if (known?.answer === answer) known = null;
-    });
-    return answer;
-  };
 }

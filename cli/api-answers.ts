@@ -82,7 +82,15 @@ export const summaryAnswer = z.looseObject({
   name: z.string().nullable().default(null),
 });
 
-export const instancesAnswer = z.looseObject({ desiredcapacity: count, in_service: count.optional(), maximum: count.optional() });
+/** A server of an earlier version tells the first only. */
+export const instancesAnswer = z.looseObject({
+  desiredcapacity: count,
+  in_service: count.optional(),
+  pending: count.optional(),
+  maximum: count.optional(),
+  on_demand: count.optional(),
+  last_failed_activity: z.looseObject({ at: z.string(), message: z.string() }).nullable().optional(),
+});
 
 export const instancesChangedAnswer = z.looseObject({ message: z.string() });
 

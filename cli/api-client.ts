@@ -124,7 +124,7 @@ export function createApiClient({ endpoint, apiKey }: ApiAccess, signal: AbortSi
         throw error instanceof ApiError ? error : networkError(failed, error);
       }
     },
-    instances: () => ask({ method: 'GET', path: '/instances', answer: instancesAnswer }),
+    instances: () => ask({ method: 'GET', path: '/instances', answer: instancesAnswer, query: { detail: '1' } }),
     changeInstances(count, requestId) {
       const body = JSON.stringify({ DesiredCapacity: count, ...(requestId === null ? {} : { req_id: requestId }) });
       const about = requestId === null ? {} : { requestId };

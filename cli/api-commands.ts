@@ -37,7 +37,7 @@ const INSTANCES_EXAMPLES = `
 Without --request, COUNT is the operator's own claim: it comes on top of the requests', and lapses after an hour. 0 takes it back.
 
 Examples:
-  $ prewarm instances                                    how many are wanted
+  $ prewarm instances                                    how many are wanted and run
   $ prewarm instances 4                                  four more for an hour
   $ prewarm instances 8 --request 3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f`;
 
@@ -125,7 +125,7 @@ function addInstances(program: Command, done: Done): void {
   const instances = program
     .command('instances')
     .summary('tell or change how many agents work')
-    .description('Tells how many agents are wanted, or changes that.')
+    .description('Tells how many agents are wanted, run and may run, or changes how many are wanted.')
     .argument('[COUNT]', 'how many are to be claimed')
     .option('--request <ID>', 'the claim of that request is changed');
   addApiOptions(instances, 'the answer on standard output')

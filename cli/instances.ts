@@ -27,13 +27,24 @@ function parseInstancesOptions(count: string | undefined, raw: RawOptions) {
   return { ...api, count: parsed.count ?? null, requestId };
 }
 
-/** `2 agents wanted`, with what else the API tells. */
-export function describeInstances({ desiredcapacity: wanted, in_service: running, maximum }: z.output<typeof instancesAnswer>): string {
+/** `2 agents wanted (2 running, at most 8)`, with what else the API tells. */
+export function describeInstances(answer: z.output<typeof instancesAnswer>): string {
+  const {
+    desiredcapacity: wanted,
+    in_service: running,
+    pending = 0,
+    on_demand: onDemand = 0,
+    maximum,
+    last_failed_activity: failed,
+  } = answer;
   const told = [
     ...(running === undefined ? [] : [`${formatCount(running)} running`]),
+    ...(pending === 0 ? [] : [`${formatCount(pending)} starting`]),
+    ...(onDemand === 0 ? [] : [`${formatCount(onDemand)} on demand`]),
     ...(maximum === undefined ? [] : [`at most ${formatCount(maximum)}`]),
   ];
-  return `${counted(wanted, 'agent')} wanted${told.length === 0 ? '' : ` (${told.join(', ')})`}`;
+  const line = `${counted(wanted, 'agent')} wanted${told.length === 0 ? '' : ` (${told.join(', ')})`}`;
+  return failed === undefined || failed === null ? line : `${line}\nLast failed activity of the group, ${failed.at} UTC: ${failed.message}`;
 }
 
 /** The same after a change, of which the API tells the number in a sentence that speaks of its own group. */

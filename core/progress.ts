@@ -3,12 +3,9 @@ import { formatTimestamp } from './clock.ts';
 import { accounted, type Counters, count } from './counters.ts';
 import { forecastTimeout } from './forecast.ts';
 import type { QueueCounts } from './ports/queue.ts';
-import { type Provisional, SIZER_ID } from './ports/request-store.ts';
+import { PROVISIONAL_LASTS_MS, type Provisional, SIZER_ID } from './ports/request-store.ts';
 import { isEnded, type PopRow, type PopState, type RequestRow, type RequestStatus } from './request.ts';
 import { quantile } from './time-histogram.ts';
-
-/** An agent's provisional figures are ignored once they are older: it has died or stalled. */
-const PROVISIONAL_LASTS_MS = 30_000;
 
 /** The fields of `GET /prewarm`. Counts are of targets, except the two of tasks; sizes are bytes over all targets. */
 export interface Progress {

@@ -58,6 +58,7 @@ function lazyFleet(config: FunctionConfig<'group'>): AsgFleet {
     setCapacity: async (agents) => (await load()).setCapacity(agents),
     listInstances: async () => (await load()).listInstances(),
     describe: async () => (await load()).describe(),
+    inspect: async () => (await load()).inspect(),
     fallBack: async (overdue) => (await load()).fallBack(overdue),
     terminate: async (instanceId) => (await load()).terminate(instanceId),
     release: async () => (await load()).release(),

@@ -1,12 +1,12 @@
 import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import pLimit from 'p-limit';
 import { PrewarmError } from '../../core/errors.ts';
-import type { Fleet, FleetState } from '../../core/ports/fleet.ts';
+import type { Fleet, FleetInspection, FleetState } from '../../core/ports/fleet.ts';
 import {
   describeGroups,
   type FleetInstance,
-  findFailedActivity,
   type GroupState,
+  readActivities,
   setDesiredCapacity,
   setScaleInProtection,
   terminateInstance,
@@ -49,7 +49,7 @@ export interface AsgFleet extends Fleet {
 }
 
 const CALLS_AT_ONCE = 8;
-const NOTHING: GroupState = { desired: 0, instances: [] };
+const NOTHING: GroupState = { desired: 0, instances: [], members: [] };
 
 /** The groups as they were at one moment. The second is empty where there is none. */
 interface Groups {
@@ -61,21 +61,17 @@ export function createAsgFleet(client: AutoScalingClient, options: AsgFleetOptio
   const { groupName, maximum, onDemand } = options;
   const names = onDemand === undefined ? [groupName] : [groupName, onDemand.groupName];
   const read = () => readGroups(client, options);
+  const inspect = () => inspectGroups(client, options);
   return {
     maximum,
     fallbackMinutes: onDemand?.afterMinutes ?? 0,
     getCapacity: async () => capacityOf(await read()),
     setCapacity: (agents) => setCapacity(client, options, Math.max(0, Math.min(maximum, agents))),
     async describe() {
-      const [groups, ...failed] = await Promise.all([read(), ...names.map((name) => findFailedActivity(client, name))]);
-      const [last = null] = failed.filter((activity) => activity !== null).toSorted((a, b) => b.at - a.at);
-      return {
-        capacity: capacityOf(groups),
-        onDemand: groups.onDemand.desired,
-        fallbackMinutes: onDemand?.afterMinutes ?? 0,
-        lastFailedActivity: last,
-      };
+      const { capacity, onDemand: asked, lastFailedActivity } = await inspect();
+      return { capacity, onDemand: asked, fallbackMinutes: onDemand?.afterMinutes ?? 0, lastFailedActivity };
     },
+    inspect,
     async listInstances() {
       const groups = await read();
       return [...groups.spot.instances, ...groups.onDemand.instances];
@@ -114,6 +110,21 @@ async function readGroups(client: AutoScalingClient, { groupName, onDemand }: As
     );
   }
   return { spot, onDemand: groups.get(onDemand?.groupName ?? '') ?? NOTHING };
+}
+
+async function inspectGroups(client: AutoScalingClient, options: AsgFleetOptions): Promise<FleetInspection> {
+  const names = [options.groupName, ...(options.onDemand === undefined ? [] : [options.onDemand.groupName])];
+  const [groups, ...activities] = await Promise.all([readGroups(client, options), ...names.map((name) => readActivities(client, name))]);
+  const failed = activities.flatMap(({ lastFailed }) => (lastFailed === null ? [] : [lastFailed]));
+  const [last = null] = failed.toSorted((a, b) => b.at - a.at);
+  const launchedAt = new Map(activities.flatMap((one) => [...one.launchedAt]));
+  const members = [...groups.spot.members, ...groups.onDemand.members];
+  return {
+    capacity: capacityOf(groups),
+    onDemand: groups.onDemand.desired,
+    lastFailedActivity: last,
+    members: members.map((member) => ({ ...member, since: launchedAt.get(member.id) ?? null })),
+  };
 }
 
 /** More is asked of Spot; less is taken from what costs more first. */

@@ -1,4 +1,5 @@
 import {
+  type Activity,
   type AutoScalingClient,
   type AutoScalingGroup,
   DescribeAutoScalingGroupsCommand,
@@ -8,7 +9,7 @@ import {
   TerminateInstanceInAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { sleep, systemClock } from '../../core/clock.ts';
-import type { FailedActivity } from '../../core/ports/fleet.ts';
+import type { FailedActivity, FleetMember } from '../../core/ports/fleet.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
 import { jitteredPause } from './batch-retry.ts';
 
@@ -23,6 +24,16 @@ export interface GroupState {
   readonly desired: number;
   /** Instances that are up or coming up; not those on their way out. */
   readonly instances: readonly FleetInstance[];
+  /** Those on their way out included. Auto Scaling does not tell since when each is there. */
+  readonly members: readonly Omit<FleetMember, 'since'>[];
+}
+
+/** What a group did lately. */
+export interface GroupActivities {
+  /** The last of them that failed; null: none did. */
+  readonly lastFailed: FailedActivity | null;
+  /** When each instance was launched, as far as that is among the latest activities. */
+  readonly launchedAt: ReadonlyMap<string, number>;
 }
 
 const BUSY: ReadonlySet<string> = new Set([
@@ -34,7 +45,7 @@ const BUSY: ReadonlySet<string> = new Set([
 const TRIES = 6;
 const FIRST_PAUSE_MS = 200;
 /** A group that cannot launch tries again and again, so that failures are never far back. */
-const LATEST_ACTIVITIES = 20;
+const LATEST_ACTIVITIES = 100;
 const MESSAGE_CHARACTERS = 300;
 
 /**
@@ -72,10 +83,19 @@ export async function describeGroups(client: AutoScalingClient, names: readonly 
 function stateOf({ DesiredCapacity: desired = 0, Instances: instances = [] }: AutoScalingGroup): GroupState {
   return {
     desired,
+    members: instances.flatMap(
+      ({ InstanceId: id, InstanceType: type = null, AvailabilityZone: zone = null, LifecycleState: state = '' }) =>
+        id === undefined || state.startsWith('Warmed') ? [] : [{ id, instanceId: id, type, zone, state: memberStateOf(state) }],
+    ),
     instances: instances.flatMap(({ InstanceId: id, LifecycleState: state = '', ProtectedFromScaleIn: isProtected = false }) =>
       id === undefined || /^(Terminat|Detach|Warmed)/.test(state) ? [] : [{ id, isProtected }],
     ),
   };
+}
+
+function memberStateOf(lifecycleState: string): FleetMember['state'] {
+  if (/^(Terminat|Detach)/.test(lifecycleState)) return 'leaving';
+  return lifecycleState.startsWith('Pending') ? 'pending' : 'running';
 }
 
 export async function setDesiredCapacity(client: AutoScalingClient, groupName: string, capacity: number): Promise<void> {
@@ -83,14 +103,21 @@ export async function setDesiredCapacity(client: AutoScalingClient, groupName: s
   await attempt(`setting the capacity of ${groupName} to ${capacity}`, () => whenNotBusy(() => client.send(command)));
 }
 
-/** The last of the group's latest activities that failed; null: none of them did. */
-export async function findFailedActivity(client: AutoScalingClient, groupName: string): Promise<FailedActivity | null> {
+export async function readActivities(client: AutoScalingClient, groupName: string): Promise<GroupActivities> {
   const command = new DescribeScalingActivitiesCommand({ AutoScalingGroupName: groupName, MaxRecords: LATEST_ACTIVITIES });
   const { Activities: activities = [] } = await attempt(`reading the activities of ${groupName}`, () => client.send(command));
   // The newest come first.
   const failed = activities.find(({ StatusCode: status }) => status === 'Failed' || status === 'Cancelled');
-  if (failed === undefined) return null;
-  return { at: failed.StartTime?.getTime() ?? 0, message: (failed.StatusMessage ?? failed.Description ?? '').slice(0, MESSAGE_CHARACTERS) };
+  return { lastFailed: failed === undefined ? null : failureOf(failed), launchedAt: new Map(activities.flatMap(launchOf)) };
+}
+
+function failureOf({ StartTime: at, StatusMessage: message, Description: description }: Activity): FailedActivity {
+  return { at: at?.getTime() ?? 0, message: (message ?? description ?? '').slice(0, MESSAGE_CHARACTERS) };
+}
+
+function launchOf({ Description: description = '', StartTime: at }: Activity): [string, number][] {
+  const [, id] = /^Launching a new EC2 instance: (i-[\da-z]+)/.exec(description) ?? [];
+  return id === undefined || at === undefined ? [] : [[id, at.getTime()]];
 }
 
 /** Ends the instance, and lowers desired capacity with it where `decrement` says so. One that is gone already is no error. */

@@ -14,11 +14,14 @@ const OPERATOR = toItem({ pk: 'operator', sk: CLAIM });
 /** Rows of the POP table that are about agents. */
 export function claimMethods(calls: DynamoCalls, { pops: table }: DynamoTableNames, clock: Clock): Claims {
   return {
-    putProvisional: async ({ requestId, agentId, count, bytes, rate, updatedAt }) => {
+    putProvisional: async ({ requestId, agentId, count, bytes, rate, byteRate = 0, inFlight = 0, updatedAt }) => {
       const doing = `telling what agent ${agentId} has finished of request ${requestId}`;
       const key = toItem({ pk: requestId, sk: `${AGENT_PREFIX}${agentId}` });
-      if (count === 0) await calls.remove(doing, { table, key });
-      else await calls.put(doing, table, { ...key, ...toItem({ count, bytes, rate, updatedAt, expiresAt: expiresAt(updatedAt) }) });
+      if (count === 0 && inFlight === 0) await calls.remove(doing, { table, key });
+      else {
+        const figures = { count, bytes, rate, byteRate, inFlight, updatedAt };
+        await calls.put(doing, table, { ...key, ...toItem({ ...figures, expiresAt: expiresAt(updatedAt) }) });
+      }
     },
     listProvisional: async (requestId) => {
       const items = await calls.query(`reading what agents have finished of request ${requestId}`, {
@@ -28,8 +31,10 @@ export function claimMethods(calls: DynamoCalls, { pops: table }: DynamoTableNam
         ExpressionAttributeValues: toItem({ ':pk': requestId, ':prefix': AGENT_PREFIX }),
       });
       return items.map((item) => {
-        const { sk, count, bytes, rate, updatedAt } = fromItem(item) as unknown as Provisional & { sk: string };
-        return { requestId, agentId: sk.slice(AGENT_PREFIX.length), count, bytes, rate, updatedAt };
+        const row = fromItem(item) as unknown as Provisional & { sk: string };
+        // Agents of earlier versions tell neither.
+        const { sk, count, bytes, rate, byteRate = 0, inFlight = 0, updatedAt } = row;
+        return { requestId, agentId: sk.slice(AGENT_PREFIX.length), count, bytes, rate, byteRate, inFlight, updatedAt };
       });
     },
     getOperatorClaim: async () => {

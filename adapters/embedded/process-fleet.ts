@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type ErrorCode, PrewarmError } from '../../core/errors.ts';
-import type { Fleet } from '../../core/ports/fleet.ts';
+import type { Fleet, FleetMember } from '../../core/ports/fleet.ts';
 
 /** V8's heap is kept small: what an agent needs grows with its sockets, not with the size of what it downloads. */
 const AGENT_HEAP_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64', '--v8-pool-size=1'];
@@ -124,6 +124,12 @@ export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
       capacity = Math.max(0, Math.min(maximum, wanted));
       reconcile();
     },
+    inspect: async () => ({
+      capacity,
+      onDemand: 0,
+      lastFailedActivity: null,
+      members: [...agents].flatMap(memberOf),
+    }),
     pids: () => [...agents].flatMap((agent) => agent.child.pid ?? []),
     close: async () => {
       stop();
@@ -132,6 +138,13 @@ export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
       process.off('exit', killAll);
     },
   };
+}
+
+/** Nothing, where the process could not be started. */
+function memberOf({ child, startedAt, leaving }: Agent): FleetMember[] {
+  if (child.pid === undefined) return [];
+  const since = Math.round(performance.timeOrigin + startedAt);
+  return [{ id: String(child.pid), instanceId: null, state: leaving ? 'leaving' : 'running', type: null, zone: null, since }];
 }
 
 /** Deaths soon after the start, in a row: over as soon as one agent lives longer. */

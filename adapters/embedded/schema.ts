@@ -1,5 +1,5 @@
 /** Version of the tables, kept in `user_version`. A change of the tables raises it and adds its step to `SCHEMA_STEPS`. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 const IDEMPOTENCY = `
 CREATE TABLE idempotency (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, request_id TEXT NOT NULL, lapses_at INTEGER NOT NULL) WITHOUT ROWID;
@@ -9,6 +9,10 @@ CREATE INDEX idempotency_by_lapse ON idempotency (lapses_at);
 /** What turns the tables of a version into those of the next. */
 export const SCHEMA_STEPS: Readonly<Record<number, string>> = {
   1: `ALTER TABLE requests ADD COLUMN made_by TEXT; ${IDEMPOTENCY}`,
+  2: `
+ALTER TABLE provisional ADD COLUMN byte_rate REAL NOT NULL DEFAULT 0;
+ALTER TABLE provisional ADD COLUMN in_flight INTEGER NOT NULL DEFAULT 0;
+`,
 };
 
 /**
@@ -67,6 +71,8 @@ CREATE TABLE provisional (
   count INTEGER NOT NULL,
   bytes REAL NOT NULL,
   rate REAL NOT NULL,
+  byte_rate REAL NOT NULL DEFAULT 0,
+  in_flight INTEGER NOT NULL DEFAULT 0,
   updated_at INTEGER NOT NULL,
   PRIMARY KEY (request_id, agent_id)
 ) WITHOUT ROWID;

@@ -219,25 +219,27 @@ function taskMethods(db: Database): Tasks {
 function figureMethods(db: Database): Figures {
   return {
     putProvisional: async (row) => {
-      if (row.count === 0) {
+      if (row.count === 0 && (row.inFlight ?? 0) === 0) {
         db.run('DELETE FROM provisional WHERE request_id = ? AND agent_id = ?', row.requestId, row.agentId);
         return;
       }
       db.run(
-        `INSERT INTO provisional (request_id, agent_id, count, bytes, rate, updated_at) VALUES (?, ?, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET count = excluded.count, bytes = excluded.bytes, rate = excluded.rate, updated_at = excluded.updated_at`,
+        `INSERT OR REPLACE INTO provisional (request_id, agent_id, count, bytes, rate, byte_rate, in_flight, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
         row.requestId,
         row.agentId,
         row.count,
         row.bytes,
         row.rate,
+        row.byteRate ?? 0,
+        row.inFlight ?? 0,
         row.updatedAt,
       );
     },
     listProvisional: async (requestId) =>
       db.all<Provisional>(
-        `SELECT request_id AS requestId, agent_id AS agentId, count, bytes, rate, updated_at AS updatedAt
-         FROM provisional WHERE request_id = ? ORDER BY agent_id`,
+        `SELECT request_id AS requestId, agent_id AS agentId, count, bytes, rate, byte_rate AS byteRate, in_flight AS inFlight,
+           updated_at AS updatedAt FROM provisional WHERE request_id = ? ORDER BY agent_id`,
         requestId,
       ),
     getOperatorClaim: async () => db.get<OperatorClaim>('SELECT agents, lapses_at AS lapsesAt FROM operator_claim') ?? null,

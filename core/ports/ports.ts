@@ -16,7 +16,7 @@ export interface PipelinePorts {
   readonly store: RequestStore;
   readonly lists: ListStore;
   readonly tasks: Queue<TaskMessage>;
-  readonly fleet: Fleet;
+  readonly fleet: Omit<Fleet, 'inspect'>;
   readonly timers: Timers;
   /** Null where nothing can be invalidated; a request that asks for it is refused before it is made. */
   readonly invalidations: Invalidations | null;

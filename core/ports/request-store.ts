@@ -4,6 +4,9 @@ import type { TaskRow } from '../task.ts';
 /** Whose provisional figures are of sizing: `count` are then the URLs of the request that have been asked so far, and no targets. */
 export const SIZER_ID = 'sizing';
 
+/** Figures that are older than this count for nothing: their agent has gone. */
+export const PROVISIONAL_LASTS_MS = 30_000;
+
 /** What an agent has finished of tasks that are not recorded yet: feeds the progress bar only. */
 export interface Provisional {
   readonly requestId: string;
@@ -14,6 +17,10 @@ export interface Provisional {
   readonly bytes: number;
   /** Targets finished per second, over the agent's last seconds. */
   readonly rate: number;
+  /** Bytes of those warm objects per second, over the same seconds; absent: an earlier version wrote the row. */
+  readonly byteRate?: number;
+  /** Asks in flight; absent: an earlier version wrote the row. */
+  readonly inFlight?: number;
   readonly updatedAt: number;
 }
 
@@ -82,6 +89,7 @@ export interface RequestStore {
   dropSecrets(id: string): Promise<void>;
 
   /** One row per agent and request, replaced by each heartbeat; a count of 0 removes it. */
+  /** A row that counts nothing, and has nothing in flight, is removed. */
   putProvisional(row: Provisional): Promise<void>;
   listProvisional(requestId: string): Promise<readonly Provisional[]>;
 

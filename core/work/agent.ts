@@ -94,7 +94,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   const persist = createPersist(clock, observer);
   const lanes = createLanes(clock, options.concurrency, options.floor);
   const slices = createSliceReader(ports.lists);
-  const meter = createProgressMeter(clock, store, options.agentId, options.reportMs);
+  const meter = createProgressMeter(clock, store, options.agentId, (id) => lanes.inFlightOf(id), options.reportMs);
   const held = new Set<Held>();
   const requests = createRequestCache(clock, (id) => persist(() => store.get(id)), options.beatMs);
   const findings = createFindings();

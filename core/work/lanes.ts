@@ -62,6 +62,7 @@ export interface Lanes {
   /** Slots that could be taken at once. */
   free(): number;
   inFlight(): number;
+  inFlightOf(requestId: string): number;
   /** Adapts the limit of the whole agent; call it several times a second. */
   observeLoad(load: number): void;
   /** Holds nothing any longer, so that no timer outlives the agent. */
@@ -199,6 +200,11 @@ export function createLanes(clock: Clock, fixed: number | null, floor: number | 
     heldMs: ({ hold }) => (hold === null ? 0 : Math.max(1, hold.until - clock.now())),
     free: () => Math.max(0, agentLimit.limit - total),
     inFlight: () => total,
+    inFlightOf(requestId) {
+      let inFlight = 0;
+      for (const lane of lanes.get(requestId)?.values() ?? []) inFlight += lane.inFlight;
+      return inFlight;
+    },
     observeLoad(observed) {
       load = observed;
       agentLimit.observe(load, wasSaturated);

@@ -13,10 +13,23 @@ export interface ProgressMeter {
   report(): Promise<void>;
 }
 
+interface Sample {
+  readonly at: number;
+  readonly finished: number;
+  readonly bytes: number;
+}
+
 interface Meter {
   readonly runs: Set<TaskRun>;
   recorded: number;
-  readonly samples: { readonly at: number; readonly finished: number }[];
+  recordedBytes: number;
+  readonly samples: Sample[];
+}
+
+/** How much of a figure came a second between two samples. */
+function perSecond(first: Sample, last: Sample, figure: 'finished' | 'bytes'): number {
+  const elapsed = last.at - first.at;
+  return elapsed > 0 ? Math.max(0, ((last[figure] - first[figure]) * 1000) / elapsed) : 0;
 }
 
 /** What this agent has done of tasks that are not recorded yet, for the progress bar only: it may fall, and a write that fails is made good by the next. */
@@ -24,6 +37,7 @@ export function createProgressMeter(
   clock: Clock,
   store: Pick<RequestStore, 'putProvisional'>,
   agentId: string,
+  inFlightOf: (requestId: string) => number,
   pauseMs = 0,
 ): ProgressMeter {
   const meters = new Map<string, Meter>();
@@ -38,19 +52,20 @@ export function createProgressMeter(
     }
     const updatedAt = clock.now();
     const { samples } = meter;
-    samples.push({ at: updatedAt, finished: meter.recorded + count });
+    const last = { at: updatedAt, finished: meter.recorded + count, bytes: meter.recordedBytes + bytes };
+    samples.push(last);
     while (samples.length > 2 && updatedAt - (samples[0]?.at ?? 0) > RATE_WINDOW_MS) samples.shift();
-    const first = samples[0];
-    const elapsed = first ? updatedAt - first.at : 0;
-    const rate = first && elapsed > 0 ? Math.max(0, ((meter.recorded + count - first.finished) * 1000) / elapsed) : 0;
-    return { requestId, agentId, count, bytes, rate, updatedAt };
+    const first = samples[0] ?? last;
+    const rate = perSecond(first, last, 'finished');
+    const byteRate = perSecond(first, last, 'bytes');
+    return { requestId, agentId, count, bytes, rate, byteRate, inFlight: inFlightOf(requestId), updatedAt };
   }
 
   return {
     begin(requestId, run) {
       let meter = meters.get(requestId);
       if (!meter) {
-        meter = { runs: new Set(), recorded: 0, samples: [{ at: clock.now(), finished: 0 }] };
+        meter = { runs: new Set(), recorded: 0, recordedBytes: 0, samples: [{ at: clock.now(), finished: 0, bytes: 0 }] };
         meters.set(requestId, meter);
       }
       meter.runs.add(run);
@@ -59,7 +74,9 @@ export function createProgressMeter(
       const meter = meters.get(requestId);
       if (!meter) return;
       meter.runs.delete(run);
-      if (recorded) meter.recorded += run.finished;
+      if (!recorded) return;
+      meter.recorded += run.finished;
+      meter.recordedBytes += run.objectBytes;
     },
     async report() {
       if (meters.size === 0 || Math.abs(clock.now() - reportedAt) < pauseMs) return;
@@ -68,7 +85,7 @@ export function createProgressMeter(
         const row = read(requestId, meter);
         if (meter.runs.size === 0) meters.delete(requestId);
         try {
-          await store.putProvisional(meter.runs.size === 0 ? { ...row, count: 0, bytes: 0, rate: 0 } : row);
+          await store.putProvisional(meter.runs.size === 0 ? { ...row, count: 0, bytes: 0, rate: 0, byteRate: 0, inFlight: 0 } : row);
         } catch {
           // Progress that is not shown for a second loses nothing; stores that stay broken stop the tasks themselves.
         }

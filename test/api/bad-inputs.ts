@@ -87,6 +87,8 @@ const IDS: readonly BadInput[] = [
   { what: 'a report of an unknown id, with a key', path: `/reports/${NO_ID}`, status: 404 },
   { what: 'a report without link or key', path: `/reports/${NO_ID}`, key: null, status: 403 },
   { what: 'a report with a wrong token', path: `/reports/${NO_ID}?expires=4000000000&token=AAAA`, status: 403 },
+  { what: 'an unknown detail of the fleet', path: '/instances?detail=agents', status: 400, says: ['detail', 'write 1'] },
+  { what: 'a misspelt parameter of the fleet', path: '/instances?details=1', status: 400, says: ['details', 'detail'] },
   { what: 'a page that is none', path: '/requests?after=nonsense', status: 400, says: ['after'] },
   { what: 'a page of nothing', path: '/requests?limit=0', status: 400, says: ['limit', '500'] },
   { what: 'a page of too much', path: '/requests?limit=501', status: 400, says: ['limit'] },

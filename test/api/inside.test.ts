@@ -25,7 +25,7 @@ function openFailing(code: 'storage' | 'dns') {
     ...stores,
     store: { ...stores.store, getOperatorClaim: fail, get: fail, list: fail },
     pipeline: { accept: fail, end: fail, reconcileFleet: fail, report: () => (async function* () {})() },
-    fleet: { maximum: 1, getCapacity: fail },
+    fleet: { maximum: 1, getCapacity: fail, inspect: fail },
     domains: null,
     catalogue: popCatalogue(),
     maxTargets: 10,
@@ -50,7 +50,15 @@ test.each([
   ['dns', 500],
 ] as const)('a failure of the kind %s tells nothing of the inside, and the log has it under an id', async (code, status) => {
   const { app, logged } = openFailing(code);
-  for (const path of ['/healthz', '/requests', '/instances', '/metrics', `/prewarm?req_id=${ID}`, `/summary?req_id=${ID}`]) {
+  for (const path of [
+    '/healthz',
+    '/requests',
+    '/instances',
+    '/instances?detail=1',
+    '/metrics',
+    `/prewarm?req_id=${ID}`,
+    `/summary?req_id=${ID}`,
+  ]) {
     logged.length = 0;
     const answer = await app.request(path);
     const text = await answer.text();

@@ -136,6 +136,12 @@ test('with private requests a key neither sees nor ends those of another key, an
     expect(await ask(b, path, rest)).toMatchObject({ status: 404, body: { error_message: expect.stringContaining('no such request') } });
   }
   expect((await ask(a, `/prewarm?req_id=${id}`)).status).toBe(200);
+  const claims = async (key: typeof a) => {
+    const { body: fleet } = await ask<{ claims: { requests: { request_id: string }[] } }>(key, '/instances?detail=1');
+    return fleet.claims.requests.map(({ request_id: one }) => one).toSorted();
+  };
+  expect(await claims(a)).toEqual(own.toSorted());
+  expect(await claims(b)).toHaveLength(6);
   const listed: string[] = [];
   let after = '';
   do {

@@ -71,6 +71,12 @@ test("existing users' requests work as they are, by curl and with its form type"
   const list = await curl(`${served.url}/requests`);
   check('GET', '/requests', { status: 200, body: list });
   expect(list).toMatchObject({ requests: [{ request_id: id, made_by: 'default', url_count: 4, pop_count: 2 }], next: null });
+  const fleet = await curl(`${served.url}/instances`);
+  check('GET', '/instances', { status: 200, body: fleet });
+  expect(Object.keys(fleet as object)).toEqual(['status', 'timestamp', 'message', 'desiredcapacity']);
+  const detail = await curl(`${served.url}/instances?detail=1`);
+  check('GET', '/instances', { status: 200, body: detail });
+  expect(detail).toMatchObject({ desiredcapacity: 0, agents: [{ type: null }] });
 });
 
 async function checkSummary(

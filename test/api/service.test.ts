@@ -98,6 +98,21 @@ test('requests time out and stop each on its own, and take only their own work w
   for (const id of [soon, later, stopped]) await expectExact(served, id, 16);
 });
 
+interface FleetAnswer {
+  readonly desiredcapacity: number;
+  readonly agents: readonly { readonly agent_id: string; readonly state: string; readonly in_flight: number }[];
+}
+
+/** The whole fleet, as soon as its agents have told of all downloads that stall. */
+async function untilWorking(served: Served): Promise<FleetAnswer> {
+  for (let waited = 0; ; waited += 200) {
+    const { body } = await ask<FleetAnswer>(served, '/instances?detail=1');
+    if (body.agents.reduce((sum, agent) => sum + agent.in_flight, 0) >= 8) return body;
+    if (waited > 15_000) throw new Error(`no work is told of: ${JSON.stringify(body)}`);
+    await sleep(200);
+  }
+}
+
 test('agents follow the claims while they work, and one that dies is replaced', async () => {
   const { edge, flags } = await openEdge();
   edge.setFault({ path: '/o/1k/slow*', method: 'GET' }, { kind: 'stall', at: 'headers' });
@@ -117,7 +132,27 @@ test('agents follow the claims while they work, and one that dies is replaced', 
   expect(await desired()).toBe(1);
   expect(await change({ req_id: id, DesiredCapacity: 2 })).toBe('2');
   await untilAgents(2);
+  const pids = served.agents().map(String);
+  const working = await untilWorking(served);
+  expect(working).toMatchObject({
+    desiredcapacity: 2,
+    maximum: 3,
+    in_service: 2,
+    pending: 0,
+    warm_pool: null,
+    on_demand: 0,
+    claims: { operator: null, requests: [{ request_id: id, agents: 2 }] },
+    last_failed_activity: null,
+  });
+  expect(working.agents.map(({ agent_id: agent }) => agent).toSorted()).toEqual(pids.toSorted());
+  const busy = working.agents.filter(({ state }) => state === 'working');
+  for (const agent of busy)
+    expect(agent).toMatchObject({ instance_id: null, type: null, zone: null, targets_per_second: 0, mb_per_second: 0 });
+  // None of the 8 stalled downloads has ended, so that all are in flight.
+  expect(busy.reduce((sum, agent) => sum + agent.in_flight, 0)).toBe(8);
   expect(await change({ DesiredCapacity: 1000 })).toBe('3');
+  const claimed = await ask(served, '/instances?detail=1');
+  expect(claimed.body).toMatchObject({ claims: { operator: { agents: 1000, lapses_at: expect.stringMatching(/^\d{4}-\d\d-\d\d /) } } });
   await untilAgents(3);
   const [victim = 0] = served.agents();
   process.kill(victim, 'SIGKILL');

@@ -24,7 +24,7 @@ function refusal(code: string, message: string): ServerAnswer {
 function memberOf(name: string, desired: number, instances: readonly Instance[]): string {
   const members = instances.map(
     ({ id, state = 'InService', isProtected = false }) =>
-      `<member><InstanceId>${id}</InstanceId><LifecycleState>${state}</LifecycleState><ProtectedFromScaleIn>${isProtected}</ProtectedFromScaleIn></member>`,
+      `<member><InstanceId>${id}</InstanceId><InstanceType>m6g.large</InstanceType><AvailabilityZone>us-east-1a</AvailabilityZone><LifecycleState>${state}</LifecycleState><ProtectedFromScaleIn>${isProtected}</ProtectedFromScaleIn></member>`,
   );
   return `<member><AutoScalingGroupName>${name}</AutoScalingGroupName><DesiredCapacity>${desired}</DesiredCapacity><Instances>${members.join('')}</Instances></member>`;
 }
@@ -159,6 +159,37 @@ test('the last failed activity of either group is told, and the time that Spot i
     fallbackMinutes: 10,
     lastFailedActivity: { at: Date.parse('2026-11-21T15:01:00Z'), message: 'Could not launch Spot Instances. UnfulfillableCapacity' },
   });
+});
+
+test('a look at the fleet tells every instance of both groups but those of a warm pool, and when each was launched as far as that is known', async () => {
+  const launch = (id: string, at: string) =>
+    `<member><ActivityId>a-${id}</ActivityId><StatusCode>Successful</StatusCode><StartTime>${at}</StartTime><Description>Launching a new EC2 instance: ${id}</Description></member>`;
+  const launched = [launch('i-0a1', '2026-11-21T15:00:00Z'), launch('i-0gone', '2026-11-21T14:00:00Z')].join('');
+  const { fleet, actions } = await openGroup(
+    {
+      DescribeAutoScalingGroups: [
+        describedBoth(
+          [2, [{ id: 'i-0a1' }, { id: 'i-0b2', state: 'Pending:Wait' }, { id: 'i-0w9', state: 'Warmed:Stopped' }]],
+          [1, [{ id: 'i-0c3', state: 'Terminating:Wait' }]],
+        ),
+      ],
+      DescribeScalingActivities: [
+        answerTo('DescribeScalingActivities', `<Activities>${launched}</Activities>`),
+        answerTo('DescribeScalingActivities', ''),
+      ],
+    },
+    { maximum: 100, onDemand: ON_DEMAND },
+  );
+  const instance = (id: string, state: string, since: string | null = null) => {
+    return { id, instanceId: id, state, type: 'm6g.large', zone: 'us-east-1a', since: since === null ? null : Date.parse(since) };
+  };
+  expect(await fleet.inspect()).toEqual({
+    capacity: 3,
+    onDemand: 1,
+    lastFailedActivity: null,
+    members: [instance('i-0a1', 'running', '2026-11-21T15:00:00Z'), instance('i-0b2', 'pending'), instance('i-0c3', 'leaving')],
+  });
+  expect(actions().length).toBe(3);
 });
 
 test('a group that is to be deleted protects nothing any more and asks for nothing; one that is gone already is no fault', async () => {

@@ -267,5 +267,13 @@ test('a terminal tells its width; elsewhere COLUMNS does, or there is room for a
 
 test('agents are counted as such, with what else the API tells', () => {
   expect(describeInstances({ desiredcapacity: 1 })).toBe('1 agent wanted');
-  expect(describeInstances({ desiredcapacity: 2, in_service: 2, maximum: 2 })).toBe('2 agents wanted (2 running, at most 2)');
+  expect(describeInstances({ desiredcapacity: 2, in_service: 2, pending: 0, on_demand: 0, maximum: 2, last_failed_activity: null })).toBe(
+    '2 agents wanted (2 running, at most 2)',
+  );
+  const failed = { at: '2026-11-21 15:01:00.000000', message: 'Could not launch Spot Instances.' };
+  expect(
+    describeInstances({ desiredcapacity: 10, in_service: 2, pending: 1, on_demand: 7, maximum: 100, last_failed_activity: failed }),
+  ).toBe(
+    '10 agents wanted (2 running, 1 starting, 7 on demand, at most 100)\nLast failed activity of the group, 2026-11-21 15:01:00.000000 UTC: Could not launch Spot Instances.',
+  );
 });

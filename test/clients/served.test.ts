@@ -76,7 +76,12 @@ test('requests pages through all there are, instances changes their number, and 
   expect(objects(two.stdout).map((request) => request.request_id)).toEqual([ids[2], ids[1]]);
 
   expect((await client(served, 'instances', '1')).stdout).toMatch(/^\d+ agents? wanted\n$/);
-  expect(JSON.parse((await client(served, 'instances', '--json')).stdout)).toMatchObject({ desiredcapacity: expect.any(Number) as number });
+  expect((await client(served, 'instances')).stdout).toMatch(/^\d+ agents? wanted \(\d+ running, at most \d+\)\n$/);
+  expect(JSON.parse((await client(served, 'instances', '--json')).stdout)).toMatchObject({
+    desiredcapacity: expect.any(Number) as number,
+    claims: { operator: { agents: 1 }, requests: expect.arrayContaining([{ request_id: ids[0], agents: 1 }]) as object[] },
+    agents: expect.arrayContaining([expect.objectContaining({ instance_id: null })]) as object[],
+  });
   const none = await client(served, 'instances', '0', '--request', ids[0] ?? '');
   expect(none).toMatchObject({ code: 2, stdout: '' });
   expect(none.stderr).toContain('COUNT: "0": write a whole number from 1 to 1000');

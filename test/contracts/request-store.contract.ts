@@ -249,7 +249,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
     });
 
     it('keeps one provisional row per agent and request, until it counts nothing', async () => {
-      const row = { requestId: 'r1', agentId: 'a1', count: 5, bytes: 6e15, rate: 12.5, updatedAt: T0 };
+      const row = { requestId: 'r1', agentId: 'a1', count: 5, bytes: 6e15, rate: 12.5, byteRate: 1.5e9, inFlight: 0, updatedAt: T0 };
       await store.putProvisional(row);
       await store.putProvisional({ ...row, count: 9 });
       await store.putProvisional({ ...row, agentId: 'a2' });
@@ -259,6 +259,15 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
         { ...row, agentId: 'a2' },
       ]);
       await store.putProvisional({ ...row, count: 0 });
+      expect((await store.listProvisional('r1')).map((each) => each.agentId)).toEqual(['a2']);
+    });
+
+    it('keeps the provisional row of an agent that has asked and finished nothing yet, and takes a row without those figures', async () => {
+      const row = { requestId: 'r1', agentId: 'a1', count: 0, bytes: 0, rate: 0, byteRate: 0, inFlight: 3, updatedAt: T0 };
+      await store.putProvisional(row);
+      await store.putProvisional({ requestId: 'r1', agentId: 'a2', count: 1, bytes: 0, rate: 0, updatedAt: T0 });
+      expect(await store.listProvisional('r1')).toEqual([row, { ...row, agentId: 'a2', count: 1, inFlight: 0 }]);
+      await store.putProvisional({ ...row, inFlight: 0 });
       expect((await store.listProvisional('r1')).map((each) => each.agentId)).toEqual(['a2']);
     });
 

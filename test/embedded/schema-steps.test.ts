@@ -15,6 +15,7 @@ test('tables of the first version are brought up to date, with the requests in t
   await createSqliteRequestStore(first, systemClock).create(requestRow('r1'));
   first.close();
   const old = new DatabaseSync(path);
+  old.exec('ALTER TABLE provisional DROP COLUMN byte_rate; ALTER TABLE provisional DROP COLUMN in_flight');
   old.exec('ALTER TABLE requests DROP COLUMN made_by; DROP TABLE idempotency; PRAGMA user_version = 1');
   old.close();
 
@@ -25,6 +26,9 @@ test('tables of the first version are brought up to date, with the requests in t
   expect((await store.get('r2'))?.madeBy).toBe('ci');
   const claim = { key: 'k', fingerprint: 'f', requestId: 'r2', lapsesAt: T0 + 1 };
   expect(await store.claimIdempotencyKey(claim, T0)).toEqual(claim);
+  const figures = { requestId: 'r2', agentId: 'a1', count: 1, bytes: 2, rate: 3, byteRate: 4, inFlight: 5, updatedAt: T0 };
+  await store.putProvisional(figures);
+  expect(await store.listProvisional('r2')).toEqual([figures]);
   db.close();
 });
 

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import type { Context } from 'aws-lambda';
 import { expect, test } from 'vitest';
+import { formatTimestamp } from '../../core/clock.ts';
 import { keys } from '../../core/keys.ts';
+import type { FleetInspection, FleetMember } from '../../core/ports/fleet.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { createApiHandler } from '../../lambda/api-handler.ts';
 import { countAccepted } from '../../lambda/count-accepted.ts';
@@ -18,8 +20,15 @@ const OWN = 'd111111abcdef8.cloudfront.net';
 const TOO_LONG = '{"message":"Request Too Long"}';
 const URLS = ['https://www.example.com/a', 'https://www.example.com/b'];
 
+const NO_FLEET: FleetInspection = { capacity: 0, onDemand: 0, lastFailedActivity: null, members: [] };
+
+interface OpenApiOptions extends Partial<GatewayOptions> {
+  readonly allowedDomains?: readonly string[];
+  readonly inspection?: FleetInspection;
+}
+
 /** The function behind a gateway; its account has one distribution with one alias. */
-async function openApi({ allowedDomains, ...options }: Partial<GatewayOptions> & { readonly allowedDomains?: readonly string[] } = {}) {
+async function openApi({ allowedDomains, inspection = NO_FLEET, ...options }: OpenApiOptions = {}) {
   const world = openFunctions();
   const { ports, functionPipeline } = world;
   const distributions = { findDistribution: async (host: string) => ([OWN, 'www.example.com'].includes(host) ? OWN : null) };
@@ -29,7 +38,7 @@ async function openApi({ allowedDomains, ...options }: Partial<GatewayOptions> &
     store: world.store,
     lists,
     pipeline: countAccepted(functionPipeline, { metrics: world.told.metrics, clock: ports.clock }),
-    fleet: ports.fleet,
+    fleet: { ...ports.fleet, inspect: async () => inspection },
     tasks: ports.tasks,
     domains: distributions,
     catalogue: popCatalogue(),
@@ -90,6 +99,84 @@ test('a request is made under the name of the key that the gateway tells, whatev
     'Auto Scaling Group prewarm_asg_staging updated to Desired Capacity: 4',
   );
   expect((await ask(`/prewarm?req_id=${row?.id}&detail=pops`)).body).toMatchObject({ request_id: row?.id, pops: [] });
+});
+
+test('the whole fleet is told with detail: instances of both groups with the work of their agents, claims, and what failed last', async () => {
+  const at = (second: number) => Date.parse(`2026-11-21T15:00:${String(second).padStart(2, '0')}Z`);
+  const instance = (id: string, fields: Partial<FleetMember> = {}): FleetMember => {
+    return { id, instanceId: id, state: 'running', type: 'm6g.large', zone: 'us-east-1a', since: at(1), ...fields };
+  };
+  const members = [
+    instance('i-0a1'),
+    instance('i-0b2', { zone: 'us-east-1b', since: null }),
+    instance('i-0c3', { state: 'leaving' }),
+    instance('i-0d4', { state: 'pending' }),
+  ];
+  const lastFailedActivity = { at: at(5), message: 'Could not launch Spot Instances.' };
+  const { ask, ports } = await openApi({ inspection: { capacity: 3, onDemand: 1, lastFailedActivity, members } });
+  const ids: string[] = [];
+  for (const instance_count of [2, 1]) {
+    const { body } = await ask('/prewarm', { json: { url_list: URLS, pops: ['SIN2-P1'], instance_count } });
+    ids.push(String(body['request_id']));
+  }
+  const [first = '', second = ''] = ids;
+  const updatedAt = ports.clock.now();
+  const figures = { agentId: 'i-0a1-731', count: 0, bytes: 0, updatedAt };
+  await ports.store.putProvisional({ ...figures, requestId: first, rate: 2.5, byteRate: 3e6, inFlight: 4 });
+  await ports.store.putProvisional({ ...figures, requestId: second, rate: 1, byteRate: 1.5e6, inFlight: 2, updatedAt: updatedAt - 1000 });
+  // An agent of whom nothing was heard for half a minute does nothing, and sizing is no agent.
+  await ports.store.putProvisional({
+    ...figures,
+    requestId: first,
+    agentId: 'i-0b2-9',
+    rate: 7,
+    inFlight: 1,
+    updatedAt: updatedAt - 31_000,
+  });
+  await ports.store.putProvisional({ ...figures, requestId: first, agentId: 'sizing', rate: 0, count: 5 });
+
+  const { status, body } = await ask('/instances?detail=1');
+  const idle = { in_flight: 0, targets_per_second: 0, mb_per_second: 0, last_heartbeat: null };
+  const of = (id: string) => ({
+    agent_id: id,
+    instance_id: id,
+    type: 'm6g.large',
+    zone: 'us-east-1a',
+    since: '2026-11-21 15:00:01.000000',
+  });
+  expect(status).toBe(200);
+  expect(body).toEqual({
+    status: 'success',
+    timestamp: expect.any(String) as string,
+    message: 'query success',
+    desiredcapacity: 3,
+    maximum: 8,
+    in_service: 2,
+    pending: 1,
+    warm_pool: null,
+    on_demand: 1,
+    claims: {
+      operator: null,
+      requests: expect.arrayContaining([
+        { request_id: first, agents: 2 },
+        { request_id: second, agents: 1 },
+      ]) as object[],
+    },
+    last_failed_activity: { at: '2026-11-21 15:00:05.000000', message: 'Could not launch Spot Instances.' },
+    agents: [
+      {
+        ...of('i-0a1'),
+        state: 'working',
+        in_flight: 6,
+        targets_per_second: 3.5,
+        mb_per_second: 4.5,
+        last_heartbeat: formatTimestamp(updatedAt),
+      },
+      { ...of('i-0b2'), zone: 'us-east-1b', since: null, state: 'idle', ...idle },
+      { ...of('i-0c3'), state: 'leaving', ...idle },
+    ],
+  });
+  expect(Object.keys((await ask('/instances')).body)).toEqual(['status', 'timestamp', 'message', 'desiredcapacity']);
 });
 
 test('a request under a domain of its own is answered, the document and the health need no key, and figures are not served', async () => {

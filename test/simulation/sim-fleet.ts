@@ -11,7 +11,7 @@ import { stackOf } from './sim-worker.ts';
 import type { World } from './world.ts';
 
 /** Agents as an Auto Scaling group or a parent keeps them: as many as the capacity says, one that ends is replaced. */
-export interface SimFleet extends Fleet {
+export interface SimFleet extends Omit<Fleet, 'inspect'> {
   readonly capacity: number;
   processes(): readonly SimProcess[];
   /** Hands one agent a SIGTERM; another takes its place. */
