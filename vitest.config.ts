@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { reportersFor } from './.ci/test-results.ts';
 
 export default defineConfig({
   test: {
+    reporters: reportersFor('unit'),
     include: ['test/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { reportersFor } from './.ci/test-results.ts';
 
 /** `npm run test:deploy`: each file has an emulated AWS account of its own. */
 export default defineConfig({
   test: {
+    reporters: reportersFor('deploy'),
     include: ['test/deploy/*.deploy.ts'],
     globalSetup: ['test/deploy/global-setup.ts'],
     pool: 'forks',
