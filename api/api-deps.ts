@@ -8,7 +8,7 @@ import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
 import type { KeyHolder } from './api-keys.ts';
-import type { WorkTotals } from './work-totals.ts';
+import type { Metrics } from './metrics.ts';
 
 /** Links to reports that need no key and end by themselves. */
 export interface ReportLinks {
@@ -83,11 +83,7 @@ export interface ApiDeps {
   readonly newId: () => string;
   /** Whether `GET /status` lists the URLs that are done. */
   readonly showSuccessUrls: boolean;
-  /** Whether `GET /metrics` answers: figures of one process say nothing where there are many. */
-  readonly showMetrics: boolean;
   readonly version: string;
-  /** Counts what requests have done, for the metrics; absent where they are not shown. */
-  readonly workTotals?: WorkTotals;
-  /** Prometheus' text format, for what runs beside the API. */
-  readonly moreMetrics?: () => string;
+  /** What `GET /metrics` answers with. Absent: there is no such path, since figures of one process say nothing where there are many. */
+  readonly metrics?: Metrics;
 }

@@ -4,7 +4,6 @@ import { type ApiApp, type ApiEnv, createOpenApiApp } from './api-env.ts';
 import { answerFailure, failureBody } from './failure-answer.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { addListRoutes } from './list-routes.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
 import { createReadBody } from './read-json-body.ts';
 import { createReadProgress } from './read-progress.ts';
 import { addServiceRoutes } from './service-routes.ts';
@@ -63,14 +62,14 @@ function addAnswerHeaders(): MiddlewareHandler<ApiEnv> {
   };
 }
 
-function observe({ log, onRefused }: ApiDeps, metrics: Metrics): MiddlewareHandler<ApiEnv> {
+function observe({ log, onRefused, metrics }: ApiDeps): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const start = performance.now();
     await next();
     const ms = performance.now() - start;
     const route = routeOf(c.req.path);
     const method = KNOWN_METHODS.has(c.req.method) ? c.req.method : 'other';
-    metrics.observe(route, method, c.res.status, ms / 1000);
+    metrics?.observe(route, method, c.res.status, ms / 1000);
     if (onRefused !== undefined && c.get('keyName') === undefined && c.res.status >= 400 && c.res.status < 500) {
       const told = { method, route, status: c.res.status, ms: Math.round(ms * 10) / 10 };
       return onRefused({ ...told, request: c.req.raw, platform: c.env });
@@ -88,16 +87,15 @@ function observe({ log, onRefused }: ApiDeps, metrics: Metrics): MiddlewareHandl
  */
 export function createApiApp(deps: ApiDeps): ApiApp {
   const app = createOpenApiApp();
-  const metrics = createMetrics(deps);
-  app.use(addAnswerHeaders(), observe(deps, metrics), requireKey(deps));
+  app.use(addAnswerHeaders(), observe(deps), requireKey(deps));
   const readBody = createReadBody();
   addWarmRoutes(app, deps, readBody, createReadProgress(deps));
   addInstanceRoutes(app, deps, readBody);
   addListRoutes(app, deps);
   addSummaryRoutes(app, deps);
-  addServiceRoutes(app, deps, metrics);
+  addServiceRoutes(app, deps);
   for (const [path, methods] of Object.entries(METHODS)) {
-    if (path === '/metrics' && !deps.showMetrics) continue;
+    if (path === '/metrics' && deps.metrics === undefined) continue;
     app.all(path, (c) =>
       c.json(failureBody(`${c.req.method} is no method of ${c.req.path}; it takes ${methods}`), 405, { Allow: methods }),
     );

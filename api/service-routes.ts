@@ -3,7 +3,6 @@ import { healthSchema } from './answer-schemas.ts';
 import { keyed, ok } from './answers.ts';
 import type { ApiDeps } from './api-deps.ts';
 import type { ApiApp } from './api-env.ts';
-import type { Metrics } from './metrics.ts';
 
 const healthRoute = createRoute({
   method: 'get',
@@ -34,13 +33,14 @@ const documentRoute = createRoute({
   responses: { 200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: z.looseObject({ openapi: z.string() }) } } } },
 });
 
-export function addServiceRoutes(app: ApiApp, deps: ApiDeps, metrics: Metrics): void {
+export function addServiceRoutes(app: ApiApp, deps: ApiDeps): void {
   app.openapi(healthRoute, async (c) => {
     await deps.store.getOperatorClaim();
     return c.json({ status: 'ok' as const, version: deps.version }, 200);
   });
 
-  if (deps.showMetrics) {
+  const { metrics } = deps;
+  if (metrics !== undefined) {
     app.openapi(metricsRoute, async (c) =>
       c.text(await metrics.render(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }),
     );

@@ -1,8 +1,10 @@
+import type { Registry } from 'prom-client';
 import { addCounters, count, type Counters } from '../core/counters.ts';
 import { type EndStatus, isEnded, type RequestStatus } from '../core/request.ts';
-import { metricHead, metricSample } from './metric-text.ts';
+import { addCounter } from './metric-samples.ts';
 
-interface CountedRequest {
+/** What the figures need of a request. */
+export interface CountedRequest {
   readonly id: string;
   readonly status: RequestStatus;
   readonly counters: Counters;
@@ -14,8 +16,8 @@ export interface WorkTotals {
   begin(active: readonly CountedRequest[]): void;
   /** Counts the end of a request, once however often it is told. */
   ended(request: CountedRequest): void;
-  /** Prometheus' text format. `active` are the requests that have not ended, as they are now. */
-  render(active: readonly CountedRequest[]): string;
+  /** Adds the counters to a page of metrics. `active` are the requests that have not ended, as they are now. */
+  addTo(page: Registry, active: readonly CountedRequest[]): void;
 }
 
 const REASON = 'reason.';
@@ -23,18 +25,21 @@ const END_STATUSES: readonly EndStatus[] = ['FINISHED', 'STOPPED', 'TIMEOUT', 'F
 /** Ends that are remembered, so that a request which was read just before its end is not counted again after it. */
 const MOST_ENDS = 10_000;
 
-function renderTargets(sum: Counters): string {
-  let text = metricHead('prewarm_targets_total', 'counter', 'Targets done, by outcome, and those that failed by reason');
-  for (const outcome of ['warmed', 'already_warm'] as const)
-    text += metricSample('prewarm_targets_total', { outcome, reason: '' }, count(sum, outcome));
-  for (const [key, targets] of Object.entries(sum)) {
-    if (key.startsWith(REASON))
-      text += metricSample('prewarm_targets_total', { outcome: 'failed', reason: key.slice(REASON.length) }, targets);
-  }
-  text += metricHead('prewarm_edge_bytes_total', 'counter', 'Body bytes read from the edge, checks and retries included');
-  text += metricSample('prewarm_edge_bytes_total', {}, count(sum, 'edge_bytes'));
-  text += metricHead('prewarm_object_bytes_total', 'counter', 'Bytes of the objects of warm targets');
-  return text + metricSample('prewarm_object_bytes_total', {}, count(sum, 'done_bytes'));
+function addTargets(page: Registry, sum: Counters): void {
+  const targets = {
+    name: 'prewarm_targets_total',
+    help: 'Targets done, by outcome, and those that failed by reason',
+    labels: ['outcome', 'reason'],
+  };
+  const failed = Object.entries(sum).filter(([key]) => key.startsWith(REASON));
+  addCounter(page, targets, [
+    ...(['warmed', 'already_warm'] as const).map((outcome) => [{ outcome, reason: '' }, count(sum, outcome)] as const),
+    ...failed.map(([key, value]) => [{ outcome: 'failed', reason: key.slice(REASON.length) }, value] as const),
+  ]);
+  const edge = { name: 'prewarm_edge_bytes_total', help: 'Body bytes read from the edge, checks and retries included' };
+  addCounter(page, edge, [[{}, count(sum, 'edge_bytes')]]);
+  const objects = { name: 'prewarm_object_bytes_total', help: 'Bytes of the objects of warm targets' };
+  addCounter(page, objects, [[{}, count(sum, 'done_bytes')]]);
 }
 
 export function createWorkTotals(): WorkTotals {
@@ -66,14 +71,17 @@ export function createWorkTotals(): WorkTotals {
       }
       byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
     },
-    render(active) {
+    addTo(page, active) {
       for (const { id, counters } of active) if (!ends.has(id)) running.set(id, counters);
       const sum = { ...done };
       for (const [id, counters] of running) add(sum, id, counters);
-      let text = renderTargets(sum as Counters);
-      text += metricHead('prewarm_requests_ended_total', 'counter', 'Requests that have ended');
-      for (const [status, value] of byStatus) text += metricSample('prewarm_requests_ended_total', { status }, value);
-      return text;
+      addTargets(page, sum as Counters);
+      const ended = { name: 'prewarm_requests_ended_total', help: 'Requests that have ended', labels: ['status'] };
+      addCounter(
+        page,
+        ended,
+        [...byStatus].map(([status, value]) => [{ status }, value]),
+      );
     },
   };
 }

@@ -1,4 +1,5 @@
-import { metricHead, metricSample } from '../api/metric-text.ts';
+import type { Registry } from 'prom-client';
+import { addCounter, addGauge, type Samples } from '../api/metric-samples.ts';
 import { systemClock } from '../core/clock.ts';
 import { type KeepWarmLoop, startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
@@ -13,8 +14,8 @@ import type { ServerLog } from './server-log.ts';
 
 /** What a server keeps warm beside its other work. */
 export interface ServedKeepWarm {
-  /** Prometheus' text format; '' where nothing is kept warm. */
-  renderMetrics(): string;
+  /** Adds the figures to a page of metrics; nothing where nothing is kept warm. */
+  addMetrics(page: Registry): void;
   /** Sends nothing more; connections are closed when it resolves. */
   close(): Promise<void>;
 }
@@ -28,51 +29,60 @@ export interface ServedKeepWarmOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
-/** Of the latest requests, so that it tells of now. */
-function quantileOf(times: Times, share: number): number | null {
-  const sorted = times.latest.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;
+/** One URL at one POP. A URL that is kept warm with GET and with HEAD has two lanes there. */
+interface Place {
+  readonly labels: { readonly url: string; readonly pop: string };
+  readonly lanes: readonly LaneFigures[];
 }
 
-function quantiles(name: string, labels: Readonly<Record<string, string>>, times: Times): string {
-  return [0.5, 0.95]
-    .map((quantile) => {
-      const ms = quantileOf(times, quantile);
-      return ms === null ? '' : metricSample(name, { ...labels, quantile }, ms / 1000);
-    })
-    .join('');
+function placesOf(lanes: readonly LaneFigures[]): readonly Place[] {
+  const byPlace = Map.groupBy(lanes, ({ lane }) => `${lane.route.url} ${lane.pop}`);
+  return [...byPlace.values()].flatMap((group) =>
+    group.slice(0, 1).map(({ lane }) => ({ labels: { url: lane.route.url, pop: lane.pop }, lanes: group })),
+  );
+}
+
+/** Median and 95th percentile of the latest requests, so that they tell of now, in seconds. */
+function quantiles(places: readonly Place[], of: (figures: LaneFigures) => Times): Samples {
+  return places.flatMap(({ labels, lanes }) => {
+    const sorted = lanes.flatMap((figures) => of(figures).latest).toSorted((a, b) => a - b);
+    if (sorted.length === 0) return [];
+    return [0.5, 0.95].map((quantile) => {
+      const ms = sorted[Math.max(0, Math.ceil(quantile * sorted.length) - 1)] ?? 0;
+      return [{ ...labels, quantile }, ms / 1000] as const;
+    });
+  });
 }
 
 const total = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((sum, count) => sum + count, 0);
 
-function renderMetrics(lanes: readonly LaneFigures[]): string {
-  const name = (what: string) => `prewarm_keep_warm_${what}`;
-  const each = (render: (figures: LaneFigures, labels: { url: string; pop: string }) => string) =>
-    lanes.map((figures) => render(figures, { url: figures.lane.route.url, pop: figures.lane.pop })).join('');
-  const reasons = (what: string, of: (figures: LaneFigures) => Readonly<Record<string, number>>) =>
-    each((figures, labels) =>
-      Object.entries(of(figures))
-        .map(([reason, count]) => metricSample(name(what), { ...labels, reason }, count))
-        .join(''),
+function addMetrics(page: Registry, figures: readonly LaneFigures[]): void {
+  const places = placesOf(figures);
+  const head = (what: string, help: string, ...more: readonly string[]) => {
+    return { name: `prewarm_keep_warm_${what}`, help, labels: ['url', 'pop', ...more] };
+  };
+  const addCount = (what: string, help: string, of: (lane: LaneFigures) => number) => {
+    const samples = places.flatMap(({ labels, lanes }) => lanes.map((lane) => [labels, of(lane)] as const));
+    addCounter(page, head(what, help), samples);
+  };
+  const addReasons = (what: string, help: string, of: (lane: LaneFigures) => Readonly<Record<string, number>>) => {
+    const samples = places.flatMap(({ labels, lanes }) =>
+      lanes.flatMap((lane) => Object.entries(of(lane)).map(([reason, count]) => [{ ...labels, reason }, count] as const)),
     );
-  return [
-    metricHead(name('requests_total'), 'counter', 'Requests that have ended'),
-    each(({ requests }, labels) => metricSample(name('requests_total'), labels, requests)),
-    metricHead(name('errors_total'), 'counter', 'Requests that were not answered well'),
-    reasons('errors_total', ({ errors }) => errors),
-    metricHead(name('unsent_total'), 'counter', 'Requests that were planned and not sent'),
-    reasons('unsent_total', ({ unsent }) => unsent),
-    metricHead(name('judged_total'), 'counter', 'Answers of which is known on what connection the origin was asked'),
-    each(({ judged }, labels) => metricSample(name('judged_total'), labels, judged)),
-    metricHead(name('new_connections_total'), 'counter', 'Of these, those on a new one'),
-    each(({ newConnections }, labels) => metricSample(name('new_connections_total'), labels, newConnections)),
-    metricHead(name('connect_seconds'), 'gauge', 'Connecting to the POP, TLS included, of the latest 100'),
-    each(({ connectTimes }, labels) => quantiles(name('connect_seconds'), labels, connectTimes)),
-    metricHead(name('first_byte_seconds'), 'gauge', 'First byte of the latest 100'),
-    each(({ firstByteTimes }, labels) => quantiles(name('first_byte_seconds'), labels, firstByteTimes)),
-    metricHead(name('pop_up'), 'gauge', 'Whether the POP answers'),
-    each((figures, labels) => metricSample(name('pop_up'), labels, isDead(figures) ? 0 : 1)),
-  ].join('');
+    addCounter(page, head(what, help, 'reason'), samples);
+  };
+  const addQuantiles = (what: string, help: string, of: (lane: LaneFigures) => Times) => {
+    addGauge(page, head(what, help, 'quantile'), quantiles(places, of));
+  };
+  addCount('requests_total', 'Requests that have ended', ({ requests }) => requests);
+  addReasons('errors_total', 'Requests that were not answered well', ({ errors }) => errors);
+  addReasons('unsent_total', 'Requests that were planned and not sent', ({ unsent }) => unsent);
+  addCount('judged_total', 'Answers of which is known on what connection the origin was asked', ({ judged }) => judged);
+  addCount('new_connections_total', 'Of these, those on a new one', ({ newConnections }) => newConnections);
+  addQuantiles('connect_seconds', 'Connecting to the POP, TLS included, of the latest 100', ({ connectTimes }) => connectTimes);
+  addQuantiles('first_byte_seconds', 'First byte of the latest 100', ({ firstByteTimes }) => firstByteTimes);
+  const up = places.map(({ labels, lanes }) => [labels, lanes.some(isDead) ? 0 : 1] as const);
+  addGauge(page, head('pop_up', 'Whether the POP answers'), up);
 }
 
 /** Tells of POPs that stop answering, when they do, and of the minute that has passed. */
@@ -98,7 +108,7 @@ function createTeller({ lanes }: Tally, log: ServerLog['log']): () => void {
   };
 }
 
-const NOTHING: ServedKeepWarm = { renderMetrics: () => '', close: async () => {} };
+const NOTHING: ServedKeepWarm = { addMetrics: () => {}, close: async () => {} };
 
 /** Starts what the file asks for. Throws InvalidInput where a distribution cannot be found. */
 export async function openServedKeepWarm({ inputs, edge, resolver, log, onFatal }: ServedKeepWarmOptions): Promise<ServedKeepWarm> {
@@ -120,7 +130,7 @@ export async function openServedKeepWarm({ inputs, edge, resolver, log, onFatal 
   });
   loop.ended.catch(onFatal);
   return {
-    renderMetrics: () => renderMetrics(tally.lanes),
+    addMetrics: (page) => addMetrics(page, tally.lanes),
     async close() {
       loop.stop();
       // It has been told of what went wrong, and there is nothing left to stop.

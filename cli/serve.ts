@@ -7,6 +7,7 @@ import { type DataDir, openDataDir } from '../adapters/embedded/data-dir.ts';
 import { createNotifier } from '../adapters/http/notifier.ts';
 import { type ApiKeys, createApiKeys } from '../api/api-keys.ts';
 import { createApiApp } from '../api/app.ts';
+import { createMetrics } from '../api/metrics.ts';
 import { createReportLinks } from '../api/report-links.ts';
 import { createWorkTotals, type WorkTotals } from '../api/work-totals.ts';
 import { systemClock } from '../core/clock.ts';
@@ -156,6 +157,7 @@ function createApp(
   { system: { stores, pipeline, fleet, resolver }, keptWarm, refusals, workTotals }: AppParts,
 ) {
   const keys = openKeys(options, dataDir, log);
+  const { version } = packageFile;
   return createApiApp({
     ...stores,
     pipeline,
@@ -177,10 +179,8 @@ function createApp(
     groupName: GROUP_NAME,
     nobodyAfterMs: NOBODY_AFTER_MS.processes,
     showSuccessUrls: options.showSuccessUrls,
-    showMetrics: true,
-    workTotals,
-    moreMetrics: () => keptWarm.renderMetrics(),
-    version: packageFile.version,
+    metrics: createMetrics({ ...stores, fleet, version, workTotals, addMore: (page) => keptWarm.addMetrics(page) }),
+    version,
   });
 }
 

@@ -59,7 +59,6 @@ export const handler = instrument(
     log: instruments.log,
     newId: randomUUID,
     showSuccessUrls: config.showSuccessUrls,
-    showMetrics: false,
     version: packageFile.version,
   }),
 );

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { ApiDeps } from '../../api/api-deps.ts';
 import { createApiApp } from '../../api/app.ts';
-import { metricSample } from '../../api/metric-text.ts';
+import { createMetrics } from '../../api/metrics.ts';
 import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../adapters/embedded/holder.ts';
 import { systemClock } from '../../core/clock.ts';
@@ -39,10 +39,9 @@ function openFailing(code: 'storage' | 'dns') {
     log: { debug: note, info: note, error: note },
     newId: () => ID,
     showSuccessUrls: false,
-    showMetrics: true,
     version: '1.0.0',
   } satisfies ApiDeps;
-  return { app: createApiApp(deps), logged };
+  return { app: createApiApp({ ...deps, metrics: createMetrics(deps) }), logged };
 }
 
 test.each([
@@ -68,8 +67,4 @@ test.each([
     expect(text).toContain(ID);
     expect(logged.find((fields) => fields['failure_id'] === ID)?.['err']).toMatchObject({ message: INSIDE });
   }
-});
-
-test("a label of a metric has the three escapes of Prometheus' format, and all other characters as they are", () => {
-  expect(metricSample('m', { a: 'a\\b"c\nd', b: 'é\t\u0001漢' }, 1)).toBe('m{a="a\\\\b\\"c\\nd",b="é\t\u0001漢"} 1\n');
 });

@@ -128,7 +128,7 @@ describe('prewarm serve --keep-warm', () => {
     const { edge, flags } = await openEdge(DYNAMIC);
     const routes = [
       { host: HOST, path: '/time', pops: ['HKG62-C1', 'ZZZ9-C1'], per_minute: 600 },
-      { host: HOST, path: '/time', pops: ['FRA56-P4'], per_minute: 300, method: 'HEAD', headers: ['x-key: k'] },
+      { host: HOST, path: '/time', pops: ['FRA56-P4', 'HKG62-C1'], per_minute: 300, method: 'HEAD', headers: ['x-key: k'] },
     ];
     const served = await serve(['--keep-warm', scene.list(JSON.stringify(routes), 'routes.json'), ...flags]);
     await until('both are asked', () => edge.counters().edge.gets > 10 && edge.counters().edge.heads > 5);
@@ -138,6 +138,8 @@ describe('prewarm serve --keep-warm', () => {
     expect(of(new RegExp(`^prewarm_keep_warm_requests_total${labels}} (\\d+)$`, 'm'))).toBeGreaterThan(5);
     expect(of(new RegExp(`^prewarm_keep_warm_new_connections_total${labels}} (\\d+)$`, 'm'))).toBeGreaterThanOrEqual(2);
     expect(of(new RegExp(`^prewarm_keep_warm_first_byte_seconds${labels},quantile="0.5"} ([\\d.]+)$`, 'm'))).toBeGreaterThan(0.05);
+    const series = [...body.matchAll(/^(prewarm_keep_warm_\S+) /gm)].map(([, name]) => name);
+    expect(new Set(series).size, 'a URL that is kept warm with GET and with HEAD has its samples once').toBe(series.length);
     expect(body).toMatch(/^prewarm_keep_warm_pop_up\{.*pop="ZZZ9-C1"\} 0$/m);
     expect(body).toMatch(/^prewarm_keep_warm_unsent_total\{.*pop="ZZZ9-C1",reason="pop_unresolvable"\} \d+$/m);
     expect((await ask(served, '/healthz')).status).toBe(200);

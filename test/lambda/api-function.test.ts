@@ -51,7 +51,6 @@ async function openApi({ allowedDomains, inspection = NO_FLEET, ...options }: Op
     log: world.told.log,
     newId: randomUUID,
     showSuccessUrls: false,
-    showMetrics: false,
     maxTargets: 100_000_000,
     maxInvalidationPaths: 3000,
     version: '1.2.3',
