@@ -21,6 +21,7 @@ import {
   readPopQuestion,
   statusesOf,
 } from './request-flags.ts';
+import { type GivenAgain, givenAgain } from './same-options.ts';
 import { readSuccessRule, type SuccessRule } from './success-rule.ts';
 import { atBase } from './url-list.ts';
 
@@ -51,6 +52,8 @@ export interface RunOptions {
   readonly verbose: boolean;
   readonly edge: EdgeOptions;
   readonly success: SuccessRule;
+  /** Options of the request that are given again to a resumed run; null: none is. */
+  readonly again: GivenAgain | null;
   /** Flags that were given and mean nothing to a resumed request. */
   readonly ignored: readonly string[];
 }
@@ -75,24 +78,10 @@ const FLAGS = {
 
 type Flags = ReturnType<typeof parseFlags<typeof FLAGS>>;
 
-/** What a resumed request brought with it when it was made. */
-const REQUEST_FLAGS = [
-  'domain',
-  'pops',
-  'countries',
-  'regions',
-  'header',
-  'headerFile',
-  'timeout',
-  'name',
-  'invalidate',
-  'maxInvalidationPaths',
-  'acceptStatus',
-  'firstByteTimeout',
-  'skipBad',
-  'column',
-  'base',
-] as const;
+/** Say how a list is taken, which a resumed run has done already. */
+const TAKING_FLAGS = ['maxInvalidationPaths', 'skipBad', 'column', 'base'] as const;
+/** Of those, the ones by which a list that is given again is read. */
+const READING_FLAGS: readonly string[] = ['skipBad', 'column', 'base'];
 
 /** One core is left to the pipeline; agents take a core each. */
 export function defaultAgents(cores: number = availableParallelism()): number {
@@ -139,6 +128,11 @@ function readRequest(flags: Flags, question: PopQuestion, base: string | null, f
   return validateRequest(fields, FIELD_FLAGS, popCatalogue(), faults);
 }
 
+function ignoredOf(flags: Flags, isListGiven: boolean): readonly string[] {
+  const given = TAKING_FLAGS.filter((option) => flags[option] !== undefined);
+  return given.filter((option) => !(isListGiven && READING_FLAGS.includes(option))).map(flagOf);
+}
+
 /**
  * Reads the arguments of `prewarm run`, and every file they name except the list. Throws InvalidInput with all that is
  * wrong with them.
@@ -152,15 +146,15 @@ export function parseRunOptions(file: string | undefined, raw: RawOptions): RunO
   const edge = readEdgeOptions(raw, faults);
   const success = readSuccessRule(raw, faults);
   const reading = readListReading(flags, faults);
-  const question = resume ? null : readPopQuestion(flags, faults);
-  const request = question === null ? null : readRequest(flags, question, reading.base, faults);
+  const repeated = resume ? givenAgain(flags) : [];
+  const input = resume && repeated.length === 0 ? null : readRequest(flags, readPopQuestion(flags, faults), reading.base, faults);
   if (faults.length > 0) throw new InvalidInput(faults);
   return {
     file: file ?? null,
     urls: flags.url ?? [],
     skipBad: flags.skipBad ?? false,
     reading,
-    request,
+    request: resume ? null : input,
     agents: flags.agents ?? defaultAgents(),
     concurrency: flags.concurrency ?? null,
     invalidationEndpoint: flags.invalidationEndpoint ?? null,
@@ -171,6 +165,7 @@ export function parseRunOptions(file: string | undefined, raw: RawOptions): RunO
     verbose: flags.verbose ?? false,
     edge,
     success,
-    ignored: resume ? REQUEST_FLAGS.filter((option) => flags[option] !== undefined).map(flagOf) : [],
+    again: resume && input !== null ? { options: repeated, input } : null,
+    ignored: resume ? ignoredOf(flags, file !== undefined || flags.url !== undefined) : [],
   };
 }

@@ -25,6 +25,7 @@ import { proxyNote } from './proxy-note.ts';
 import { createRunOutput, type RunOutput } from './run-output.ts';
 import { addPause, dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from './run-record.ts';
 import { checkSameList, hashUrls } from './same-list.ts';
+import { checkSameOptions } from './same-options.ts';
 import { onInterrupt } from './signals.ts';
 import { exitCodeOf } from './success-rule.ts';
 import { describeTaken, takeList } from './take-list.ts';
@@ -251,8 +252,20 @@ async function checkInvalidation(
   await checkCanInvalidate(invalidationEndpoint);
 }
 
+/** Refuses options of the request that are given again and ask for something else than the run does. */
+async function checkAgain({ options, raw, system, signal }: RunContext, { spec, status }: RequestRow): Promise<void> {
+  if (options.again === null) return;
+  const { options: given, input } = options.again;
+  const isNamed = input.domain !== null && options.edge.edgeMap === null;
+  const asked = { given: input.domain, hosts: [], field: '--domain' };
+  const domain = isNamed ? await unlessAborted(findDomain(system.resolver, asked), signal) : input.domain;
+  const again = settleDomain(input, domain ?? spec.domain, popCatalogue());
+  checkSameOptions(given, { asked: again, run: spec, raw }, !isEnded(status));
+}
+
 /** The request of the interrupted run, its time-out anew. One that had ended is only reported. */
-async function resumeRequest({ options, dataDir, system, output, signal }: RunContext): Promise<string> {
+async function resumeRequest(context: RunContext): Promise<string> {
+  const { options, dataDir, system, output, signal } = context;
   const { store, timers, lists } = system.stores;
   const record = loadRunRecord(dataDir.path);
   const { requestId } = record;
@@ -262,6 +275,7 @@ async function resumeRequest({ options, dataDir, system, output, signal }: RunCo
       inputFault('--data-dir', dataDir.path, 'holds a run that was interrupted before it began; run it again from the start'),
     ]);
   }
+  await checkAgain(context, row);
   const { file, urls, reading } = options;
   if (file !== null || urls.length > 0) {
     await checkSameList({ file, urls, domain: row.spec.domain, skipBad: true, ...reading, signal }, record, lists);

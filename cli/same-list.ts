@@ -7,7 +7,7 @@ import { formatUrlRow } from '../core/sized-list.ts';
 import type { ListDigests, RunRecord } from './run-record.ts';
 import { hashList, type ListSource, takeUrls } from './take-list.ts';
 
-const REMEDY = 'leave it out to go on, or warm it by a run of its own in another --data-dir';
+export const REMEDY = 'leave it out to go on, or warm it by a run of its own in another --data-dir';
 
 /** What tells the values of `--url` from others. */
 export const hashUrls = (urls: readonly string[]) => createHash('sha256').update(JSON.stringify(urls)).digest('hex');

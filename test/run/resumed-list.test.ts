@@ -62,6 +62,41 @@ describe.concurrent('a resumed run', () => {
     },
   );
 
+  test('takes the options of its request again, and refuses every one that asks for something else before anything is sent', async (context) => {
+    const given = ['--header', 'X-Tier: secret', '--timeout', '20', '--name', 'spring launch', '--accept-status', '200,301'];
+    const { edge, resume } = await interrupt(context, (at, all) => [at.list(all), ...given, '--first-byte-timeout', '9']);
+    const others = [
+      ['--domain', 'd999999abcdef8.cloudfront.net'],
+      ['--pops', 'SIN2-P1,FRA56-P4'],
+      ['--timeout', '21'],
+      ['--name', 'autumn launch'],
+      ['--accept-status', '200'],
+      ['--first-byte-timeout', '10'],
+    ];
+    const refused = await resume([...others.flat(), '--header', 'X-Tier: other', '--invalidate']);
+    const differs = 'is not what the interrupted run was given; leave it out to go on';
+    for (const [flag, value] of others) expect(refused.stderr).toContain(`${flag}: "${value}": ${differs}`);
+    for (const flag of ['--header', '--invalidate']) expect(refused.stderr).toMatch(new RegExp(`${flag}: (?:"": )?${differs}`));
+    expect(refused).toMatchObject({ code: 2, stdout: '' });
+    expect(refused.stderr).not.toContain('X-Tier');
+    for (const [flag, value] of [
+      ['--countries', 'DE'],
+      ['--regions', 'eu'],
+    ] as const) {
+      // What is the same beside it is no fault.
+      const place = await resume([flag, value, '--name', 'spring launch']);
+      expect(place).toMatchObject({ code: 2, stderr: expect.stringContaining(`${flag}: "${value}": ${differs}`) });
+      expect(place.stderr).not.toContain('--name');
+    }
+    expect(edge.counters().edge.gets).toBe(0);
+
+    const same = await resume([...given, '--pops', 'sin2-p1', '--first-byte-timeout', '9', '--skip-bad']);
+    expect(same).toMatchObject({ code: 0, stderr: expect.stringContaining('--skip-bad means nothing to a resumed run') });
+    // It has ended, and its headers are forgotten.
+    expect((await resume(['--header', 'X-Tier: other', '--timeout', '20'])).code).toBe(0);
+    expect((await resume(['--timeout', '21'])).code).toBe(2);
+  });
+
   test('takes the --url again that it was given, beside FILE or alone, and no other', async (context) => {
     const { scene, urls, resume } = await interrupt(context, (at, all) => [
       at.list(all.slice(2)),
