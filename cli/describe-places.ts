@@ -1,6 +1,6 @@
 import type { PopCatalogue } from '../core/pop-catalogue.ts';
-import { extentOf, knownPopsOf, type TargetType } from '../core/pop-choice.ts';
-import type { ChosenPlace } from '../core/request.ts';
+import { extentOf, knownPopsOf, type PopQuestion, type TargetType } from '../core/pop-choice.ts';
+import type { ChosenPlace, RequestSpec } from '../core/request.ts';
 import { counted } from './quantities.ts';
 
 const MAX_PLACES = 10;
@@ -20,12 +20,16 @@ function describePlace({ name, pops }: ChosenPlace, targetType: TargetType, cata
   return `${name}: ${inside.length} of ${counted(known.size, 'known POP')}, and others that stand for it: ${listed(pops)}`;
 }
 
-/** How many of the known POPs each region and country takes, a line each. */
+/** How many of the known POPs each region and country takes, or the default POPs where none was named, a line each. */
 export function describePlaces(
-  places: readonly ChosenPlace[] | undefined,
-  targetType: TargetType,
+  { places, pops }: Pick<RequestSpec, 'places' | 'pops'>,
+  { targetType, names }: PopQuestion,
   catalogue: PopCatalogue,
 ): readonly string[] {
+  if (names.length === 0) {
+    const chosen = pops.map(({ pop }) => pop);
+    return [`default POPs: ${chosen.length} of ${counted(catalogue.names.length, 'known POP')}: ${listed(chosen)}`];
+  }
   if (places === undefined) return [];
   const told = places.slice(0, MAX_PLACES).map((place) => describePlace(place, targetType, catalogue));
   const more = places.length - told.length;

@@ -233,7 +233,7 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
   const domain = options.edge.edgeMap === null ? await unlessAborted(findDomain(system.resolver, asked), signal) : input.domain;
   const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };
-  for (const text of describePlaces(spec.places, input.question.targetType, popCatalogue())) output.note(text);
+  for (const text of describePlaces(spec, input.question, popCatalogue())) output.note(text);
   const digests = { file: file === null ? null : digest.digest('hex'), urls: options.urls.length === 0 ? null : hashUrls(options.urls) };
   saveRunRecord(dataDir.path, { requestId: id, raw, list: digests, isTemporary: dataDir.isTemporary });
   await system.pipeline.accept({ id, spec, urls: list.count });

@@ -37,7 +37,7 @@ export const givenAgain = (raw: RawOptions): readonly ComparedOption[] =>
   (Object.keys(COMPARED) as ComparedOption[]).filter((option) => raw[option] !== undefined);
 
 /** A header may be a secret, which no message holds. */
-function valueOf(raw: RawOptions, option: ComparedOption): string {
+function givenValue(raw: RawOptions, option: ComparedOption): string {
   const value = raw[option];
   if (option === 'header') return '';
   return Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : '';
@@ -56,7 +56,7 @@ export function checkSameOptions(
     if (HEADERS.includes(option) && !hasSecrets) return [];
     const read = COMPARED[option];
     if (JSON.stringify(read(asked)) === JSON.stringify(read(run))) return [];
-    return [inputFault(flagOf(option), valueOf(raw, option), `is not what the interrupted run was given; ${REMEDY}`)];
+    return [inputFault(flagOf(option), givenValue(raw, option), `is not what the interrupted run was given; ${REMEDY}`)];
   });
   if (faults.length > 0) throw new InvalidInput(faults);
 }

@@ -67,7 +67,12 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
   const question = readPopQuestion(flags, faults);
   const headers = withHeaderFile(flags.header ?? [], flags.headerFile, faults);
   const success = readSuccessRule(raw, faults, flags.wait === true);
-  const { acceptStatus, domain, places } = validateRequest(
+  const {
+    acceptStatus,
+    domain,
+    places = [],
+    pops,
+  } = validateRequest(
     {
       urls: null,
       domain: flags.domain ?? null,
@@ -91,6 +96,6 @@ export function parseSubmitOptions(file: string | undefined, raw: RawOptions, en
     fields: bodyFields(flags, question, { headers, statuses: acceptStatus }),
     wait: flags.wait ?? false,
     success,
-    places: describePlaces(places, question.targetType, popCatalogue()),
+    places: describePlaces({ places, pops }, question, popCatalogue()),
   };
 }

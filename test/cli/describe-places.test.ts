@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { describePlaces } from '../../cli/describe-places.ts';
+import type { DomainSuffix } from '../../core/pop-choice.ts';
 import { choosePops, type TargetType } from '../../core/pop-choice.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 
-function told(targetType: TargetType, names: readonly string[]): readonly string[] {
+function told(targetType: TargetType, names: readonly string[], suffix: DomainSuffix = '.cloudfront.net'): readonly string[] {
   const catalogue = popCatalogue();
-  const { places } = choosePops({ targetType, names }, { catalogue, suffix: '.cloudfront.net', field: '--countries' });
-  return describePlaces(places, targetType, catalogue);
+  const question = { targetType, names };
+  return describePlaces(choosePops(question, { catalogue, suffix, field: '--countries' }), question, catalogue);
 }
 
 test('a country and a region say how many of their known POPs they take', () => {
@@ -27,9 +28,19 @@ test('a country that others stand for says so', () => {
   ]);
 });
 
-test('POPs by name and the default ones say nothing, and many places are counted', () => {
+test('the default POPs say how many of all known POPs they are, also of a distribution in China', () => {
+  const known = popCatalogue().names.length;
+  const [line = '', ...more] = told('pop', []);
+  expect(more).toEqual([]);
+  const [, count = '', listed = ''] = /^default POPs: (\d+) of \d+ known POPs: (.*) and \d+ more$/.exec(line) ?? [];
+  expect(line).toContain(` of ${known} known POPs: `);
+  expect(Number(count)).toBeGreaterThanOrEqual(28);
+  expect(listed.split(', ')).toHaveLength(10);
+  expect(told('pop', [], '.cloudfront.cn')).toEqual([`default POPs: 4 of ${known} known POPs: PVG52-E1, SZX51-E1, BJS9-E1, ZHY50-E1`]);
+});
+
+test('POPs by name say nothing, and many places are counted', () => {
   expect(told('pop', ['SIN2-P1'])).toEqual([]);
-  expect(told('region', [])).toEqual([]);
   const codes = popCatalogue().countries.map(({ countryCode }) => countryCode);
   expect(told('country', codes).at(-1)).toBe(`and ${codes.length - 10} more places`);
 });

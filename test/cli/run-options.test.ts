@@ -151,9 +151,16 @@ describe('options of a run', () => {
     expect(faultsOf(at('urls.csv'), { resume: true, dataDir: dir })).toEqual([]);
   });
 
-  test('of a request that is resumed are left alone, and said to be', () => {
-    const options = parseRunOptions(undefined, { resume: true, dataDir: dir, pops: ['SIN2-P1'], timeout: '5' });
-    expect(options).toMatchObject({ request: null, ignored: ['--pops', '--timeout'] });
+  test('of a request that is resumed are kept to be compared, and those of how a list is taken are left alone where none is given', () => {
+    const again = { resume: true, dataDir: dir, pops: ['SIN2-P1'], timeout: '5', maxInvalidationPaths: '7', column: 'page' };
+    expect(parseRunOptions(undefined, again)).toMatchObject({
+      request: null,
+      again: { options: ['pops', 'timeout'], input: { pops: [{ pop: 'SIN2-P1' }], timeoutMinutes: 5 } },
+      ignored: ['--max-invalidation-paths', '--column'],
+    });
+    expect(parseRunOptions(at('urls.csv'), again)).toMatchObject({ ignored: ['--max-invalidation-paths'] });
+    expect(parseRunOptions(undefined, { resume: true, dataDir: dir })).toMatchObject({ request: null, again: null, ignored: [] });
+    expect(faultsOf(undefined, { ...again, timeout: 'x' })).toEqual(['--timeout: x']);
   });
 });
 
