@@ -24,8 +24,13 @@ export const keys = {
   /** How far enqueueing came. */
   enqueued: (requestId: string) => `requests/${requestId}/enqueued.csv`,
   failedUrls: (requestId: string) => `requests/${requestId}/failed-urls.csv`,
-  /** Failed rows of an ended request's report, written before the summary. */
-  failureReport: (requestId: string) => `reports/${requestId}/failures.csv`,
+  /**
+   * Failed rows of an ended request's report, as it is once so many results have come after the end. Each is written once and stays as it
+   * is. The first one is written before the summary.
+   */
+  failureReport: (requestId: string, late = 0) => `reports/${requestId}/failures${late === 0 ? '' : `-${late}`}.csv`,
+  /** Says that the report of so many late results has been written. */
+  lateReport: (requestId: string, late: number) => `reports/${requestId}/late-${late}`,
   endSummary: (requestId: string) => `reports/${requestId}/summary.json`,
   /** Which telling of a request's end it is that others hear of: the first one's name. */
   notifier: (requestId: string) => `reports/${requestId}/notifier`,

@@ -49,7 +49,7 @@ export const handler = instrument(
     catalogue: popCatalogue(),
     maxTargets: config.maxTargets,
     maxInvalidationPaths: config.maxInvalidationPaths,
-    reportLinks: createBucketReportLinks({ store, lists, pipeline, links: lazyLinks(config) }),
+    reportLinks: createBucketReportLinks({ store, lists, pipeline, links: lazyLinks(config), events: ending.events }),
     keptSummary: (requestId) => readEndSummary(lists, requestId),
     invalidationFault: createInvalidationCheck(distributions, config.allowedDomains.length > 0),
     allowedDomains: config.allowedDomains,

@@ -33,13 +33,13 @@ export function createReportHandler(deps: ReportDeps) {
       return;
     }
     if (!isEnded(row.status)) throw new PrewarmError('conflict', `request ${row.id} has not ended yet; its report comes when it has`);
-    await writeEndReport(deps, row);
+    const reportKey = await writeEndReport(deps, row);
     if ((await deps.lists.resultMetadata(keys.notified(row.id))) !== null) {
       await deps.store.dropSecrets(row.id);
       return;
     }
     if (!(await isTeller(deps, row.id, eventId))) return;
-    await tell(deps, row);
+    await tell(deps, row, reportKey);
     const { existing } = await deps.lists.putResult(keys.notified(row.id), '', {});
     if (existing === null) addFigures(deps, row);
     await deps.store.dropSecrets(row.id);
@@ -52,8 +52,8 @@ async function isTeller({ lists }: ReportDeps, requestId: string, eventId: strin
   return existing === null || existing['event'] === eventId;
 }
 
-async function tell({ links, topic, notifier, metrics, log }: ReportDeps, row: RequestRow): Promise<void> {
-  const reportUrl = await links.linkTo(keys.failureReport(row.id), `${row.id}.csv`);
+async function tell({ links, topic, notifier, metrics, log }: ReportDeps, row: RequestRow, reportKey: string): Promise<void> {
+  const reportUrl = await links.linkTo(reportKey, `${row.id}.csv`);
   const end = { ...viewEnd(row), report_url: reportUrl };
   await topic.publish(
     `Pre-warming ${row.id} ${row.status}: ${end.download_count} of ${end.total_count} warm`,

@@ -7,7 +7,7 @@ import type { DynamoCalls } from './dynamo-calls.ts';
 import { expiresAt, popKeys, readPops, readRequest } from './dynamo-rows.ts';
 import type { DynamoTableNames } from './dynamo-tables.ts';
 
-type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks'>;
+type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks' | 'uncountedTasks'>;
 
 export function taskMethods(calls: DynamoCalls, tables: DynamoTableNames): Tasks {
   const listPops = async (id: string) => {
@@ -54,6 +54,17 @@ export function taskMethods(calls: DynamoCalls, tables: DynamoTableNames): Tasks
     recordedTasks: async (requestId) => {
       const item = await calls.get(`reading request ${requestId}`, { table: tables.requests, key: toItem({ id: requestId }) });
       return item === null ? 0 : readRequest(item).countedTasks;
+    },
+    uncountedTasks: async (requestId) => {
+      const items = await calls.query(`counting the late tasks of request ${requestId}`, {
+        TableName: tables.tasks,
+        ConsistentRead: true,
+        KeyConditionExpression: 'requestId = :id',
+        FilterExpression: 'attribute_not_exists(counted)',
+        ProjectionExpression: 'taskId',
+        ExpressionAttributeValues: toItem({ ':id': requestId }),
+      });
+      return items.length;
     },
   };
 }

@@ -26,7 +26,7 @@ type Requests = Pick<
   RequestStore,
   'create' | 'get' | 'list' | 'listActive' | 'transition' | 'saveSizing' | 'fixPlan' | 'setTimeoutAt' | 'setRequestClaim'
 >;
-type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks'>;
+type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks' | 'uncountedTasks'>;
 type Figures = Pick<RequestStore, 'putProvisional' | 'listProvisional' | 'getOperatorClaim' | 'setOperatorClaim' | 'claimIdempotencyKey'>;
 
 /**
@@ -213,6 +213,8 @@ function taskMethods(db: Database): Tasks {
     },
     recordedTasks: async (requestId) =>
       db.get<{ tasks: number }>('SELECT tasks FROM recorded_tasks WHERE request_id = ?', requestId)?.tasks ?? 0,
+    uncountedTasks: async (requestId) =>
+      db.get<{ tasks: number }>('SELECT COUNT(*) AS tasks FROM tasks WHERE request_id = ? AND counted = 0', requestId)?.tasks ?? 0,
   };
 }
 

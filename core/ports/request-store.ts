@@ -68,6 +68,8 @@ export interface RequestStore {
   countedTasks(requestId: string, pop: string): Promise<ReadonlySet<string>>;
   /** How many tasks of the request are recorded; a store may leave out those that are not counted yet. */
   recordedTasks(requestId: string): Promise<number>;
+  /** How many tasks of the request are recorded and not counted. Of an ended request: those whose results came after the end. */
+  uncountedTasks(requestId: string): Promise<number>;
   /**
    * In one transaction: marks those of the tasks counted that exist and were not, adds their counters to the request
    * and POP rows. Counts nothing once the request has ended. Returns the request row as it is afterwards; null: no such request.

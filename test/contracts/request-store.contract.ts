@@ -161,6 +161,22 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.recordedTasks('r2')).toBe(0);
     });
 
+    it('tells how many tasks were recorded that are not counted, as those after an end', async () => {
+      await started('r1');
+      expect(await store.uncountedTasks('r1')).toBe(0);
+      await store.putTask(taskRow('r1', 'SIN2-P1', 1, { warmed: 2 }));
+      await store.putTask(taskRow('r1', 'FRA56-P4', 1, { warmed: 1 }));
+      expect(await store.uncountedTasks('r1')).toBe(2);
+      const counted = await store.countTasks('r1', ['SIN2-P1#0#1'], T0);
+      expect(await store.uncountedTasks('r1')).toBe(1);
+      const stopped = (counted?.totalCount ?? 0) - 2;
+      await store.end('r1', 'STOPPED', { ifAccounted: 2, stopped, statusReason: null, at: T0 + 1 });
+      await store.putTask(taskRow('r1', 'SIN2-P1', 2, { warmed: 1 }));
+      await store.countTasks('r1', ['SIN2-P1#0#2', 'FRA56-P4#0#1'], T0 + 2);
+      expect(await store.uncountedTasks('r1')).toBe(2);
+      expect(await store.uncountedTasks('r2')).toBe(0);
+    });
+
     it('counts each task once, in the request and in its POP, whatever is asked again', async () => {
       await started('r1');
       await store.putTask(taskRow('r1', 'SIN2-P1', 1, { warmed: 2, edge_bytes: 5e15, 'first.12': 2 }));

@@ -42,7 +42,7 @@ async function openApi({ allowedDomains, inspection = NO_FLEET, ...options }: Op
     tasks: ports.tasks,
     domains: distributions,
     catalogue: popCatalogue(),
-    reportLinks: createBucketReportLinks({ store: ports.store, lists, pipeline: world.pipeline, links }),
+    reportLinks: createBucketReportLinks({ store: ports.store, lists, pipeline: world.pipeline, links, events: ports.events }),
     invalidationFault: createInvalidationCheck(distributions, allowedDomains === undefined || allowedDomains.length > 0),
     ...(allowedDomains === undefined ? {} : { allowedDomains }),
     groupName: 'prewarm_asg_staging',

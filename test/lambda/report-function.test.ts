@@ -10,8 +10,9 @@ import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import { readEndSummary, writeEndReport } from '../../lambda/end-report.ts';
 import { createReportHandler } from '../../lambda/report-handler.ts';
+import { createBucketReportLinks } from '../../lambda/report-links.ts';
 import { openNotifiedServer } from '../http/notified-server.ts';
-import { ID, advanceAll, aggregateAll, getRow, makeSpec, makeUrls, workAll } from '../pipeline/pipeline-fixture.ts';
+import { ID, advanceAll, aggregateAll, getRow, makeSpec, makeUrls, readReport, workAll, workTask } from '../pipeline/pipeline-fixture.ts';
 import { openFunctions } from './function-world.ts';
 
 interface Published {
@@ -35,7 +36,7 @@ function openReport(notifier = createNotifier({ allowPrivateAddresses: false }))
   const links = createS3Links(client, { bucket: 'lists' });
   const { store, lists } = world.ports;
   const report = createReportHandler({ ...world.told, store, lists, pipeline: world.pipeline, links, topic, notifier });
-  return { ...world, report, topic, published };
+  return { ...world, report, topic, published, links };
 }
 
 type Report = ReturnType<typeof openReport>;
@@ -150,4 +151,88 @@ test('a stopped request has what was stopped in its figures, one that runs is re
     await expect(world.report({ id: 'c', detail })).rejects.toMatchObject({ code: 'invalid_input' });
   }
   expect(world.published).toHaveLength(1);
+});
+
+/** A stopped request of which three tasks are still under way, and the report as the API links to it. */
+async function stopEarly(world: Report) {
+  const { ports, pipeline, links } = world;
+  await pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1', 'FRA56-P4', 'IAD89-P1'], { agents: 20 }), urls: makeUrls(4) });
+  await advanceAll(pipeline);
+  const underWay = (await ports.tasks.receive(10, 60_000)).map(({ message }) => message);
+  expect(underWay.length).toBeGreaterThanOrEqual(3);
+  await pipeline.end(ID, 'STOPPED', 'asked to');
+  const writes: string[] = [];
+  const lists: ListStore = {
+    ...ports.lists,
+    put: (key, chunks) => {
+      writes.push(key);
+      return ports.lists.put(key, chunks);
+    },
+  };
+  const deps = { store: ports.store, lists, pipeline, links, events: ports.events };
+  const reportOf = async (writeMs?: number) => {
+    const link = await createBucketReportLinks({ ...deps, ...(writeMs === undefined ? {} : { writeMs }) }).linkTo(ID, '');
+    const csv = await text(ports.lists.read(new URL(link).pathname.slice(1)));
+    return csv.trim().split('\n').slice(1);
+  };
+  const embedded = async () => (await readReport(pipeline)).filter((row) => row['notes']?.includes('after_end') === true).length;
+  const finishTask = async (nth: number) => {
+    const task = underWay[nth];
+    if (task === undefined) throw new Error('there is no such task');
+    await workTask(ports, task);
+    await aggregateAll(world);
+  };
+  return { reportOf, embedded, finishTask, writes };
+}
+
+const lateIn = (rows: readonly string[]) => rows.filter((row) => row.includes('after_end')).length;
+
+test('a report that was kept has the results that came after it, as the one on a single machine has, and is written once for them', async () => {
+  const world = openReport();
+  const { reportOf, embedded, finishTask, writes } = await stopEarly(world);
+  await world.report(event('a'));
+  const before = await reportOf();
+  expect([before.length, lateIn(before), await embedded()]).toEqual([12, 0, 0]);
+  await finishTask(0);
+  for (let asked = 0; asked < 3; asked++) {
+    const after = await reportOf();
+    expect(after).toHaveLength(12);
+    expect(lateIn(after)).toBe(await embedded());
+    expect(lateIn(after)).toBeGreaterThan(0);
+  }
+  expect(writes).toHaveLength(1);
+  await finishTask(1);
+  await world.report(event('a'));
+  const last = await reportOf();
+  expect([last.length, lateIn(last)]).toEqual([12, await embedded()]);
+  expect(writes).toHaveLength(1);
+  expect(world.published).toHaveLength(1);
+});
+
+test('a report whose late results take long to read is given as it was kept, and the end is told again to have it written', async () => {
+  const world = openReport();
+  const { reportOf, embedded, finishTask } = await stopEarly(world);
+  await finishTask(0);
+  await world.report(event('a'));
+  expect(lateIn(await reportOf())).toBe(await embedded());
+  await finishTask(1);
+  const told = world.ended.length;
+  expect(lateIn(await reportOf(0))).toBeLessThan(await embedded());
+  expect(world.ended.length).toBe(told + 1);
+  await world.report(event('b'));
+  expect(lateIn(await reportOf())).toBe(await embedded());
+  expect(world.published).toHaveLength(1);
+});
+
+test('the report that an earlier version kept is found, and so is one whose late tasks have gone with age', async () => {
+  const world = openReport();
+  const { reportOf, finishTask } = await stopEarly(world);
+  await world.ports.lists.put(keys.failureReport(ID), ['url\n', 'kept\n']);
+  await world.ports.lists.putResult(keys.endSummary(ID), '{"failure_pops":[],"failure_urls":[]}', {});
+  expect(await reportOf()).toEqual(['kept']);
+  await finishTask(0);
+  expect(lateIn(await reportOf())).toBeGreaterThan(0);
+  const row = await getRow(world.ports);
+  const store = { ...world.ports.store, uncountedTasks: async () => 0 };
+  expect(await writeEndReport({ ...world.ports, store, pipeline: world.pipeline }, row)).toBe(keys.failureReport(ID));
 });
