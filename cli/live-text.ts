@@ -12,22 +12,29 @@ export interface LiveText {
 const ERASE_BELOW = '\u001b[J';
 const cursorUp = (lines: number) => (lines === 0 ? '' : `\u001b[${lines}A`);
 
-interface Terminal {
+/** What text is drawn on. */
+export interface Terminal {
   write(text: string): unknown;
   readonly columns?: number;
   readonly rows?: number;
 }
 
+/** Columns that text may fill without wrapping. Some terminals wrap when the last column is full, so it stays free. */
+export function usableColumns({ columns = 0 }: Terminal): number {
+  return (columns > 0 ? columns : 80) - 1;
+}
+
 /** Longer lines are cut, since a line that wraps is two for the cursor; of more lines than the screen has, the first are shown. */
 export function createLiveText(stream: Terminal): LiveText {
   let shown = '';
+  let drawn = '';
   let height = 0;
   const fitScreen = (text: string) => {
-    const width = (stream.columns ?? 80) - 1;
+    const width = usableColumns(stream);
     const lines = text
       .trimEnd()
       .split('\n')
-      .slice(0, (stream.rows ?? 24) - 1);
+      .slice(0, (stream.rows || 24) - 1);
     return lines.map((line) => {
       const plain = stripVTControlCharacters(line);
       return plain.length > width ? plain.slice(0, width) : line;
@@ -35,9 +42,12 @@ export function createLiveText(stream: Terminal): LiveText {
   };
   const draw = (before: string, text: string) => {
     const lines = text === '' ? [] : fitScreen(text);
-    stream.write(`${cursorUp(height)}\r${ERASE_BELOW}${before}${lines.map((line) => `${line}\n`).join('')}`);
-    height = lines.length;
+    const frame = lines.map((line) => `${line}\n`).join('');
     shown = text;
+    if (before === '' && frame === drawn) return;
+    stream.write(`${cursorUp(height)}\r${ERASE_BELOW}${before}${frame}`);
+    height = lines.length;
+    drawn = frame;
   };
   return {
     show: (text) => draw('', text),

@@ -1,6 +1,6 @@
-import cliProgress from 'cli-progress';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { Progress } from '../core/progress.ts';
+import { createLiveText, type Terminal, usableColumns } from './live-text.ts';
 import { formatBarLine, formatPlainLine } from './progress-line.ts';
 
 /** Shows how far a request is. */
@@ -14,7 +14,7 @@ export interface ProgressDisplay {
 
 export interface ProgressDisplayOptions {
   /** Where it is drawn: standard error, so that standard output carries results only. */
-  readonly stream: NodeJS.WritableStream;
+  readonly stream: Terminal;
   /** False: plain lines, at most one every 10 s, and at every change of status. */
   readonly isTTY: boolean;
   /** Default: unless NO_COLOR is set (https://no-color.org). */
@@ -24,9 +24,10 @@ export interface ProgressDisplayOptions {
 
 const PLAIN_EVERY_MS = 10_000;
 const FRAMES_PER_SECOND = 8;
+const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
 
-function createPlainLines(stream: NodeJS.WritableStream, clock: Clock): ProgressDisplay {
+function createPlainLines(stream: Terminal, clock: Clock): ProgressDisplay {
   let shown: Progress | null = null;
   let latest: Progress | null = null;
   let shownAt = 0;
@@ -49,37 +50,27 @@ function createPlainLines(stream: NodeJS.WritableStream, clock: Clock): Progress
   };
 }
 
-function createBar(stream: NodeJS.WritableStream, clock: Clock, color: boolean): ProgressDisplay {
+function createBar(stream: Terminal, clock: Clock, color: boolean): ProgressDisplay {
   const startedAt = clock.now();
-  const columns = () => ('columns' in stream && typeof stream.columns === 'number' && stream.columns > 0 ? stream.columns : 80);
   let latest: Progress | null = null;
   const line = () =>
-    // One column less: a full last column makes some terminals wrap.
-    latest === null ? 'starting' : formatBarLine(latest, { width: columns() - 1, color, elapsedMs: clock.now() - startedAt });
-  const bar = new cliProgress.SingleBar({
-    stream,
-    format: line,
-    fps: FRAMES_PER_SECOND,
-    hideCursor: true,
-    // Ours decides what a signal does, and a bar must not swallow it.
-    gracefulExit: false,
-    clearOnComplete: true,
-  });
+    latest === null ? 'starting' : formatBarLine(latest, { width: usableColumns(stream), color, elapsedMs: clock.now() - startedAt });
+  const live = createLiveText(stream);
   const showCursor = () => stream.write(SHOW_CURSOR);
   process.once('exit', showCursor);
-  bar.start(1, 0);
+  stream.write(HIDE_CURSOR);
+  live.show(line());
+  const drawing = setInterval(() => live.show(line()), 1000 / FRAMES_PER_SECOND);
   return {
     update(progress) {
       latest = progress;
     },
-    note(text) {
-      bar.stop();
-      stream.write(`${text}\n`);
-      bar.start(1, 0);
-    },
+    note: (text) => live.note(text),
     close() {
-      bar.stop();
+      clearInterval(drawing);
       process.off('exit', showCursor);
+      live.clear();
+      showCursor();
       if (latest !== null) stream.write(`${line()}\n`);
     },
   };

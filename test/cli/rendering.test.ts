@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { formatFaults } from '../../cli/faults.ts';
 import { createJsonLines } from '../../cli/json-lines.ts';
 import { createProgressDisplay } from '../../cli/progress-bar.ts';
@@ -102,6 +102,30 @@ describe('the progress display', () => {
     expect(drawn).toContain('a note\n');
     expect(drawn.trimEnd().endsWith('4,500/9,000 targets · 10 failed · 1,234/s · 4 s left · 900.0 MB of 1.8 GB')).toBe(true);
     expect(process.listenerCount('exit')).toBe(listeners);
+  });
+
+  test('draws the bar over itself only when it has changed, as wide as the terminal is then', async () => {
+    const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
+    const display = createProgressDisplay({ stream, isTTY: true, color: false, clock: clockAt(0) });
+    onTestFinished(() => display.close());
+    let drawn = '';
+    stream.on('data', (text: Buffer) => (drawn += text.toString()));
+    const frames = () =>
+      drawn
+        .split('\r\u001b[J')
+        .slice(1)
+        .map((text) => text.split('\n')[0] ?? '');
+    display.update(HALF_WAY);
+    await vi.waitFor(() => expect(frames()).toHaveLength(2));
+    stream.columns = 60;
+    await vi.waitFor(() => expect(frames()).toHaveLength(3));
+    const [starting, wide, narrow] = frames();
+    expect(starting).toBe('starting');
+    expect([wide, narrow]).toEqual([99, 59].map((width) => formatBarLine(HALF_WAY, { width, color: false, elapsedMs: 0 })));
+    await new Promise((resolve) => {
+      setTimeout(resolve, 400);
+    });
+    expect(frames()).toHaveLength(3);
   });
 
   test('uses no colours where NO_COLOR asks for none', () => {
