@@ -102,6 +102,31 @@ test('progress has the fields that scripts read', () => {
   });
 });
 
+test('a place is lost where all of its POPs were left out, whichever others share them, and nothing is before the plan is made', () => {
+  const places = [
+    { name: 'DE', pops: ['FRA56-P4', 'FRA60-P1'] },
+    { name: 'malaysia', pops: ['SIN2-P1', 'SIN2-P2'] },
+    { name: 'singapore', pops: ['SIN2-P1', 'SIN2-P2'] },
+    { name: 'japan', pops: ['NRT57-P2'] },
+  ];
+  const pops = ['FRA56-P4', 'FRA60-P1', 'SIN2-P1', 'SIN2-P2', 'NRT57-P2'];
+  const spec = { ...makeSpec(pops), places };
+  const lost = (skipped: readonly string[]) => {
+    const plan = { sliceRows: 1, sliceBytes: 1, pops: pops.filter((pop) => !skipped.includes(pop)), skipped, totalCount: 1, totalBytes: 1 };
+    const { lost_places: lostPlaces, chosen_pop_count: chosen, skipped_pops: left } = viewProgress(makeRow({ spec, plan }), [], IDLE, NOW);
+    expect({ chosen, left }).toEqual({ chosen: 5, left: skipped });
+    return lostPlaces;
+  };
+  expect(lost([])).toEqual([]);
+  expect(lost(['FRA56-P4', 'SIN2-P2'])).toEqual([]);
+  expect(lost(['FRA56-P4', 'FRA60-P1'])).toEqual(['DE']);
+  expect(lost(['SIN2-P1', 'NRT57-P2', 'SIN2-P2'])).toEqual(['malaysia', 'singapore', 'japan']);
+  expect(viewProgress(makeRow({ spec, plan: null }), [], IDLE, NOW).lost_places).toEqual([]);
+  // An earlier version made the request, and kept no places.
+  const plan = { sliceRows: 1, sliceBytes: 1, pops: [], skipped: pops, totalCount: 1, totalBytes: 1 };
+  expect(viewProgress(makeRow({ spec: makeSpec(pops), plan }), [], IDLE, NOW).lost_places).toEqual([]);
+});
+
 test('a request that is being sized tells how many URLs have been asked, which are no finished targets', () => {
   const sizing = { parts: 1, offset: 9, rows: 4, failedRows: 1, bytes: 0, done: false };
   const asked = { requestId: ID, agentId: SIZER_ID, count: 8, bytes: 0, rate: 0, updatedAt: NOW };
