@@ -88,7 +88,7 @@ function addMetrics(page: Registry, figures: readonly LaneFigures[]): void {
 /** Tells of POPs that stop answering, when they do, and of the minute that has passed. */
 function createTeller({ lanes }: Tally, log: ServerLog['log']): () => void {
   const dead = new Set<string>();
-  let told = { requests: 0, errors: 0 };
+  let told = { requests: 0, errors: 0, unsent: 0 };
   return () => {
     for (const figures of lanes) {
       const { key, pop, route } = figures.lane;
@@ -99,11 +99,13 @@ function createTeller({ lanes }: Tally, log: ServerLog['log']): () => void {
       } else if (!isDead(figures) && dead.delete(key)) log.info(fields, 'a POP that is kept warm answers again');
     }
     const sum = (of: (figures: LaneFigures) => number) => lanes.reduce((all, figures) => all + of(figures), 0);
-    const now = { requests: sum(({ requests }) => requests), errors: sum(({ errors }) => total(errors)) };
-    log.info(
-      { requests: now.requests - told.requests, errors: now.errors - told.errors, pops: lanes.length, dead: dead.size },
-      'kept warm',
-    );
+    const now = {
+      requests: sum(({ requests }) => requests),
+      errors: sum(({ errors }) => total(errors)),
+      unsent: sum(({ unsent }) => total(unsent)),
+    };
+    const since = { requests: now.requests - told.requests, errors: now.errors - told.errors, unsent: now.unsent - told.unsent };
+    log.info({ ...since, pops: lanes.length, dead: dead.size }, 'kept warm');
     told = now;
   };
 }

@@ -2,7 +2,7 @@ import { CancellableScope } from '../core/ask-scope.ts';
 import type { Clock } from '../core/clock.ts';
 import type { KeepWarmSender } from '../core/keep-warm/keep-warm-sender.ts';
 import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
-import { createTally, isDead, type LaneFigures } from '../core/keep-warm/tally.ts';
+import { createTally, isDeadAfterRun, type LaneFigures } from '../core/keep-warm/tally.ts';
 import type { MinuteClaims } from '../core/ports/minute-claims.ts';
 import type { FunctionLog } from './function-log.ts';
 import type { PublishLane } from './keep-warm-metrics.ts';
@@ -35,25 +35,27 @@ function minuteOf(event: unknown, now: number): number {
 }
 
 /** Of all POPs together, by reason. */
-function errorsOf(lanes: readonly LaneFigures[]): Readonly<Record<string, number>> {
-  const errors: Record<string, number> = {};
-  for (const [reason, count] of lanes.flatMap((lane) => Object.entries(lane.errors))) errors[reason] = (errors[reason] ?? 0) + count;
-  return errors;
+function byReason(lanes: readonly LaneFigures[], of: 'errors' | 'unsent'): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const [reason, count] of lanes.flatMap((lane) => Object.entries(lane[of]))) counts[reason] = (counts[reason] ?? 0) + count;
+  return counts;
 }
 
 function report(lanes: readonly LaneFigures[], { publish, log }: KeepWarmHandlerDeps, minute: number): void {
   for (const figures of lanes) publish(figures);
-  const dead = lanes.filter(isDead).map(({ lane, state, detail }) => ({ pop: lane.pop, url: lane.route.url, state, detail }));
+  const dead = lanes.filter(isDeadAfterRun).map(({ lane, state, detail }) => ({ pop: lane.pop, url: lane.route.url, state, detail }));
   const sum = (of: (figures: LaneFigures) => number) => lanes.reduce((all, figures) => all + of(figures), 0);
   const fields = {
     minute,
     pops: lanes.length,
     requests: sum(({ requests }) => requests),
     good: sum(({ good }) => good),
-    errors: errorsOf(lanes),
+    errors: byReason(lanes, 'errors'),
+    unsent: byReason(lanes, 'unsent'),
   };
   if (dead.length > 0) log.error({ ...fields, dead: dead.slice(0, MAX_NAMED) }, 'POPs do not answer');
   else if (fields.good < fields.requests) log.error(fields, 'requests were not answered well');
+  else if (Object.keys(fields.unsent).length > 0) log.error(fields, 'requests were not sent');
   else log.info(fields, 'kept warm');
 }
 

@@ -166,6 +166,8 @@ export function createKeepWarmSender(ports: KeepWarmPorts, limits: KeepWarmLimit
     async send(routes, run) {
       const startedAt = clock.now();
       const resolutions = new Map(lanesOf(routes).map((lane) => [lane.key, resolver.resolvePop(lane.route.domain, lane.pop)]));
+      // Whoever sends meets the fault; a run that is stopped before that has no use for it.
+      for (const resolution of resolutions.values()) resolution.catch(() => {});
       const sending: Sending = { startedAt, run, resolutions };
       const underWay: Promise<void>[] = [];
       const failures: unknown[] = [];

@@ -114,6 +114,13 @@ export function isDead({ state }: Pick<LaneFigures, 'state'>): boolean {
   return state !== 'answering' && state !== 'waiting';
 }
 
+const sumOf = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+/** The same of a run that has ended: a POP through which nothing was sent is not kept warm either, whatever it would have answered. */
+export function isDeadAfterRun(figures: Pick<LaneFigures, 'state' | 'requests' | 'unsent'>): boolean {
+  return isDead(figures) || (figures.requests === 0 && sumOf(figures.unsent) > 0);
+}
+
 /** Median and 95th percentile, milliseconds. */
 interface Spread {
   readonly median: number;
