@@ -6,6 +6,7 @@ import { createS3ListStore } from '../adapters/aws/s3-list-store.ts';
 import { createSqsQueue } from '../adapters/aws/sqs-queue.ts';
 import { createUndiciDownloader } from '../adapters/http/undici-downloader.ts';
 import { systemClock } from '../core/clock.ts';
+import { retry, type RetryPlan } from '../core/retry.ts';
 import type { AgentPorts } from '../core/ports/ports.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import { isTaskMessage, type TaskMessage } from '../core/task.ts';
@@ -38,14 +39,12 @@ const write = (line: string) => void process.stdout.write(line);
 
 /** At boot the service may take a moment. Null: the signal was aborted first. Throws PrewarmError `api_failed`. */
 async function readInstanceId(metadata: InstanceMetadata, told: AbortSignal): Promise<string | null> {
-  for (let tried = 1; ; tried++) {
-    try {
-      return await metadata.instanceId();
-    } catch (error) {
-      if (told.aborted) return null;
-      if (tried === METADATA_TRIES) throw error;
-    }
-    await sleep(METADATA_PAUSE_MS);
+  const plan: RetryPlan = { tries: METADATA_TRIES, pauseMs: () => METADATA_PAUSE_MS, mayPass: () => !told.aborted };
+  try {
+    return await retry(systemClock, plan, () => metadata.instanceId());
+  } catch (error) {
+    if (told.aborted) return null;
+    throw error;
   }
 }
 

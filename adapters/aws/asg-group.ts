@@ -8,7 +8,8 @@ import {
   SetInstanceProtectionCommand,
   TerminateInstanceInAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
-import { sleep, systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/clock.ts';
+import { retry, type RetryPlan } from '../../core/retry.ts';
 import type { FailedActivity, FleetMember } from '../../core/ports/fleet.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
 import { jitteredPause } from './batch-retry.ts';
@@ -141,13 +142,12 @@ function isRefusal(error: unknown, message: RegExp): boolean {
   return awsErrorName(error).startsWith('ValidationE') && error instanceof Error && message.test(error.message);
 }
 
-async function whenNotBusy<T>(call: () => Promise<T>): Promise<T> {
-  for (let tried = 1; ; tried++) {
-    try {
-      return await call();
-    } catch (error) {
-      if (!BUSY.has(awsErrorName(error)) || tried === TRIES) throw error;
-    }
-    await sleep(systemClock, jitteredPause(tried, FIRST_PAUSE_MS));
-  }
+const WHEN_NOT_BUSY: RetryPlan = {
+  tries: TRIES,
+  pauseMs: (tried) => jitteredPause(tried, FIRST_PAUSE_MS),
+  mayPass: (error) => BUSY.has(awsErrorName(error)),
+};
+
+function whenNotBusy<T>(call: () => Promise<T>): Promise<T> {
+  return retry(systemClock, WHEN_NOT_BUSY, call);
 }

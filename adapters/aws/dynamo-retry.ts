@@ -1,5 +1,6 @@
 import { type CancellationReason, ConditionalCheckFailedException, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
-import { type Clock, sleep } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { retry, type RetryPlan } from '../../core/retry.ts';
 import { awsErrorName, isThrottling } from './aws-error.ts';
 import { jitteredPause } from './batch-retry.ts';
 
@@ -48,14 +49,13 @@ function isPassing(error: unknown): boolean {
   return ($metadata?.httpStatusCode ?? 0) >= 500 || PASSING_SOCKET_ERROR.test(String(code));
 }
 
+const PLAN: RetryPlan = {
+  tries: MAX_TRIES,
+  pauseMs: (tried) => jitteredPause(tried, FIRST_PAUSE_MS, LONGEST_PAUSE_MS),
+  mayPass: isPassing,
+};
+
 /** Runs an idempotent call until it succeeds, or fails with something that does not pass, or for the last time. */
-export async function retrying<T>(clock: Clock, action: () => Promise<T>): Promise<T> {
-  for (let tried = 1; ; tried++) {
-    try {
-      return await action();
-    } catch (error) {
-      if (!isPassing(error) || tried === MAX_TRIES) throw error;
-    }
-    await sleep(clock, jitteredPause(tried, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
-  }
+export function retrying<T>(clock: Clock, action: () => Promise<T>): Promise<T> {
+  return retry(clock, PLAN, action);
 }

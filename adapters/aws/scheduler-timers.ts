@@ -6,6 +6,7 @@ import {
   UpdateScheduleCommand,
 } from '@aws-sdk/client-scheduler';
 import { type Clock, sleep } from '../../core/clock.ts';
+import { retry } from '../../core/retry.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { Timers } from '../../core/ports/timers.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
@@ -67,16 +68,10 @@ async function createOrUpdate(client: SchedulerClient, schedule: CreateScheduleC
 }
 
 async function deleteIfThere(client: SchedulerClient, command: DeleteScheduleCommand, clock: Clock): Promise<void> {
-  for (let tried = 1; ; tried++) {
-    try {
-      await client.send(command);
-      return;
-    } catch (error) {
-      if (awsErrorName(error) === 'ResourceNotFoundException') return;
-      if (awsErrorName(error) !== 'ConflictException' || tried === TRIES) throw error;
-    }
-    await sleep(clock, jitteredPause(tried));
-  }
+  const mayPass = (error: unknown) => awsErrorName(error) === 'ConflictException';
+  await retry(clock, { tries: TRIES, pauseMs: jitteredPause, mayPass }, () =>
+    unless(['ResourceNotFoundException'], () => client.send(command)),
+  );
 }
 
 /** False: the call was refused with one of these errors. */

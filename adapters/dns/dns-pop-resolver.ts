@@ -1,5 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 import { sleep, systemClock } from '../../core/clock.ts';
+import { retry } from '../../core/retry.ts';
 import { InvalidInput, PrewarmError } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import type { PopResolution, PopResolver } from '../../core/ports/pop-resolver.ts';
@@ -24,6 +25,8 @@ const MAX_CNAME_STEPS = 8;
 /** Some servers never answer a question for AAAA. */
 const IPV6_WAIT_MS = 300;
 const FIRST_PAUSE_MS = 100;
+/** What is not there, and a name that DNS cannot carry: asking again changes nothing. */
+const FINAL_CODES: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME']);
 
 /** `absent`: the server says for certain that there is nothing. Anything else it says or does not say may be different next time. */
 type DnsAnswer =
@@ -36,17 +39,13 @@ function errorCode(error: unknown): string {
 }
 
 async function askDns(question: () => Promise<string[]>, tries: number): Promise<DnsAnswer> {
-  for (let tried = 1; ; tried++) {
-    try {
-      const records = await question();
-      return records.length > 0 ? { records } : { absent: 'ENODATA' };
-    } catch (cause) {
-      const code = errorCode(cause);
-      if (code === 'ENOTFOUND' || code === 'ENODATA') return { absent: code };
-      // A name that DNS cannot carry stays wrong.
-      if (tried >= tries || code === 'EBADNAME') return { unknown: code, cause };
-    }
-    await sleep(systemClock, FIRST_PAUSE_MS * 2 ** (tried - 1));
+  const pauseMs = (tried: number) => FIRST_PAUSE_MS * 2 ** (tried - 1);
+  try {
+    const records = await retry(systemClock, { tries, pauseMs, mayPass: (error) => !FINAL_CODES.has(errorCode(error)) }, question);
+    return records.length > 0 ? { records } : { absent: 'ENODATA' };
+  } catch (cause) {
+    const code = errorCode(cause);
+    return code === 'ENOTFOUND' || code === 'ENODATA' ? { absent: code } : { unknown: code, cause };
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Clock, sleep } from '../clock.ts';
+import { retry, type RetryPlan } from '../retry.ts';
 import { PrewarmError } from '../errors.ts';
 import type { AgentPorts } from '../ports/ports.ts';
 import type { Leased } from '../ports/queue.ts';
@@ -74,18 +75,16 @@ const SILENT: AgentObserver = { held() {}, ended() {}, refused() {} };
 
 /** Tries again what a store or queue refused for the moment; a full disk stays full. */
 function createPersist(clock: Clock, observer: AgentObserver) {
-  return async <T>(act: () => Promise<T>): Promise<T> => {
-    for (const pause of RETRY_PAUSES_MS) {
-      try {
-        return await act();
-      } catch (error) {
-        if (error instanceof PrewarmError && error.code === 'storage_full') throw error;
-        observer.refused(error);
-        await sleep(clock, pause);
-      }
-    }
-    return act();
+  const plan: RetryPlan = {
+    tries: RETRY_PAUSES_MS.length + 1,
+    pauseMs: (tried) => RETRY_PAUSES_MS[tried - 1] ?? 0,
+    mayPass(error) {
+      if (error instanceof PrewarmError && error.code === 'storage_full') return false;
+      observer.refused(error);
+      return true;
+    },
   };
+  return <T>(act: () => Promise<T>): Promise<T> => retry(clock, plan, act);
 }
 
 export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
