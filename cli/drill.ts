@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { createEdgeMapResolver, parseEdgeMap } from '../adapters/dns/edge-map-resolver.ts';
 import type { EdgeAddress } from '../core/address.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
-import { choosePops } from '../core/pop-choice.ts';
 import { createUrlIntake } from '../core/url-intake.ts';
 import { popCatalogue } from '../data/catalogue.ts';
+import { madeUpObject } from '../simulator/made-up-object.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../simulator/simulated-edge.ts';
 import { type PopSurvey, surveyEdge } from './drill-survey.ts';
 import { formatSurvey, formatVerdict } from './drill-tables.ts';
@@ -17,6 +17,7 @@ import { counted } from './quantities.ts';
 import { checkListFile } from './request-flags.ts';
 import { columnsOf, wrapAt } from './screen.ts';
 import { onInterrupt } from './signals.ts';
+import { readSimulatedPops } from './simulated-pops.ts';
 import { readUrlList } from './url-list.ts';
 
 const EXAMPLE_LIST = fileURLToPath(new URL('../examples/urls.csv', import.meta.url));
@@ -28,15 +29,6 @@ const MAX_URLS = 200;
 const LATENCIES = { edgeMs: 8, regionalMs: 45, originMs: 140 };
 
 const INTERRUPTED = 130;
-
-/** Sizes of the made-up objects, by path: from a thumbnail to a video segment. */
-const SIZES = [2_000, 9_000, 24_000, 60_000, 180_000, 900_000];
-
-function objectAt(path: string): { size: number; cacheControl: string } {
-  let sum = 0;
-  for (let at = 0; at < path.length; at++) sum = (sum * 31 + path.charCodeAt(at)) >>> 0;
-  return { size: SIZES[sum % SIZES.length] ?? 2_000, cacheControl: 'public, max-age=86400' };
-}
 
 /** The list's URLs as it will be warmed; the drill holds them, so it takes the first 200. */
 async function readList(file: string): Promise<{ urls: string[]; hosts: readonly string[] }> {
@@ -54,11 +46,10 @@ async function readList(file: string): Promise<{ urls: string[]; hosts: readonly
 }
 
 function choose(raw: RawOptions): readonly string[] {
-  const given = Array.isArray(raw['pops']) ? raw['pops'].flatMap((list: string) => list.split(',')) : EXAMPLE_POPS;
-  const names = given.map((name: string) => name.trim()).filter((name: string) => name !== '');
-  const choice = choosePops({ targetType: 'pop', names }, { catalogue: popCatalogue(), suffix: '.cloudfront.net', field: '--pops' });
-  if (choice.faults.length > 0) throw new InvalidInput(choice.faults);
-  return choice.pops.map(({ pop }) => pop);
+  const faults: InputFault[] = [];
+  const pops = readSimulatedPops(Array.isArray(raw['pops']) ? raw['pops'] : EXAMPLE_POPS, faults);
+  if (faults.length > 0) throw new InvalidInput(faults);
+  return pops;
 }
 
 async function startEdge(pops: readonly string[], hosts: readonly string[]): Promise<SimulatedEdge> {
@@ -68,7 +59,7 @@ async function startEdge(pops: readonly string[], hosts: readonly string[]): Pro
     ...(host === undefined ? {} : { host }),
     aliases,
     pops: pops.map((pop) => ({ pop, addresses: 2, regionalCache: catalogue.describe(pop).regionalEdgeCache })),
-    objects: objectAt,
+    objects: madeUpObject,
     cachePolicy: { keyByQuery: true },
     latencies: LATENCIES,
   });

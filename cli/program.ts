@@ -10,12 +10,14 @@ import { addListOptions } from './list-options.ts';
 import { addOriginCommands } from './origin-commands.ts';
 import { surviveOutputFaults, throwIfOutputLost } from './output-faults.ts';
 import { type ExitCode, reportError } from './report-error.ts';
+import { addSimulate } from './simulate-command.ts';
 
 const INTERRUPTED = 130;
 
 const PROGRAM_EXAMPLES = `
 Examples:
   $ prewarm drill                                        the whole thing against a simulated edge, no account needed
+  $ prewarm simulate                                     that edge alone, to try run, serve and the others on
   $ prewarm run urls.csv --domain d111111abcdef8.cloudfront.net --regions apac,eu
   $ prewarm run --url https://www.example.com/launch.mp4 --pops SIN2-P1,FRA56-P4 --out report.csv
   $ prewarm serve --data-dir warm.d                      the same as an HTTP API
@@ -181,6 +183,7 @@ export function createProgram(done: (code: ExitCode) => void): Command {
   addRun(program, done);
   addServe(program, done);
   addDrill(program, done);
+  addSimulate(program, done);
   addOriginCommands(program, done);
   addApiCommands(program, done);
   addCompletion(program, done);

@@ -9,6 +9,12 @@ export interface BoundAddress {
 
 type OnSocket = (index: number, secure: boolean, socket: Socket) => void;
 
+/** The first port of each scheme; 0: any that is free. */
+interface FirstPorts {
+  readonly https: number;
+  readonly http: number;
+}
+
 const ATTEMPTS = 20;
 
 async function bindPair(index: number, ip: string, port: number, httpPort: number, onSocket: OnSocket): Promise<BoundAddress> {
@@ -29,12 +35,12 @@ export function closeAddresses(bound: readonly BoundAddress[]): void {
   }
 }
 
-async function bindShared(ips: readonly string[], onSocket: OnSocket): Promise<BoundAddress[]> {
+async function bindShared(ips: readonly string[], { https, http }: FirstPorts, onSocket: OnSocket): Promise<BoundAddress[]> {
   const bound: BoundAddress[] = [];
   try {
     for (const [index, ip] of ips.entries()) {
       const first = bound[0];
-      bound.push(await bindPair(index, ip, first?.secure.port ?? 0, first?.plain.port ?? 0, onSocket));
+      bound.push(await bindPair(index, ip, first?.secure.port ?? https, first?.plain.port ?? http, onSocket));
     }
     return bound;
   } catch (error) {
@@ -49,17 +55,35 @@ function pickIps(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `127.${net}.${Math.floor(index / 250)}.${1 + (index % 250)}`);
 }
 
+/** All of them, or none: where one port is taken, the others are closed again. */
+async function bindPorts(count: number, { https, http }: FirstPorts, onSocket: OnSocket): Promise<BoundAddress[]> {
+  const portAt = (first: number, index: number) => (first === 0 ? 0 : first + index);
+  const pairs = Array.from({ length: count }, (_, index) =>
+    bindPair(index, '127.0.0.1', portAt(https, index), portAt(http, index), onSocket),
+  );
+  const settled = await Promise.allSettled(pairs);
+  const failed = settled.find((pair) => pair.status === 'rejected');
+  const bound = settled.flatMap((pair) => (pair.status === 'fulfilled' ? pair.value : []));
+  if (failed === undefined) return bound;
+  closeAddresses(bound);
+  throw failed.reason;
+}
+
 /**
- * Opens `count` POP addresses on loopback. `ports`: any ports of 127.0.0.1. `addresses`: one ip each, all on the same two ports.
- * Rejects when the system has no such addresses (only Linux answers on all of 127.0.0.0/8).
+ * Opens `count` POP addresses on loopback. `ports`: ports of 127.0.0.1, which count up from the first ones where these are given.
+ * `addresses`: one ip each, all on the same two ports. Rejects when a port is taken, and when the system has no such addresses
+ * (only Linux answers on all of 127.0.0.0/8).
  */
-export async function bindAddresses(bind: 'ports' | 'addresses', count: number, onSocket: OnSocket): Promise<BoundAddress[]> {
-  if (bind === 'ports') {
-    return Promise.all(Array.from({ length: count }, (_, index) => bindPair(index, '127.0.0.1', 0, 0, onSocket)));
-  }
+export async function bindAddresses(
+  bind: 'ports' | 'addresses',
+  count: number,
+  ports: FirstPorts,
+  onSocket: OnSocket,
+): Promise<BoundAddress[]> {
+  if (bind === 'ports') return bindPorts(count, ports, onSocket);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await bindShared(pickIps(count), onSocket);
+      return await bindShared(pickIps(count), ports, onSocket);
     } catch (error) {
       if (attempt === ATTEMPTS || !isAddressInUse(error)) {
         throw new Error("this machine has no free 127.x.y.z addresses for the simulated edge; use bind: 'ports'", { cause: error });

@@ -61,11 +61,19 @@ function serveTcp(socket: Socket, answer: (message: Buffer) => Buffer | null): v
   });
 }
 
-function bindUdp(): Promise<UdpSocket> {
+function bindUdp(port: number): Promise<UdpSocket> {
   return new Promise((resolve, reject) => {
     const udp = createSocket('udp4');
-    udp.once('error', reject);
-    udp.bind(0, IP, () => resolve(udp));
+    const fail = (error: Error) => {
+      udp.close();
+      reject(error);
+    };
+    udp.once('error', fail);
+    udp.bind(port, IP, () => {
+      udp.off('error', fail);
+      udp.on('error', (error) => process.emitWarning(error));
+      resolve(udp);
+    });
   });
 }
 
@@ -77,15 +85,15 @@ function listenTcp(server: Server, port: number): Promise<void> {
 }
 
 /** UDP and TCP must share a port, and the system chooses one for UDP only. */
-async function bindBoth(tcp: Server): Promise<UdpSocket> {
+async function bindBoth(tcp: Server, port: number): Promise<UdpSocket> {
   for (let attempt = 1; ; attempt++) {
-    const udp = await bindUdp();
+    const udp = await bindUdp(port);
     try {
       await listenTcp(tcp, udp.address().port);
       return udp;
     } catch (error) {
       udp.close();
-      if (attempt === BIND_ATTEMPTS || !isAddressInUse(error)) throw error;
+      if (port !== 0 || attempt === BIND_ATTEMPTS || !isAddressInUse(error)) throw error;
     }
   }
 }
@@ -99,8 +107,8 @@ function decodeQuery(message: Buffer): Packet | null {
   }
 }
 
-/** A DNS server on loopback for the names of `zone`; NXDOMAIN for all others. */
-export async function createDnsServer(zone: DnsZone): Promise<DnsServer> {
+/** A DNS server on loopback for the names of `zone`; NXDOMAIN for all others. Port 0: any that is free. */
+export async function createDnsServer(zone: DnsZone, port = 0): Promise<DnsServer> {
   const faults = new Map<string, NameFault>();
   const questions = new Map<string, number>();
   const connections = new Set<Socket>();
@@ -123,7 +131,7 @@ export async function createDnsServer(zone: DnsZone): Promise<DnsServer> {
     socket.on('close', () => connections.delete(socket));
     serveTcp(socket, (message) => answer(message, () => Number.POSITIVE_INFINITY));
   });
-  const udp = await bindBoth(tcp);
+  const udp = await bindBoth(tcp, port);
   udp.on('message', (message, { port, address }) => {
     const reply = answer(message, udpLimit);
     if (reply !== null) udp.send(reply, port, address);

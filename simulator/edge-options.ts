@@ -21,6 +21,16 @@ interface Latencies {
   readonly originMs: number;
 }
 
+/** Where the edge listens; 0: at any port that is free. */
+interface EdgePorts {
+  /** With `bind: 'addresses'` that of every address, with `bind: 'ports'` that of the first one, from which they count up. */
+  readonly https: number;
+  /** The same for http. */
+  readonly http: number;
+  readonly dns: number;
+  readonly invalidation: number;
+}
+
 export interface SimulatedEdgeOptions {
   /** The distribution's own name; default `d111111abcdef8.cloudfront.net`. */
   readonly host?: string;
@@ -35,6 +45,8 @@ export interface SimulatedEdgeOptions {
    * `addresses`: every POP address is a 127.x.y.z of its own on one shared TLS and one shared http port, reached by DNS; Linux only.
    */
   readonly bind?: 'ports' | 'addresses';
+  /** Default: any that are free. */
+  readonly ports?: Partial<EdgePorts>;
   /**
    * What the origin has at a path (with its query string where the cache key has it); null: 404.
    * Default: `/o/<size>/<name>` is an object of that many bytes (`64k`, `10m`, `1g` too), anything else 404.
@@ -53,9 +65,12 @@ export interface SimulatedEdgeOptions {
   readonly now?: () => number;
 }
 
-export type ResolvedOptions = Required<Omit<SimulatedEdgeOptions, 'objects' | 'cachePolicy' | 'latencies' | 'pops' | 'originNetwork'>> & {
+export type ResolvedOptions = Required<
+  Omit<SimulatedEdgeOptions, 'objects' | 'cachePolicy' | 'latencies' | 'pops' | 'originNetwork' | 'ports'>
+> & {
   readonly pops: readonly Required<SimulatedPop>[];
   readonly latencies: Latencies;
+  readonly ports: EdgePorts;
 };
 
 const POP_NAME = /^[A-Z]{3}\d+(-[A-Z]\d+)?$/;
@@ -80,6 +95,7 @@ export function resolveEdgeOptions(options: SimulatedEdgeOptions): ResolvedOptio
     cnames: options.cnames ?? {},
     pops,
     bind: options.bind ?? 'ports',
+    ports: { https: 0, http: 0, dns: 0, invalidation: 0, ...options.ports },
     latencies: { edgeMs: 0, regionalMs: 0, originMs: 0, ...options.latencies },
     invalidationDelayMs: options.invalidationDelayMs ?? 0,
     now: options.now ?? Date.now,

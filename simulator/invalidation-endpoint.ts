@@ -62,7 +62,7 @@ async function route(req: IncomingMessage, res: ServerResponse, invalidations: S
  * The invalidations over HTTP: `POST /invalidations {callerReference, paths}` answers 201 `{id, status}` (409: reference used
  * with other paths; 400: what is wrong), `GET /invalidations/<id>` 200 `{id, status: InProgress|Completed}`.
  */
-export async function openInvalidationEndpoint(invalidations: SimulatedInvalidations): Promise<InvalidationEndpoint> {
+export async function openInvalidationEndpoint(invalidations: SimulatedInvalidations, port = 0): Promise<InvalidationEndpoint> {
   const server = createServer((req, res) => {
     route(req, res, invalidations).catch((error: unknown) => {
       process.emitWarning(new Error('the simulated edge could not answer an invalidation', { cause: error }));
@@ -71,7 +71,7 @@ export async function openInvalidationEndpoint(invalidations: SimulatedInvalidat
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(port, '127.0.0.1', resolve);
   });
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('no port for invalidations');

@@ -5,7 +5,7 @@ import { type CacheKeyOf, createCacheKeyOf, resolveCachePolicy } from './cache-p
 import { createConnections } from './connections.ts';
 import { createDelays, type Delays } from './delays.ts';
 import { createDnsServer, type DnsFault } from './dns-server.ts';
-import { createDnsZone } from './dns-zone.ts';
+import { createDnsZone, type DnsZone } from './dns-zone.ts';
 import { createEdgeCertificates } from './edge-certificates.ts';
 import { createEdgeFaults } from './edge-faults.ts';
 import { createEdgeFront } from './edge-front.ts';
@@ -114,7 +114,7 @@ function countEdge(places: readonly PopAddress[], { regional, originTraffic }: E
 async function openPlaces(resolved: ResolvedOptions, tiers: EdgeTiers, rules: FaultRules, delays: Delays, cacheKeyOf: CacheKeyOf) {
   const names = [resolved.host, ...resolved.aliases];
   const certificates = await createEdgeCertificates(names);
-  const { now, latencies, bind } = resolved;
+  const { now, latencies, bind, ports: firstPorts } = resolved;
   const front = createEdgeFront({
     knowsHost: createHostCheck(names),
     cacheKeyOf,
@@ -126,7 +126,7 @@ async function openPlaces(resolved: ResolvedOptions, tiers: EdgeTiers, rules: Fa
   });
   const connections = createConnections(certificates, rules, front);
   const places: PopAddress[] = [];
-  const bound = await bindAddresses(bind, tiers.popCaches.length, (index, secure, socket) => {
+  const bound = await bindAddresses(bind, tiers.popCaches.length, firstPorts, (index, secure, socket) => {
     const place = places[index];
     if (place === undefined) socket.destroy();
     else connections.accept(place, secure, socket);
@@ -152,6 +152,17 @@ async function writeEdgeFiles(dir: string, caPem: string, edgeMap: object) {
   return files;
 }
 
+/** Both, or neither: where the second port is taken, the first one is free again. */
+async function openSideServers(zone: DnsZone, invalidations: SimulatedInvalidations, ports: ResolvedOptions['ports']) {
+  const dns = await createDnsServer(zone, ports.dns);
+  try {
+    return { dns, endpoint: await openInvalidationEndpoint(invalidations, ports.invalidation) };
+  } catch (error) {
+    await dns.close();
+    throw error;
+  }
+}
+
 /** Starts a simulated CloudFront distribution on loopback. Rejects with RangeError for options that make no sense. */
 export async function createSimulatedEdge(options: SimulatedEdgeOptions = {}): Promise<SimulatedEdge> {
   const resolved = resolveEdgeOptions(options);
@@ -170,13 +181,12 @@ export async function createSimulatedEdge(options: SimulatedEdgeOptions = {}): P
   });
   const edgeMap = addressesByPop(places, secureAddress);
   const ips = new Map(Object.entries(addressesByPop(places, ({ ip }) => ip)));
-  const [dns, endpoint] = await Promise.all([
-    createDnsServer(createDnsZone({ ...resolved, pops: ips })),
-    openInvalidationEndpoint(invalidations),
-  ]).catch((error: unknown) => {
-    faults.close();
-    throw error;
-  });
+  const { dns, endpoint } = await openSideServers(createDnsZone({ ...resolved, pops: ips }), invalidations, resolved.ports).catch(
+    (error: unknown) => {
+      faults.close();
+      throw error;
+    },
+  );
   return {
     host: resolved.host,
     edgeMap,

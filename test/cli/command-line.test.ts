@@ -26,14 +26,15 @@ describe('the prewarm command', () => {
   });
 
   test('shows help with examples for itself and for each of its commands', async () => {
-    const [program, run, drill] = await Promise.all([prewarm(['--help']), prewarm(['run', '--help']), prewarm(['drill', '--help'])]);
-    for (const shown of [program, run, drill]) {
+    const asked = [[], ['run'], ['drill'], ['simulate']];
+    const [program, run, drill, simulate] = await Promise.all(asked.map((args) => prewarm([...args, '--help'])));
+    for (const shown of [program, run, drill, simulate]) {
       expect(shown).toMatchObject({ code: 0, stderr: '' });
-      expect(shown.stdout).toContain('Examples:\n  $ ');
+      expect(shown?.stdout).toContain('Examples:\n  $ ');
     }
     const flags = 'url domain pops countries regions header timeout agents concurrency invalidate out data-dir json skip-bad resume';
     const edge = 'invalidation-endpoint dns-server edge-port edge-http-port edge-map ca-file allow-private-addresses';
-    for (const flag of `${flags} ${edge}`.split(' ')) expect(run.stdout).toMatch(new RegExp(`\\n  --${flag}[ \\n]`));
+    for (const flag of `${flags} ${edge}`.split(' ')) expect(run?.stdout).toMatch(new RegExp(`\\n  --${flag}[ \\n]`));
   });
 
   test.each([
@@ -74,6 +75,12 @@ describe('the prewarm command', () => {
   test.each([
     { what: 'a list that does not exist', args: ['none.csv'], says: 'FILE: "none.csv": cannot be read (ENOENT)' },
     { what: 'POPs that are none', args: ['--pops', 'Singapura'], says: '--pops: "Singapura": is not the name of a POP' },
+    {
+      what: 'a place for POPs',
+      args: ['--pops', 'singapore'],
+      says: '--pops: "singapore": is a place, and POPs are simulated by name; write some',
+    },
+    { what: 'no POP', args: ['--pops', ','], says: '--pops: ",": names no POP; write some such as SIN2-P1,FRA56-P4' },
   ])('refuses a drill with $what', async ({ args, says }) => {
     const ended = await prewarm(['drill', ...args]);
     expect(ended).toMatchObject({ code: 2, stdout: '' });

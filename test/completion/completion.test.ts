@@ -68,7 +68,7 @@ for (const shell of ['bash', 'zsh'])
     }
 
     test('commands are offered by their beginning, and after help', async () => {
-      expect(await offers('prewarm s')).toEqual(['serve', 'status', 'submit', 'summary']);
+      expect(await offers('prewarm s')).toEqual(['serve', 'simulate', 'status', 'submit', 'summary']);
       expect(await offers('prewarm help dr')).toEqual(['drill']);
       expect(await offers('prewarm keep')).toEqual(['keep-warm']);
       expect(await offers('prewarm ti')).toEqual(['timing']);
@@ -76,7 +76,7 @@ for (const shell of ['bash', 'zsh'])
     });
 
     test('every option that the help of a command shows is offered', async () => {
-      const commands = ['run', 'submit', 'requests', 'keep-warm', 'timing'];
+      const commands = ['run', 'simulate', 'submit', 'requests', 'keep-warm', 'timing'];
       const helps = await Promise.all(commands.map((command) => prewarm([command, '--help'])));
       for (const [at, { stdout }] of helps.entries()) {
         const shown = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((match) => String(match[1]));

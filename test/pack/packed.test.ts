@@ -89,6 +89,19 @@ test('the installed command runs the drill with agents of its own, and leaves no
   expect(readdirSync(join(dir, 'tmp'))).toEqual([]);
 });
 
+test('the installed command simulates an edge that a run is verified at, and leaves nothing behind', async () => {
+  const start = (args: readonly string[]) => startPrewarm(args, { command: [bin()], env: env() });
+  const edge = start(['simulate', '--json']);
+  await until('the edge is up', () => edge.stdout().endsWith('\n'));
+  const { options } = JSON.parse(edge.stdout()) as { options: readonly string[] };
+  const { code, stdout } = await start(['run', '--url', 'https://www.example.com/a', '--pops', 'SIN2-P1', ...options]).ended;
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('1 of 1 target warm and verified') as string });
+  edge.signal('SIGTERM');
+  expect((await edge.ended).code).toBe(0);
+  expect(edge.tree()).toEqual([]);
+  expect(readdirSync(join(dir, 'tmp'))).toEqual([]);
+});
+
 test('the installed command serves the API, and asks it', async () => {
   const start = (args: readonly string[]) => startPrewarm(args, { command: [bin()], env: { ...env(), PREWARM_API_KEY: 'key' } });
   const server = start(['serve', '--port', '0', '--json']);

@@ -77,6 +77,7 @@ describe('judging answers', () => {
 
   it.each([
     ['nginx', 'HIT', false],
+    ['a cache that writes in capitals', 'HIT from cloudfront', false],
     ['a cache behind another one', 'Miss from cloudfront, Hit from cloudfront', false],
     ['two lines and blanks', ' Miss from cloudfront ,  hit from cloudfront , ', false],
     ['a refreshed copy', 'RefreshHit from cloudfront', true],
