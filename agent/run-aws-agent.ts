@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setScaleInProtection } from '../adapters/aws/asg-group.ts';
 import { createDynamoRequestStore } from '../adapters/aws/dynamo-request-store.ts';
 import { createS3ListStore } from '../adapters/aws/s3-list-store.ts';
+import { createS3HeaderReader } from '../adapters/aws/s3-viewer-headers.ts';
 import { createSqsQueue } from '../adapters/aws/sqs-queue.ts';
 import { createUndiciDownloader } from '../adapters/http/undici-downloader.ts';
 import { systemClock } from '../core/clock.ts';
@@ -73,6 +74,7 @@ function createPorts(config: AwsAgentConfig, clients: AgentClients, log: AgentLo
   return {
     store: createDynamoRequestStore({ client: clients.tables, tables: config.tables, clock: systemClock }),
     lists: createS3ListStore(clients.lists, { bucket }),
+    viewerHeaders: createS3HeaderReader({ client: clients.lists, bucket }),
     tasks: onlyTasks(queue, log),
     downloader: createUndiciDownloader({ allowPrivateAddresses, ...(ca === null ? {} : { ca }) }),
     clock: systemClock,

@@ -32,7 +32,7 @@ export async function runEmbeddedAgent(makeDownloader: (config: AgentConfig) => 
   const stores = openEmbeddedStores(config.dataDir, systemClock, { holder: agentId, leaseMs: config.leaseMs });
   const downloader = makeDownloader(config);
   const agent = createAgent(
-    { ...stores, downloader, clock: systemClock, sameCity: (a, b) => popCatalogue().sameCity(a, b) },
+    { ...stores, viewerHeaders: null, downloader, clock: systemClock, sameCity: (a, b) => popCatalogue().sameCity(a, b) },
     {
       agentId,
       leaseMs: config.leaseMs,

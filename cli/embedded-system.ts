@@ -120,6 +120,7 @@ export function openEmbeddedSystem(options: EmbeddedSystemOptions): EmbeddedSyst
   const pipeline = createPipeline(
     {
       ...stores,
+      viewerHeaders: null,
       fleet,
       downloader: { ...downloader, ask: (ask) => sizing(() => downloader.ask(ask)) },
       resolver: options.resolver,

@@ -35,5 +35,7 @@ export const keys = {
   /** Which telling of a request's end it is that others hear of: the first one's name. */
   notifier: (requestId: string) => `reports/${requestId}/notifier`,
   notified: (requestId: string) => `reports/${requestId}/notified`,
+  /** Headers of a request whose viewers' secrets are kept apart: by a name that tells nothing, and not below the request's own folder. */
+  headers: (name: string) => `headers/${name}.json`,
   result: (requestId: string, taskId: string) => `requests/${requestId}/results/${taskId.replaceAll('#', '/')}.csv`,
 };

@@ -58,6 +58,8 @@ export interface RequestSpec {
   /** Absent: no region and no country was named, or an earlier version made the request. */
   readonly places?: readonly ChosenPlace[];
   readonly variants: readonly Variant[];
+  /** True: values of the variants' headers were left out here and are kept apart (`ViewerHeaders`). Absent: the headers are all here. */
+  readonly headersApart?: true;
   /** Statuses that count as done; null: any 2xx. */
   readonly acceptStatus: readonly number[] | null;
   /** How long an answer may be awaited, seconds; absent: the downloader's own 30. */

@@ -25,7 +25,14 @@ export interface TaskMessage {
   readonly addresses: readonly EdgeAddress[];
   readonly wave: 0;
   readonly slice: Slice;
+  /** The name under which the request's headers are kept apart; absent: they are in its row. */
+  readonly headers?: string;
 }
+
+/** Of objects with headers: 32 random bytes. */
+const HEADERS_NAME = /^[\w-]{43}$/;
+
+export const isHeadersName = (name: unknown): name is string => typeof name === 'string' && HEADERS_NAME.test(name);
 
 /** A task is received at most so often. Then it is a dead letter: that many agents have died of it, or let it slip. */
 export const MOST_RECEIVES = 4;
@@ -35,8 +42,9 @@ const SLICE_NUMBERS: readonly (keyof Slice)[] = ['number', 'part', 'start', 'end
 /** Whether what came from a queue is a task, and not something that somebody else put there. */
 export function isTaskMessage(value: unknown): value is TaskMessage {
   if (typeof value !== 'object' || value === null) return false;
-  const { requestId, taskId, pop, addresses, slice } = value as Partial<Record<keyof TaskMessage, unknown>>;
+  const { requestId, taskId, pop, addresses, slice, headers } = value as Partial<Record<keyof TaskMessage, unknown>>;
   if (typeof requestId !== 'string' || typeof taskId !== 'string' || typeof pop !== 'string') return false;
+  if (headers !== undefined && !isHeadersName(headers)) return false;
   if (!Array.isArray(addresses) || typeof slice !== 'object' || slice === null) return false;
   const parts = slice as Partial<Record<keyof Slice, unknown>>;
   return (parts.list === 'sized' || parts.list === 'failed') && SLICE_NUMBERS.every((name) => Number.isSafeInteger(parts[name]));

@@ -13,7 +13,7 @@ function absent(name: string): object {
   );
 }
 
-const NAMES = ['store', 'lists', 'tasks', 'fleet', 'timers', 'invalidations', 'resolver', 'downloader', 'events'] as const;
+const NAMES = ['store', 'lists', 'viewerHeaders', 'tasks', 'fleet', 'timers', 'invalidations', 'resolver', 'downloader', 'events'] as const;
 
 /** What a function replaces by the ports it has. */
 export const ABSENT_PORTS = {

@@ -12,7 +12,7 @@ import { readEndSummary } from './end-report.ts';
 import { ENDING, loadFunctionConfig } from './function-config.ts';
 import { createInstruments, instrument } from './instrument.ts';
 import { createInvalidationCheck } from './invalidation-check.ts';
-import { lazyDistributions, lazyEndingPorts, lazyLinks, lazyListStore, lazyQueue, lazyResolver } from './lazy-ports.ts';
+import { lazyDistributions, lazyEndingPorts, lazyLinks, lazyListStore, lazyQueue, lazyResolver, lazyViewerHeaders } from './lazy-ports.ts';
 import { openRequestStore } from './ports/request-store.ts';
 import { createBucketReportLinks } from './report-links.ts';
 
@@ -31,7 +31,7 @@ const store = openRequestStore(config);
 const lists = lazyListStore(config);
 const ending = lazyEndingPorts(config);
 const distributions = lazyDistributions();
-const pipeline = createPipeline({ ...ABSENT_PORTS, ...ending, store, lists });
+const pipeline = createPipeline({ ...ABSENT_PORTS, ...ending, store, lists, viewerHeaders: lazyViewerHeaders(config) });
 
 function tellUnlisted(error: unknown): void {
   instruments.log.error({ err: error }, "the account's distributions cannot be listed; DNS is asked instead");

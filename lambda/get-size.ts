@@ -4,7 +4,15 @@ import { createAdvanceHandler } from './advance-handler.ts';
 import type { RequestMessage } from './event-records.ts';
 import { ENDING, loadFunctionConfig } from './function-config.ts';
 import { createInstruments, instrument } from './instrument.ts';
-import { lazyDownloader, lazyEndingPorts, lazyInvalidations, lazyListStore, lazyQueue, lazyResolver } from './lazy-ports.ts';
+import {
+  lazyDownloader,
+  lazyEndingPorts,
+  lazyInvalidations,
+  lazyListStore,
+  lazyQueue,
+  lazyResolver,
+  lazyViewerHeaders,
+} from './lazy-ports.ts';
 import { openRequestStore } from './ports/request-store.ts';
 
 const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'sizeQueueUrl', 'edge']);
@@ -20,6 +28,7 @@ export const handler = instrument(
       ...lazyEndingPorts(config),
       store,
       lists: lazyListStore(config),
+      viewerHeaders: lazyViewerHeaders(config),
       invalidations: lazyInvalidations(),
       resolver: lazyResolver(config),
       downloader: lazyDownloader(config),

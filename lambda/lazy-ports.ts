@@ -7,6 +7,7 @@ import type { ListStore } from '../core/ports/list-store.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { Timers } from '../core/ports/timers.ts';
+import type { ViewerHeaders } from '../core/ports/viewer-headers.ts';
 import type { FunctionConfig } from './function-config.ts';
 
 // Ports whose SDK client is loaded at their first use: loading them all would be most of a cold start, and most calls need one or two.
@@ -31,6 +32,16 @@ export function lazyListStore(config: FunctionConfig<'bucket'>): ListStore {
     async *readResult(key) {
       yield* (await load()).readResult(key);
     },
+  };
+}
+
+export function lazyViewerHeaders(config: FunctionConfig<'bucket' | 'tables'>): ViewerHeaders {
+  const load = once(async () => (await import('./ports/viewer-headers.ts')).openViewerHeaders(config));
+  return {
+    keep: async (requestId, headers) => (await load()).keep(requestId, headers),
+    nameOf: async (requestId) => (await load()).nameOf(requestId),
+    read: async (name) => (await load()).read(name),
+    drop: async (requestId) => (await load()).drop(requestId),
   };
 }
 

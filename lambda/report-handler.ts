@@ -6,6 +6,7 @@ import { viewEnd } from '../core/end-view.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { keys } from '../core/keys.ts';
+import type { ViewerHeaders } from '../core/ports/viewer-headers.ts';
 import { isEnded, type RequestRow } from '../core/request.ts';
 import { type EndReportDeps, writeEndReport } from './end-report.ts';
 import { isRequestMessage } from './event-records.ts';
@@ -15,6 +16,7 @@ export interface ReportDeps extends EndReportDeps, Instruments {
   readonly links: S3Links;
   readonly topic: Topic;
   readonly notifier: Notifier;
+  readonly viewerHeaders: Pick<ViewerHeaders, 'drop'>;
 }
 
 /** What the bus delivers; a delivery that is tried again has the same id. */
@@ -35,15 +37,21 @@ export function createReportHandler(deps: ReportDeps) {
     if (!isEnded(row.status)) throw new PrewarmError('conflict', `request ${row.id} has not ended yet; its report comes when it has`);
     const reportKey = await writeEndReport(deps, row);
     if ((await deps.lists.resultMetadata(keys.notified(row.id))) !== null) {
-      await deps.store.dropSecrets(row.id);
+      await dropSecrets(deps, row);
       return;
     }
     if (!(await isTeller(deps, row.id, eventId))) return;
     await tell(deps, row, reportKey);
     const { existing } = await deps.lists.putResult(keys.notified(row.id), '', {});
     if (existing === null) addFigures(deps, row);
-    await deps.store.dropSecrets(row.id);
+    await dropSecrets(deps, row);
   };
+}
+
+/** Nobody needs them any more. Every telling of the end comes here, so that a crash in between leaves nothing for long. */
+async function dropSecrets({ store, viewerHeaders }: ReportDeps, { id, spec }: RequestRow): Promise<void> {
+  if (spec.headersApart === true) await viewerHeaders.drop(id);
+  await store.dropSecrets(id);
 }
 
 /** The first event to come here tells, and goes on telling when it is tried again; those that tell of the same end beside it do not. */

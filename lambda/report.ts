@@ -3,6 +3,7 @@ import { createPipeline } from '../core/pipeline/create-pipeline.ts';
 import { ABSENT_PORTS } from './absent-ports.ts';
 import { loadFunctionConfig } from './function-config.ts';
 import { createInstruments, instrument } from './instrument.ts';
+import { lazyViewerHeaders } from './lazy-ports.ts';
 import { openLinks } from './ports/links.ts';
 import { openListStore } from './ports/list-store.ts';
 import { openRequestStore } from './ports/request-store.ts';
@@ -21,6 +22,7 @@ export const handler = instrument(
     ...instruments,
     store,
     lists,
+    viewerHeaders: lazyViewerHeaders(config),
     pipeline: createPipeline({ ...ABSENT_PORTS, store, lists }),
     links: openLinks(config),
     topic: openTopic(config),

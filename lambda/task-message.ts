@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { TaskMessage } from '../core/task.ts';
+import { isHeadersName, type TaskMessage } from '../core/task.ts';
 import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { parseJson } from './event-records.ts';
@@ -13,6 +13,7 @@ const schema: z.ZodType<TaskMessage> = z.object({
   addresses: z.array(z.object({ ip: z.string(), port: place, httpPort: place })),
   wave: z.literal(0),
   slice: z.object({ list: z.enum(['sized', 'failed']), number: place, part: place, start: place, end: place, rows: place }),
+  headers: z.string().refine(isHeadersName, 'names no headers').exactOptional(),
 });
 
 /** The body of a queue's message about a task. Throws InvalidInput. */

@@ -5,7 +5,7 @@ import { createAdvanceHandler } from './advance-handler.ts';
 import type { RequestMessage } from './event-records.ts';
 import { ENDING, loadFunctionConfig } from './function-config.ts';
 import { createInstruments, instrument } from './instrument.ts';
-import { lazyEndingPorts, lazyListStore, lazyQueue, lazyResolver } from './lazy-ports.ts';
+import { lazyEndingPorts, lazyListStore, lazyQueue, lazyResolver, lazyViewerHeaders } from './lazy-ports.ts';
 import { openRequestStore } from './ports/request-store.ts';
 
 /** Those of a POP that takes no downloads are recorded one by one, some 30 ms each: a share is over within a minute all the same. */
@@ -21,7 +21,15 @@ export const handler = instrument(
   createAdvanceHandler({
     store,
     pipeline: createPipeline(
-      { ...ABSENT_PORTS, ...lazyEndingPorts(config), store, tasks, lists: lazyListStore(config), resolver: lazyResolver(config) },
+      {
+        ...ABSENT_PORTS,
+        ...lazyEndingPorts(config),
+        store,
+        tasks,
+        lists: lazyListStore(config),
+        viewerHeaders: lazyViewerHeaders(config),
+        resolver: lazyResolver(config),
+      },
       { shareTasks: SHARE_TASKS },
     ),
     goOn: lazyQueue<RequestMessage>(config.planQueueUrl),

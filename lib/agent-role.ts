@@ -2,7 +2,7 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
-import { onGroups, onQueue, onRequestRows, onTable, readLists, type SystemResources, writeResults } from './permissions.ts';
+import { onGroups, onQueue, onAgentRows, onTable, readObjects, type SystemResources, writeResults } from './permissions.ts';
 import { explainWildcards } from './wildcard-reasons.ts';
 
 export interface AgentRoleProps {
@@ -22,9 +22,10 @@ export function createAgentRole(scope: Construct, id: string, { resources, bundl
   });
   const statements = [
     onTable(tables.requests, 'GetItem'),
-    onRequestRows(tables.pops, 'PutItem', 'DeleteItem'),
+    onAgentRows(tables.pops, 'PutItem', 'DeleteItem'),
     onTable(tables.tasks, 'GetItem', 'PutItem'),
-    ...readLists(bucket, 'requests'),
+    // Without `s3:ListBucket`: an agent may read headers whose name a task told it, and must not find out the names of others.
+    readObjects(bucket, 'requests', 'headers'),
     writeResults(bucket),
     onQueue(queues.tasks, 'ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility', 'SendMessage'),
     onGroups(scope, resources, 'SetInstanceProtection'),

@@ -6,6 +6,7 @@ import { BY_CREATION } from '../adapters/aws/dynamo-tables.ts';
 import { createEnvironment, type EnvironmentSource, type Variable } from './function-environment.ts';
 import { NodeFunction } from './node-function.ts';
 import {
+  deleteObjects,
   describeActivities,
   endRequests,
   findDistributions,
@@ -42,6 +43,7 @@ interface Definition {
 const EVENT_AGE = Duration.hours(6);
 const LISTS = 'requests';
 const REPORTS = 'reports';
+const HEADERS = 'headers';
 const TABLES: readonly Variable[] = ['PREWARM_REQUEST_TABLE', 'PREWARM_POP_TABLE', 'PREWARM_TASK_TABLE'];
 /** What whoever may end a request has to know. */
 const ENDING: readonly Variable[] = [
@@ -77,6 +79,8 @@ export class Functions extends Construct {
     this.shutdown = this.create('Shutdown', 'shutdown', this.defineShutdown());
     this.deadLetter = this.create('DeadLetter', 'dead-letter', this.defineDeadLetter());
     this.report = this.create('Report', 'report', this.defineReport());
+    // An API of this version makes requests that a sizer and a planner of the version before could not work.
+    this.api.handler.node.addDependency(this.getSize.handler, this.task.handler);
     for (const asynchronous of [this.shutdown, this.report]) {
       asynchronous.handler.configureAsyncInvoke({
         onFailure: new SqsDestination(props.resources.queues.failed),
@@ -129,7 +133,7 @@ export class Functions extends Construct {
         onTable(tables.pops, 'PutItem'),
         onTable(tables.tasks, ...READ),
         ...readLists(bucket, LISTS, REPORTS),
-        writeLists(bucket, LISTS, REPORTS),
+        writeLists(bucket, LISTS, REPORTS, HEADERS),
         onQueue(queues.tasks, 'GetQueueAttributes'),
         describeActivities(),
         findDistributions(),
@@ -153,7 +157,7 @@ export class Functions extends Construct {
         ...onStream(tables.requests),
         // How many URLs have been asked, for the progress of the request.
         onTable(tables.pops, 'PutItem'),
-        ...readLists(bucket, LISTS),
+        ...readLists(bucket, LISTS, HEADERS),
         writeLists(bucket, LISTS),
         onQueue(queues.sizes, 'SendMessage'),
         findDistributions(),
@@ -252,6 +256,7 @@ export class Functions extends Construct {
         onTable(tables.tasks, ...READ),
         ...readLists(bucket, LISTS, REPORTS),
         writeLists(bucket, REPORTS),
+        deleteObjects(bucket, HEADERS),
         publish(notifications.requests.topicArn),
       ],
     };

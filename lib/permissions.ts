@@ -4,6 +4,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { AGENTS_PARTITION_PREFIX } from '../adapters/aws/dynamo-tables.ts';
 import { RESULT_KEYS } from './list-bucket.ts';
 import type { Notifications } from './notifications.ts';
 import type { Schedules } from './schedules.ts';
@@ -44,12 +45,12 @@ export function onTable(table: Table, ...actions: TableAction[]): PolicyStatemen
 const REQUEST_ID = '????????-????-????-????-????????????';
 
 /**
- * Of the rows of a table that belong to requests. The rows of the operator, of active requests and of idempotency keys have other
- * partition keys, which do not fit the pattern.
+ * Of the rows in which agents tell what they have finished. All other rows of the table have partition keys that do not fit the pattern:
+ * plans and counters of requests, the operator's claim, active requests and idempotency keys.
  */
-export function onRequestRows(table: Table, ...actions: TableAction[]): PolicyStatement {
+export function onAgentRows(table: Table, ...actions: TableAction[]): PolicyStatement {
   const statement = onTable(table, ...actions);
-  statement.addCondition('ForAllValues:StringLike', { 'dynamodb:LeadingKeys': [REQUEST_ID] });
+  statement.addCondition('ForAllValues:StringLike', { 'dynamodb:LeadingKeys': [`${AGENTS_PARTITION_PREFIX}${REQUEST_ID}`] });
   // A call that names no key would pass a condition on all of its keys.
   statement.addCondition('Null', { 'dynamodb:LeadingKeys': 'false' });
   return statement;
@@ -69,12 +70,17 @@ export function onStream(table: Table): readonly PolicyStatement[] {
   ];
 }
 
+export function readObjects(bucket: Bucket, ...folders: string[]): PolicyStatement {
+  return allow(['s3:GetObject'], ...folders.map((folder) => bucket.arnForObjects(`${folder}/*`)));
+}
+
 /** Without `ListBucket` an object that is not there would be answered with 403, as if it were out of reach. */
 export function readLists(bucket: Bucket, ...folders: string[]): readonly PolicyStatement[] {
-  return [
-    allow(['s3:GetObject'], ...folders.map((folder) => bucket.arnForObjects(`${folder}/*`))),
-    allow(['s3:ListBucket'], bucket.bucketArn),
-  ];
+  return [readObjects(bucket, ...folders), allow(['s3:ListBucket'], bucket.bucketArn)];
+}
+
+export function deleteObjects(bucket: Bucket, folder: string): PolicyStatement {
+  return allow(['s3:DeleteObject'], bucket.arnForObjects(`${folder}/*`));
 }
 
 export function writeLists(bucket: Bucket, ...folders: string[]): PolicyStatement {

@@ -38,9 +38,9 @@ export const WILDCARD_REASONS: readonly WildcardReason[] = [
     reason: 'Lambda asks for the streams of one table, whatever their labels.',
   },
   {
-    actions: ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'],
-    resource: '.*/(requests|reports)/\\*',
-    reason: 'One folder of one bucket; the keys in it begin with ids of requests to come.',
+    actions: ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload', 's3:DeleteObject'],
+    resource: '.*/(requests|reports|headers)/\\*',
+    reason: 'One folder of one bucket; the keys in it begin with ids of requests to come, or are names that nobody can guess.',
   },
   {
     actions: ['s3:PutObject'],

@@ -3,11 +3,12 @@ import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from 
 import { fromItem, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { expiresAt } from './dynamo-rows.ts';
-import type { DynamoTableNames } from './dynamo-tables.ts';
+import { AGENTS_PARTITION_PREFIX, type DynamoTableNames } from './dynamo-tables.ts';
 
 type Claims = Pick<RequestStore, 'putProvisional' | 'listProvisional' | 'getOperatorClaim' | 'setOperatorClaim' | 'claimIdempotencyKey'>;
 
 const AGENT_PREFIX = 'agent#';
+const agentsPartition = (requestId: string) => `${AGENTS_PARTITION_PREFIX}${requestId}`;
 const CLAIM = 'claim';
 const OPERATOR = toItem({ pk: 'operator', sk: CLAIM });
 
@@ -16,7 +17,7 @@ export function claimMethods(calls: DynamoCalls, { pops: table }: DynamoTableNam
   return {
     putProvisional: async ({ requestId, agentId, count, bytes, rate, byteRate = 0, inFlight = 0, updatedAt }) => {
       const doing = `telling what agent ${agentId} has finished of request ${requestId}`;
-      const key = toItem({ pk: requestId, sk: `${AGENT_PREFIX}${agentId}` });
+      const key = toItem({ pk: agentsPartition(requestId), sk: `${AGENT_PREFIX}${agentId}` });
       if (count === 0 && inFlight === 0) await calls.remove(doing, { table, key });
       else {
         const figures = { count, bytes, rate, byteRate, inFlight, updatedAt };
@@ -28,7 +29,7 @@ export function claimMethods(calls: DynamoCalls, { pops: table }: DynamoTableNam
         TableName: table,
         ConsistentRead: true,
         KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-        ExpressionAttributeValues: toItem({ ':pk': requestId, ':prefix': AGENT_PREFIX }),
+        ExpressionAttributeValues: toItem({ ':pk': agentsPartition(requestId), ':prefix': AGENT_PREFIX }),
       });
       return items.map((item) => {
         const row = fromItem(item) as unknown as Provisional & { sk: string };

@@ -13,6 +13,15 @@ export const LISTED = 'all';
 /** Partition of the POP table with a row for every active request, written and removed with its status. */
 export const ACTIVE_PARTITION = 'active';
 
+/**
+ * Before the id of a request: a partition of the POP table with what its agents have finished and not recorded. It is apart from the
+ * request's own rows because a policy tells partitions apart, and agents may write in this one alone.
+ */
+export const AGENTS_PARTITION_PREFIX = 'agents#';
+
+/** Before the id of a request: a partition of the POP table with the name of the object that holds its headers. No agent may read it. */
+export const HEADERS_PARTITION_PREFIX = 'headers#';
+
 interface TableKeys {
   readonly partitionKey: string;
   /** Null: the partition key alone. */
@@ -37,9 +46,9 @@ export const DYNAMO_TABLES: Readonly<Record<'requests' | 'pops' | 'tasks', Table
     index: { name: BY_CREATION, partitionKey: 'listed', sortKey: 'listedAt' },
   },
   /**
-   * By `pk` and `sk`: `<request>` with `plan#<n>` (POPs of the plan, 200 to an item), `pop#<POP>` (its counters) and
-   * `agent#<agent>` (what it has finished and not recorded); `active` with the id of each active request; `operator` with
-   * `claim`; `idempotency#<key>` with `claim`.
+   * By `pk` and `sk`: `<request>` with `plan#<n>` (POPs of the plan, 200 to an item) and `pop#<POP>` (its counters);
+   * `agents#<request>` with `agent#<agent>` (what it has finished and not recorded); `active` with the id of each active request;
+   * `headers#<request>` with `name` (of the object with its headers); `operator` with `claim`; `idempotency#<key>` with `claim`.
    */
   pops: { partitionKey: 'pk', sortKey: 'sk', stream: null, index: null },
   /** One item per recorded task; `counted` is there once it is in the sums. */

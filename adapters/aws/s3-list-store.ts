@@ -51,7 +51,7 @@ interface ByteRange {
 /**
  * Lists and results as objects of a bucket. Results of 1 KiB and more are kept gzipped (`Content-Encoding: gzip`), which
  * reading undoes; lists are kept as they are, since they are read by byte range. Metadata keys are lower case.
- * Its role needs s3:ListBucket beside s3:GetObject and s3:PutObject: without it S3 says 403 for what is not there.
+ * A role that looks for what may not be there needs s3:ListBucket beside s3:GetObject and s3:PutObject: without it S3 says 403.
  */
 export function createS3ListStore(client: S3Client, { bucket, partBytes = PART_BYTES }: S3ListStoreOptions): ListStore {
   const metadataOf = (key: string) => attempt(`reading the metadata of ${key}`, () => headMetadata(client, bucket, key), READ);

@@ -4,6 +4,7 @@ import { keys } from '../keys.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 import type { RequestRow, RequestSpec } from '../request.ts';
 import { formatUrlRow } from '../sized-list.ts';
+import { takeHeadersApart } from '../without-secrets.ts';
 import { reconcileFleet } from './reconcile-fleet.ts';
 
 export interface NewRequest {
@@ -16,7 +17,7 @@ export interface NewRequest {
 }
 
 /**
- * List, timer, row, fleet, in this order: whatever is left behind by a crash in between runs nothing, since nothing runs
+ * List, headers, timer, row, fleet, in this order: whatever is left behind by a crash in between runs nothing, since nothing runs
  * for a request that has no row, and a timer without a row finds nothing to end.
  */
 export async function acceptRequest(ports: PipelinePorts, request: NewRequest): Promise<RequestRow> {
@@ -24,7 +25,7 @@ export async function acceptRequest(ports: PipelinePorts, request: NewRequest): 
   const known = await store.get(request.id);
   if (known === null) {
     const urlCount = typeof request.urls === 'number' ? request.urls : await writeUrls(ports, request.id, request.urls);
-    const row = newRow(request, urlCount, clock.now());
+    const row = newRow({ ...request, spec: await keepHeadersApart(ports, request) }, urlCount, clock.now());
     if (row.timeoutAt !== null) await timers.set(row.id, row.timeoutAt);
     await store.create(row);
   }
@@ -32,6 +33,14 @@ export async function acceptRequest(ports: PipelinePorts, request: NewRequest): 
   const row = known ?? (await store.get(request.id));
   if (row === null) throw new PrewarmError('storage', `request ${request.id} was made and is not there`);
   return row;
+}
+
+/** What the row may hold of the request. */
+async function keepHeadersApart({ viewerHeaders }: PipelinePorts, { id, spec }: NewRequest): Promise<RequestSpec> {
+  const apart = viewerHeaders === null ? null : takeHeadersApart(spec);
+  if (viewerHeaders === null || apart === null) return spec;
+  await viewerHeaders.keep(id, apart.headers);
+  return apart.spec;
 }
 
 async function writeUrls(ports: PipelinePorts, id: string, urls: Iterable<string> | AsyncIterable<string>): Promise<number> {

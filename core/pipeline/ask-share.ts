@@ -8,9 +8,10 @@ import { MAX_OBJECT_BYTES } from '../outcome.ts';
 import { askedWaitMs, isRefusal, pauseAfterRefusal } from '../patience.ts';
 import type { Answer, AskScope } from '../ports/downloader.ts';
 import { SIZER_ID } from '../ports/request-store.ts';
-import type { RequestRow } from '../request.ts';
+import type { Header, RequestRow } from '../request.ts';
 import { parseUrlLine, readLines } from '../sized-list.ts';
 import { readXCache } from '../x-cache.ts';
+import { findFirstHeaders } from './find-headers.ts';
 import { type PipelineContext, stopOnEnd } from './pipeline-context.ts';
 import { readRefusedPaths } from './invalidation-batches.ts';
 import { firstResolved } from './resolve-pops.ts';
@@ -39,6 +40,7 @@ export async function askShare(context: PipelineContext, row: RequestRow, deadPo
   const { resolver, lists } = context.ports;
   const refused: ReadonlySet<string> = row.spec.invalidate ? await readRefusedPaths(lists, row.id) : new Set();
   const pops = row.spec.pops.map(({ pop }) => pop);
+  const headers = await findFirstHeaders(context.ports, row);
   const addresses = deadPops >= MAX_DEAD_POPS ? null : await firstResolved(resolver, row.spec.domain, pops, deadPops);
   const scope = new CancellableScope();
   let ended = false;
@@ -51,7 +53,7 @@ export async function askShare(context: PipelineContext, row: RequestRow, deadPo
   const lines = share.lines();
   const teller = createTeller(context, row);
   try {
-    const asker = createAsker(context, row, { addresses, refused, scope, stop });
+    const asker = createAsker(context, row, { addresses, headers, refused, scope, stop });
     const worker = async () => {
       for (let next = await lines.next(); !next.done && !ended; next = await lines.next()) {
         await asker.ask(next.value);
@@ -119,16 +121,16 @@ function takeShare({ ports, limits }: PipelineContext, row: RequestRow, scope: C
 
 interface AskWith {
   readonly addresses: readonly EdgeAddress[] | null;
+  readonly headers: readonly Header[];
   /** Paths of URLs that are not asked for. */
   readonly refused: ReadonlySet<string>;
   readonly scope: CancellableScope;
   readonly stop: () => void;
 }
 
-function createAsker({ ports, limits }: PipelineContext, row: RequestRow, { addresses, refused, scope, stop }: AskWith) {
+function createAsker({ ports, limits }: PipelineContext, row: RequestRow, { addresses, headers, refused, scope, stop }: AskWith) {
   const { downloader, store, clock } = ports;
   const verdicts: string[] = [];
-  const headers = row.spec.variants[0]?.headers ?? [];
   const hold = createHold(clock, scope, clock.now() + limits.shareMs);
   const turn = new AddressTurn(() => clock.now());
   let silent = false;

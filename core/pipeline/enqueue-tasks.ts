@@ -6,6 +6,7 @@ import type { PopResolution } from '../ports/pop-resolver.ts';
 import type { Plan, RequestRow } from '../request.ts';
 import { readLines } from '../sized-list.ts';
 import { type Slice, type TaskMessage, taskIdOf } from '../task.ts';
+import { findHeadersName } from './find-headers.ts';
 import type { PipelineContext } from './pipeline-context.ts';
 import { type FailedUrl, readFailures, recordFailures } from './record-failures.ts';
 import { readSlices } from './slice-file.ts';
@@ -34,7 +35,8 @@ export async function enqueueShare(
   const { lists, fleet } = context.ports;
   const blockPops = POPS_PER_AGENT * Math.max(1, Math.min(row.spec.agents, fleet.maximum));
   const from = (await readPosition(lists, row.id)) ?? { blockPops, block: 0, slice: 0 };
-  const sender = createSender(context, row, reasonsByPop(plan, resolutions), resolutions);
+  const headers = await findHeadersName(context.ports, row);
+  const sender = createSender(context, row, { reasons: reasonsByPop(plan, resolutions), resolutions, headers });
   for (let block = from.block; block * from.blockPops < plan.pops.length; block++) {
     const pops = plan.pops.slice(block * from.blockPops, (block + 1) * from.blockPops);
     let at = -1;
@@ -63,13 +65,16 @@ function reasonsByPop(plan: Plan, resolutions: ReadonlyMap<string, PopResolution
   return reasons;
 }
 
-function createSender(
-  { ports }: PipelineContext,
-  row: RequestRow,
-  reasons: ReadonlyMap<string, Reason>,
-  resolutions: ReadonlyMap<string, PopResolution>,
-) {
+interface SendWith {
+  readonly reasons: ReadonlyMap<string, Reason>;
+  readonly resolutions: ReadonlyMap<string, PopResolution>;
+  /** The name of the request's headers; null: they are in its row. */
+  readonly headers: string | null;
+}
+
+function createSender({ ports }: PipelineContext, row: RequestRow, { reasons, resolutions, headers }: SendWith) {
   const { store, lists, tasks } = ports;
+  const named = headers === null ? {} : { headers };
   let batch: TaskMessage[] = [];
   let handled = 0;
   let checked = 0;
@@ -99,7 +104,16 @@ function createSender(
         const resolution = resolutions.get(pop);
         const reason = reasons.get(pop) ?? 'pop_unresolvable';
         const sent = slice.list === 'sized' && !reasons.has(pop) && resolution?.state === 'resolved';
-        if (sent) batch.push({ requestId: row.id, taskId: taskIdOf(pop, 0, slice), pop, addresses: resolution.addresses, wave: 0, slice });
+        if (sent)
+          batch.push({
+            requestId: row.id,
+            taskId: taskIdOf(pop, 0, slice),
+            pop,
+            addresses: resolution.addresses,
+            wave: 0,
+            slice,
+            ...named,
+          });
         else await record(pop, slice, reason, read);
         handled += 1;
       }

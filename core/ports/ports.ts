@@ -10,11 +10,14 @@ import type { PopResolver } from './pop-resolver.ts';
 import type { Queue } from './queue.ts';
 import type { RequestStore } from './request-store.ts';
 import type { Timers } from './timers.ts';
+import type { ViewerHeaders } from './viewer-headers.ts';
 
 /** What the pipeline's steps (accept, size, plan, aggregate, end, report) run on. */
 export interface PipelinePorts {
   readonly store: RequestStore;
   readonly lists: ListStore;
+  /** Null where agents run under the same user on the same tables, so that nothing can be hidden from them: headers stay in the row. */
+  readonly viewerHeaders: Pick<ViewerHeaders, 'keep' | 'nameOf' | 'read'> | null;
   readonly tasks: Queue<TaskMessage>;
   readonly fleet: Omit<Fleet, 'inspect'>;
   readonly timers: Timers;
@@ -30,6 +33,8 @@ export interface PipelinePorts {
 export interface AgentPorts {
   readonly store: Pick<RequestStore, 'get' | 'hasTask' | 'putTask' | 'putProvisional'>;
   readonly lists: Pick<ListStore, 'read' | 'putResult'>;
+  /** Null where headers are never kept apart. */
+  readonly viewerHeaders: Pick<ViewerHeaders, 'read'> | null;
   readonly tasks: Queue<TaskMessage>;
   readonly downloader: Downloader;
   readonly clock: Clock;

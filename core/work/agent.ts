@@ -12,6 +12,7 @@ import { createProgressMeter } from './progress-meter.ts';
 import { createRequestCache } from './request-cache.ts';
 import { createFindings } from './separate-caches.ts';
 import { createSliceReader } from './slice-reader.ts';
+import { createSpecReader } from './spec-reader.ts';
 import { createTaskRun, type TaskResult, type TaskRun } from './task-run.ts';
 
 export interface AgentOptions {
@@ -96,6 +97,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   const meter = createProgressMeter(clock, store, options.agentId, (id) => lanes.inFlightOf(id), options.reportMs);
   const held = new Set<Held>();
   const requests = createRequestCache(clock, (id) => persist(() => store.get(id)), options.beatMs);
+  const specs = createSpecReader(ports, persist);
   const findings = createFindings();
   const waitForTasks = new AbortController();
   const fatal = Promise.withResolvers<never>();
@@ -128,7 +130,8 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     }
     const row = await requests.read(task.requestId);
     const isWanted = row !== null && isActive(row.status) && !(await persist(() => store.hasTask(task.requestId, task.taskId)));
-    if (!isWanted) {
+    const spec = isWanted ? await specs.read(task, row) : null;
+    if (spec === null) {
       await persist(() => tasks.delete(one.lease.receipt));
       return 'unwanted';
     }
@@ -136,7 +139,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     const run = createTaskRun(
       { downloader: ports.downloader, clock, random: options.random, lanes, sameCity: ports.sameCity },
       task,
-      row.spec,
+      spec,
       rows,
       findings.of(task.requestId, task.pop),
     );
@@ -199,6 +202,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   async function beat(): Promise<void> {
     const [active] = await Promise.all([lookAtRequests(), ...[...held].map(renew)]);
     requests.forgetOthers(active);
+    specs.forgetOthers(active);
     findings.forgetOthers(active);
     lanes.forgetOthers(active);
     await meter.report();

@@ -83,6 +83,7 @@ function pipelinePorts(edge: SimulatedEdge, stores: Pick<PipelinePorts, 'store' 
     ...stores,
     fleet: { maximum: AGENTS_CLAIMED, getCapacity: async () => 0, setCapacity: async () => undefined },
     timers: { set: async () => undefined, cancel: async () => undefined },
+    viewerHeaders: null,
     invalidations: null,
     resolver: {
       resolvePop: async (_, pop) => ({ state: 'resolved', addresses: addressesOf(edge, pop) }),

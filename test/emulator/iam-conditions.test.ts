@@ -17,7 +17,7 @@ const ROWS = {
   Action: 'dynamodb:PutItem',
   Resource: '*',
   Condition: {
-    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['????????-????-????-????-????????????'] },
+    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['agents#????????-????-????-????-????????????'] },
     Null: { 'dynamodb:LeadingKeys': 'false' },
   },
 };
@@ -60,8 +60,8 @@ test.skipIf(emulatorUnavailable() !== null)(
       const [dynamo, s3] = [keep(new DynamoDBClient({ ...account.client, credentials })), keep(new S3Client({ ...own, credentials }))];
 
       const put = (pk: string) => dynamo.send(new PutItemCommand({ TableName: 'rows', Item: { pk: { S: pk } } }));
-      await put(randomUUID());
-      for (const pk of ['operator', 'active', `idempotency#${randomUUID()}`])
+      await put(`agents#${randomUUID()}`);
+      for (const pk of [randomUUID(), 'operator', 'active', `idempotency#${randomUUID()}`])
         await expect(put(pk)).rejects.toThrow(/not authorized to perform: dynamodb:PutItem/);
 
       const Key = 'requests/1/results/SIN2-P1/0/0.csv';

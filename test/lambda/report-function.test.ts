@@ -12,6 +12,7 @@ import { readEndSummary, writeEndReport } from '../../lambda/end-report.ts';
 import { createReportHandler } from '../../lambda/report-handler.ts';
 import { createBucketReportLinks } from '../../lambda/report-links.ts';
 import { openNotifiedServer } from '../http/notified-server.ts';
+import { keepHeadersIn } from '../pipeline/kept-headers.ts';
 import { ID, advanceAll, aggregateAll, getRow, makeSpec, makeUrls, readReport, workAll, workTask } from '../pipeline/pipeline-fixture.ts';
 import { openFunctions } from './function-world.ts';
 
@@ -35,8 +36,10 @@ function openReport(notifier = createNotifier({ allowPrivateAddresses: false }))
   const client = new S3Client({ region: 'eu-west-1', credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' } });
   const links = createS3Links(client, { bucket: 'lists' });
   const { store, lists } = world.ports;
-  const report = createReportHandler({ ...world.told, store, lists, pipeline: world.pipeline, links, topic, notifier });
-  return { ...world, report, topic, published, links };
+  const viewerHeaders = keepHeadersIn(lists);
+  const pipeline = createPipeline({ ...world.ports, viewerHeaders });
+  const report = createReportHandler({ ...world.told, store, lists, viewerHeaders, pipeline: world.pipeline, links, topic, notifier });
+  return { ...world, report, topic, published, links, viewerHeaders, apartPipeline: pipeline };
 }
 
 type Report = ReturnType<typeof openReport>;
@@ -235,4 +238,23 @@ test('the report that an earlier version kept is found, and so is one whose late
   const row = await getRow(world.ports);
   const store = { ...world.ports.store, uncountedTasks: async () => 0 };
   expect(await writeEndReport({ ...world.ports, store, pipeline: world.pipeline }, row)).toBe(keys.failureReport(ID));
+});
+
+test('headers that are kept apart go when the end was told, not before, and only where there are some', async () => {
+  const world = openReport();
+  const variants = [{ name: 'default', headers: [['Authorization', 'Bearer token-1']] as const }];
+  await world.apartPipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1'], { variants }), urls: makeUrls(2) });
+  const name = world.viewerHeaders.names.get(ID) ?? '';
+  await world.apartPipeline.end(ID, 'STOPPED', null);
+  world.topic.failing = 1;
+  await expect(world.report(event('a'))).rejects.toThrow('the topic fails');
+  expect(await world.viewerHeaders.read(name)).toEqual([[['Authorization', 'Bearer token-1']]]);
+  await world.report(event('a'));
+  await expect(world.viewerHeaders.read(name)).rejects.toMatchObject({ code: 'not_found' });
+
+  const other = 'bbbbbbbb-0000-4000-8000-000000000000';
+  await world.apartPipeline.accept({ id: other, spec: makeSpec(['SIN2-P1']), urls: makeUrls(2) });
+  await world.apartPipeline.end(other, 'STOPPED', null);
+  await world.report(event('b', other));
+  expect(world.viewerHeaders.calls.filter((call) => call.startsWith('drop'))).toEqual([`drop ${ID}`]);
 });

@@ -55,6 +55,7 @@ export function openFixture(edge: Edge = {}, options: PipelineOptions = {}, chan
   const ports = change({
     store: stores.store,
     lists: stores.lists,
+    viewerHeaders: null,
     tasks: stores.tasks,
     timers: stores.timers,
     fleet: {

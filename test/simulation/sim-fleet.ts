@@ -114,6 +114,7 @@ function createSimAgent(world: World, process: SimProcess): SimAgent {
     {
       store: faultyStore(process, world.faults, world.storeFor(process.clock)),
       lists: faultyLists(process, world.faults, world.lists),
+      viewerHeaders: null,
       tasks: faultyQueue(process, world.faults, queue),
       downloader: watchDownloads(world, process),
       clock: process.clock,

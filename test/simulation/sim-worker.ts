@@ -57,6 +57,7 @@ function portsOf(world: World, fleet: SimFleet, process: SimProcess, queue: Sqli
   return {
     store: faultyStore(process, world.faults, world.storeFor(process.clock)),
     lists: faultyLists(process, world.faults, world.lists),
+    viewerHeaders: null,
     tasks: faultyQueue(process, world.faults, queue),
     timers: throughProcess(process, 'timers', {
       set: (id: string, at: number) => world.timers.set(id, at),

@@ -17,8 +17,10 @@ export interface Statement {
   readonly conditions: unknown;
 }
 
-/** Of the rows of requests, as policies name them. */
-const LEADING_KEYS = '????????-????-????-????-????????????';
+/** Of the rows in which agents tell what they have finished, as policies name them. */
+const LEADING_KEYS = 'agents#????????-????-????-????-????????????';
+
+const READING = ['GetItem', 'BatchGetItem', 'Query'].map((action) => `dynamodb:${action}`);
 
 export function testPermissions(stacks: () => Synthesized): void {
   const both = () => [stacks().own, stacks().existing];
@@ -67,7 +69,7 @@ export function testPermissions(stacks: () => Synthesized): void {
     }
   });
 
-  test('an agent writes no row of the operator, of active requests or of idempotency keys, and changes no request', () => {
+  test('an agent writes no row of a plan, of a POP, of the operator, of active requests or of idempotency keys, and changes no request', () => {
     for (const { body } of both()) {
       const rows = statementsOf(body).filter(
         ({ role, actions }) => role.startsWith('AgentRole') && actions.some((action) => action.startsWith('dynamodb:')),
@@ -87,9 +89,68 @@ export function testPermissions(stacks: () => Synthesized): void {
       ]);
     }
     const fits = new RegExp(`^${LEADING_KEYS.replaceAll('?', '.')}$`);
-    expect(randomUUID()).toMatch(fits);
-    const others = ['operator', 'active', 'idempotency#default', `idempotency#${randomUUID()}`, `idempotency#${'x'.repeat(24)}`];
+    expect(`agents#${randomUUID()}`).toMatch(fits);
+    const others = [
+      randomUUID(),
+      'operator',
+      'active',
+      'idempotency#default',
+      `idempotency#${randomUUID()}`,
+      `idempotency#${'x'.repeat(24)}`,
+    ];
     expect(others.filter((key) => fits.test(key))).toEqual([]);
+  });
+
+  test('each function writes to the table of requests what its step needs, and only the API makes rows', () => {
+    const writes: Record<string, readonly string[]> = {
+      Api: ['PutItem', 'UpdateItem'],
+      GetSize: ['UpdateItem'],
+      Task: ['UpdateItem'],
+      Aggregate: ['UpdateItem'],
+      Shutdown: ['UpdateItem'],
+      // Drops viewers' secrets once the end was told.
+      Report: ['UpdateItem'],
+    };
+    for (const { body } of both()) {
+      const seen: Record<string, string[]> = {};
+      for (const { role, actions, resources } of statementsOf(body)) {
+        if (!resources.some((resource) => /^<TablesRequests\w+\.Arn>$/.test(resource))) continue;
+        const written = actions.filter((action) => !READING.includes(action)).map((action) => action.replace('dynamodb:', ''));
+        if (written.length === 0) continue;
+        const name = /^Functions(\w+?)Role/.exec(role)?.[1] ?? role;
+        seen[name] = [...new Set([...(seen[name] ?? []), ...written])].toSorted();
+      }
+      expect(seen).toEqual(writes);
+    }
+  });
+
+  test('an agent reads headers by a name it was told, and can neither list names nor look one up', () => {
+    for (const { body } of both()) {
+      const own = statementsOf(body).filter(({ role }) => role.startsWith('AgentRole'));
+      const allowed = (action: string) => own.filter(({ actions }) => actions.includes(action)).flatMap(({ resources }) => resources);
+      expect(allowed('s3:ListBucket')).toEqual([]);
+      expect(allowed('s3:GetObject').filter((resource) => resource.includes('ListsBucket'))).toEqual([
+        expect.stringMatching(/^<ListsBucket\w+\.Arn>\/headers\/\*$/),
+        expect.stringMatching(/^<ListsBucket\w+\.Arn>\/requests\/\*$/),
+      ]);
+      for (const action of READING) {
+        expect(allowed(action).filter((resource) => resource.includes('TablesRequestPops'))).toEqual([]);
+      }
+    }
+    expect(keys.headers('n')).toBe('headers/n.json');
+  });
+
+  test('headers are put by the API, read by the sizer and by agents, deleted by the reporter, and by nobody else', () => {
+    for (const { body } of both()) {
+      const able = (action: string) =>
+        statementsOf(body)
+          .filter(({ actions, resources }) => actions.includes(action) && resources.some((resource) => resource.includes('/headers/')))
+          .map(({ role }) => role.replace(/^Functions|Role\w*$/g, ''))
+          .toSorted();
+      expect(able('s3:PutObject')).toEqual(['Api']);
+      expect(able('s3:GetObject')).toEqual(['Agent', 'GetSize']);
+      expect(able('s3:DeleteObject')).toEqual(['Report']);
+    }
   });
 
   test('agents and the recorder of dead letters put results of tasks and no other object, and delete none', () => {
@@ -141,7 +202,6 @@ export function testPermissions(stacks: () => Synthesized): void {
         'logs:DescribeLogStreams',
         'logs:PutLogEvents',
         's3:GetObject',
-        's3:ListBucket',
         's3:PutObject',
         'sqs:ChangeMessageVisibility',
         'sqs:DeleteMessage',
