@@ -2,6 +2,8 @@ const PROXY_VARIABLES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy
 
 /** What to say where the environment names a proxy; null: it names none. AWS's SDK for JavaScript reads none of these variables either. */
 export function proxyNote(env: NodeJS.ProcessEnv): string | null {
+  // For no host at all: whoever set that counts on no proxy.
+  if ([env['NO_PROXY'], env['no_proxy']].some((hosts) => hosts?.trim() === '*')) return null;
   const name = PROXY_VARIABLES.find((variable) => (env[variable] ?? '').trim() !== '');
   return name === undefined
     ? null

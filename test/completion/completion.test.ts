@@ -85,6 +85,13 @@ for (const shell of ['bash', 'zsh'])
       }
     });
 
+    test('the time to wait for a first byte is offered by its beginning, and no value of it', async () => {
+      for (const command of ['run', 'submit']) {
+        expect(await offers(`prewarm ${command} --first`)).toEqual(['--first-byte-timeout']);
+        expect((await offers(`prewarm ${command} --first-byte-timeout ur`, ['urls.csv'])).join('')).toBe('');
+      }
+    });
+
     test('files are offered where a list or a file is meant, folders where a folder is, nothing where only the user knows', async () => {
       const files = ['urls.csv', 'urls.txt', 'urls.d/'];
       const names = (offered: readonly string[]) => offered.map((name) => name.replace(/\/$/, ''));

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,17 +45,31 @@ afterAll(() => {
 
 const bin = () => join(dir, 'elsewhere', 'node_modules', '.bin', 'prewarm');
 
+test('every link of the pages in the package leads to something in the package', () => {
+  const pages = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter((file) => /^(?!dist).*\.md$/.test(file));
+  expect(pages).toContain('README.md');
+  const dead = pages.flatMap((page) => {
+    const links = [...readFileSync(join(installed, page), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = '']) => link);
+    return links.filter((link) => !existsSync(join(installed, dirname(page), link))).map((link) => `${page}: ${link}`);
+  });
+  expect(dead).toEqual([]);
+});
+
 test('the package holds the command, its bundle and what that reads, and needs no other package', () => {
   expect(readdirSync(join(dir, 'elsewhere', 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['cloudfront-prewarm']);
   const files = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter((file) => statSync(join(installed, file)).isFile());
-  const outside = files.filter((file) => !file.startsWith(`dist`)).sort();
+  const outside = files.filter((file) => !/^(dist|docs)/.test(file)).sort();
   expect(outside).toEqual([
     'CHANGELOG.md',
+    'CONTRIBUTING.md',
     'LICENSE',
     'README.md',
+    'SECURITY.md',
     join('cli', 'prewarm.js'),
     join('examples', 'urls.csv'),
     'package.json',
+    join('service', 'current-time.mjs'),
+    join('test', 'upgrade', 'README.md'),
   ]);
   expect(files.filter((file) => file.endsWith('.ts'))).toEqual([]);
   const licences = readFileSync(join(installed, 'dist', 'LICENCES.txt'), 'utf8');
