@@ -4,6 +4,7 @@ import { plainText } from '../core/plain-text.ts';
 import { counted, formatCount, formatDuration, formatMilliseconds } from './quantities.ts';
 import { wrapWords } from './screen.ts';
 import { formatTable } from './text-table.ts';
+import { cutToWidth } from './text-width.ts';
 
 export interface KeepWarmTableOptions {
   readonly cityOf: (pop: string) => string;
@@ -35,7 +36,7 @@ export function formatKeepWarmTable(lanes: readonly LaneView[], { cityOf, color,
   const cellsOf = (cell: (lane: LaneView) => string) => lanes.map(cell);
   const columns = [
     { head: 'POP', cells: cellsOf(({ pop }) => pop), isText: true },
-    { head: 'City', cells: cellsOf(({ pop }) => cityOf(pop).slice(0, MAX_CITY)), isText: true, rank: 4 },
+    { head: 'City', cells: cellsOf(({ pop }) => cutToWidth(cityOf(pop), MAX_CITY, '…')), isText: true, rank: 4 },
     {
       head: 'State',
       cells: cellsOf(({ state }) => red(STATES[state], state !== 'answering' && state !== 'waiting')),
@@ -67,7 +68,7 @@ export function formatKeepWarmLine(lanes: readonly LaneView[], elapsedMs: number
   const parts = lanes.map((lane) => {
     const firstByte = lane.first_byte_ms === null ? '' : `, first byte ${formatMilliseconds(lane.first_byte_ms.median)} ms`;
     const share = lane.new_connection_share === null ? '' : `, ${(lane.new_connection_share * 100).toFixed(1)} % new`;
-    return `${lane.pop} ${STATES[lane.state]}: ${formatCount(lane.requests)} requests, ${formatCount(errorCount(lane))} errors${firstByte}${share}`;
+    return `${lane.pop} ${STATES[lane.state]}: ${counted(lane.requests, 'request')}, ${counted(errorCount(lane), 'error')}${firstByte}${share}`;
   });
   return `${formatDuration(elapsedMs)} · ${parts.join(' · ')}`;
 }

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
+import { cutToWidth } from './text-width.ts';
 
 /** Text of several lines that is drawn over itself at a terminal. */
 export interface LiveText {
@@ -35,10 +35,7 @@ export function createLiveText(stream: Terminal): LiveText {
       .trimEnd()
       .split('\n')
       .slice(0, (stream.rows || 24) - 1);
-    return lines.map((line) => {
-      const plain = stripVTControlCharacters(line);
-      return plain.length > width ? plain.slice(0, width) : line;
-    });
+    return lines.map((line) => cutToWidth(line, width));
   };
   const draw = (before: string, text: string) => {
     const lines = text === '' ? [] : fitScreen(text);

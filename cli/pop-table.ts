@@ -8,6 +8,7 @@ import { wrapWords } from './screen.ts';
 import { describeStatusReason } from './status-reason.ts';
 import { isSuccess, type SuccessRule } from './success-rule.ts';
 import { fitColumns, formatTable, type TableColumn } from './text-table.ts';
+import { cutToWidth } from './text-width.ts';
 
 export interface TableOptions {
   /** City of a POP, for people. */
@@ -26,7 +27,7 @@ function times(median: number | null, p95: number | null): string {
   return median === null || p95 === null ? '' : `${formatMilliseconds(median)} / ${formatMilliseconds(p95)}`;
 }
 
-const shortened = (text: string) => (text.length > MAX_CITY ? `${text.slice(0, MAX_CITY - 1)}…` : text);
+const shortened = (text: string) => cutToWidth(text, MAX_CITY, '…');
 
 /** A number of every POP that adds up: its heading, and how it is written. */
 interface Sum {
@@ -36,11 +37,16 @@ interface Sum {
   readonly rank?: number;
 }
 
+const NOT_TRIED = 'Not tried';
+/** The API counts these as failed. */
+const notTried = ({ failed_reasons: reasons }: PopProgress) => reasons['stopped'] ?? 0;
+
 const SUMS: readonly Sum[] = [
   { head: 'Targets', of: (pop) => pop.total_count, format: formatCount },
   { head: 'Warmed', of: (pop) => pop.warmed_count, format: formatCount, rank: 3 },
   { head: 'Already', of: (pop) => pop.already_warm_count, format: formatCount, rank: 6 },
-  { head: 'Failed', of: (pop) => pop.failed_count, format: formatCount },
+  { head: 'Failed', of: (pop) => pop.failed_count - notTried(pop), format: formatCount },
+  { head: NOT_TRIED, of: notTried, format: formatCount, rank: 2 },
   { head: 'Verified', of: (pop) => pop.verified_count, format: formatCount, rank: 9 },
   { head: 'Bytes', of: (pop) => pop.download_size, format: formatBytes, rank: 8 },
 ];
@@ -54,7 +60,8 @@ function popColumns(pops: readonly PopProgress[], { cityOf, color }: TableOption
   const hasTotal = pops.length > 1;
   const cell = ({ head, format }: Sum, value: number) =>
     head === 'Failed' && value > 0 && color ? styleText('red', format(value), { validateStream: false }) : format(value);
-  const sums = SUMS.map((sum): TableColumn => {
+  const wanted = SUMS.filter(({ head }) => head !== NOT_TRIED || pops.some((pop) => notTried(pop) > 0));
+  const sums = wanted.map((sum): TableColumn => {
     const cells = pops.map((pop) => cell(sum, sum.of(pop)));
     const total = pops.reduce((whole, pop) => whole + sum.of(pop), 0);
     // A column of zeros tells least.

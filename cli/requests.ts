@@ -7,11 +7,14 @@ import { parseFlags, type RawOptions, wholeNumber } from './flags.ts';
 import { formatCount } from './quantities.ts';
 import { columnsOf } from './screen.ts';
 import { formatTable } from './text-table.ts';
+import { cutToWidth } from './text-width.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 
 const SUCCESS = 0;
 const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 1_000_000;
+/** Columns of a name: a longer one would take the room of everything else. */
+const MAX_NAME = 18;
 /** Narrower tables have no room for the year. */
 const WIDE = 100;
 /** The most the API gives at once. */
@@ -39,7 +42,12 @@ export function formatRequests(requests: readonly ListedRequest[], width: number
     { head: 'Status', cells: cellsOf((request) => request.status), isText: true },
     { head: 'Made (UTC)', cells: cellsOf((request) => request.created_at.slice(width < WIDE ? 5 : 0, 16)), isText: true, rank: 1 },
     { head: 'API key', cells: cellsOf((request) => request.made_by ?? ''), isText: true, rank: 4 },
-    { head: 'Name', cells: cellsOf((request) => (request.name === null ? '' : plainText(request.name))), isText: true, rank: 3.5 },
+    {
+      head: 'Name',
+      cells: cellsOf((request) => (request.name === null ? '' : cutToWidth(plainText(request.name), MAX_NAME, '…'))),
+      isText: true,
+      rank: 3.5,
+    },
     { head: 'URLs', cells: cellsOf((request) => formatCount(request.url_count)), rank: 3 },
     { head: 'POPs', cells: cellsOf((request) => formatCount(request.pop_count)), rank: 5 },
     { head: 'Done', cells: cellsOf((request) => `${request.percentage_complete}%`) },

@@ -1,3 +1,5 @@
+import { textWidth } from './text-width.ts';
+
 /** Of a terminal that does not tell. */
 const TERMINAL_COLUMNS = 80;
 /** Of a file or a pipe: every table has room for all its columns. */
@@ -22,18 +24,22 @@ export function wrapAt(stream: Output): number | null {
 }
 
 function wrapLine(line: string, width: number, indent: string): string {
-  if (line.length <= width) return line;
+  if (textWidth(line) <= width) return line;
   const lines: string[] = [];
   const [, margin = '', rest = ''] = /^(\s*)(.*)$/.exec(line) ?? [];
   let current = margin;
+  let filled = margin.length;
   let isEmpty = true;
   for (const word of rest.split(' ')) {
-    if (!isEmpty && current.length + 1 + word.length > width) {
+    const wordWidth = textWidth(word);
+    if (!isEmpty && filled + 1 + wordWidth > width) {
       lines.push(current);
       current = `${margin}${indent}`;
+      filled = current.length;
       isEmpty = true;
     }
     current += isEmpty ? word : ` ${word}`;
+    filled += isEmpty ? wordWidth : wordWidth + 1;
     isEmpty = false;
   }
   return [...lines, current].join('\n');

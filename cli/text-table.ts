@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
+import { textWidth } from './text-width.ts';
 
 export interface TableColumn {
   readonly head: string;
@@ -31,10 +31,8 @@ const NO_BORDERS = {
 /** Between two columns. */
 const GAP = 2;
 
-const lengthOf = (text: string) => stripVTControlCharacters(text).length;
-
 function widthOf(columns: readonly TableColumn[]): number {
-  const widths = columns.map(({ head, cells }) => Math.max(lengthOf(head), ...cells.map(lengthOf)));
+  const widths = columns.map(({ head, cells }) => Math.max(textWidth(head), ...cells.map(textWidth)));
   return widths.reduce((sum, width) => sum + width, GAP * (columns.length - 1));
 }
 

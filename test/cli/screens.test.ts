@@ -1,16 +1,18 @@
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
+import { formatCancelled } from '../../cli/cancel.ts';
 import type { PopSurvey } from '../../cli/drill-survey.ts';
 import { formatSurvey, formatVerdict } from '../../cli/drill-tables.ts';
 import { formatHelpText } from '../../cli/help-text.ts';
 import { describeInstances } from '../../cli/instances.ts';
-import { formatKeepWarmTable } from '../../cli/keep-warm-table.ts';
+import { formatKeepWarmLine, formatKeepWarmTable } from '../../cli/keep-warm-table.ts';
 import { formatEnd, formatPopTable } from '../../cli/pop-table.ts';
 import { createProgram } from '../../cli/program.ts';
 import { formatRequests } from '../../cli/requests.ts';
 import { columnsOf, wrapWords } from '../../cli/screen.ts';
 import { formatSummary } from '../../cli/summary.ts';
 import { formatTable } from '../../cli/text-table.ts';
+import { cutToWidth, textWidth } from '../../cli/text-width.ts';
 import { formatTimingGain, formatTimingSummary } from '../../cli/timing-tables.ts';
 import { createFailureDigest } from '../../core/failure-digest.ts';
 import type { LaneView } from '../../core/keep-warm/tally.ts';
@@ -128,8 +130,31 @@ const SCREENS: Readonly<Record<string, (width: number) => string>> = {
       },
       { color: false, wrap: width },
     )}\n`,
+  cancel: (wrap) =>
+    formatCancelled(
+      progressWith({ status: 'STOPPED', total_count: 2400, failed_count: 2400, stopped_count: 2400, total_size: 122_900_000 }),
+      wrap,
+    ),
+  stopped: (wrap) =>
+    formatEnd(
+      progressWith({
+        status: 'STOPPED',
+        status_reason: 'cancelled by newcomer',
+        total_count: 2400,
+        failed_count: 2301,
+        stopped_count: 2300,
+        warmed_count: 99,
+        download_count: 99,
+        verified_count: 99,
+      }),
+      [
+        popWith({ pop: 'SIN2-P1', total_count: 1200, warmed_count: 99, failed_count: 1101, failed_reasons: { stopped: 1100, timeout: 1 } }),
+        popWith({ pop: 'GRU3-P1', total_count: 1200, failed_count: 1200, failed_reasons: { stopped: 1200 } }),
+      ],
+      { cityOf, color: false, width: wrap, wrap, elapsedMs: 2500, failures: null },
+    ),
   requests: (width) =>
-    `${formatRequests([request({}), request({ status: 'STOPPED', failed_count: 4000, stopped_count: 4000, percentage_complete: 0 })], width)}\n`,
+    `${formatRequests([request({}), request({ name: '春の発売'.repeat(8) }), request({ status: 'STOPPED', failed_count: 4000, stopped_count: 4000, percentage_complete: 0 })], width)}\n`,
   summary: (wrap) =>
     formatSummary(
       {
@@ -170,7 +195,7 @@ describe.each(WIDTHS)('at %i columns', (width) => {
   test.each(Object.entries(SCREENS))('the screen of %s fits, and is as it was looked at', async (name, screen) => {
     const text = screen(width);
     // A URL or a path that is longer than a line stays whole, so that it can be copied.
-    const tooLong = text.split('\n').filter((line) => line.length > width && /\s/.test(line.trim()));
+    const tooLong = text.split('\n').filter((line) => textWidth(line) > width && /\s/.test(line.trim()));
     expect(tooLong).toEqual([]);
     await expect(text).toMatchFileSnapshot(`screens/${name}-${width}.txt`);
   });
@@ -249,6 +274,38 @@ test('a colored cell takes the room of its text alone', () => {
     const plain = formatPopTable(popRows, { ...red, color: false, width });
     expect(stripVTControlCharacters(formatPopTable(popRows, { ...red, width }))).toBe(plain);
   }
+});
+
+test('a table keeps to its width and its columns in line where a name has wide characters', () => {
+  const columns = [
+    { head: 'Name', cells: ['春の発売', 'spring'], isText: true },
+    { head: 'URLs', cells: ['1', '2,000'] },
+    { head: 'POPs', cells: ['3', '4'], rank: 1 },
+  ];
+  const lines = (width: number) => formatTable(columns, width).split('\n');
+  expect(lines(21).map(textWidth)).toEqual([21, 21, 21, 21]);
+  // In as many letters, but fewer columns, there is no room for the last one.
+  expect(lines(20)[0]).toBe('Name       URLs');
+});
+
+test('a text that is too wide is cut between characters, however wide they are', () => {
+  expect(cutToWidth('春の発売', 8)).toBe('春の発売');
+  expect(cutToWidth('春の発売', 6, '…')).toBe('春の…');
+  expect(cutToWidth('\u001b[31mspring launch\u001b[39m', 7, '…')).toBe('spring…');
+  expect(cutToWidth('👩‍👩‍👧 family', 2)).toBe('👩‍👩‍👧');
+  expect(wrapWords('春の 発売 です', 9)).toBe('春の 発売\nです');
+});
+
+test('a POP table tells what was not tried apart from what failed', () => {
+  const pop = popWith({ pop: 'SIN2-P1', total_count: 9, failed_count: 8, failed_reasons: { stopped: 6, timeout: 2 }, warmed_count: 1 });
+  const [head, , row] = formatPopTable([pop], { cityOf, color: false, wrap: null, width: 120 }).split('\n');
+  expect(head).toMatch(/Failed {2}Not tried/);
+  expect(row?.split(/ {2,}/).slice(2)).toEqual(['9', '1', '0', '2', '6', expect.any(String), expect.any(String)]);
+  expect(formatPopTable(popRows, { cityOf, color: false, wrap: null, width: 120 })).not.toContain('Not tried');
+});
+
+test('a log of keep-warm counts one request and one error as one', () => {
+  expect(formatKeepWarmLine([lane('SIN2-P1', { requests: 1, errors: { timeout: 1 } })], 60_000)).toContain('1 request, 1 error,');
 });
 
 test('lines are broken between words, and a longer word stays whole', () => {
