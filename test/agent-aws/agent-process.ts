@@ -1,17 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
-
-const EVERY_MS = 25;
-
-/** Looks again and again until what is answered is true; rejects, naming what was waited for, after `withinMs`. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms: ${what}`);
-    await sleep(EVERY_MS);
-  }
-}
+import { until } from '../until.ts';
 
 interface LogLine {
   readonly level: string;

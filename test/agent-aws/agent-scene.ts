@@ -25,8 +25,9 @@ import { createTables } from '../aws/dynamo-test-tables.ts';
 import { type MetadataStandIn, startMetadataStandIn } from '../deploy/metadata-stand-in.ts';
 import type { EmulatedAccount } from '../emulator/emulated-account.ts';
 import { answer, makeSpec } from '../pipeline/pipeline-fixture.ts';
-import { type AgentProcess, startAgentProcess, until } from './agent-process.ts';
+import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 import { MOST_RECEIVES } from '../../core/task.ts';
+import { until } from '../until.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4'] as const;
 

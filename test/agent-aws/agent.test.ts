@@ -8,8 +8,8 @@ import type { RequestRow } from '../../core/request.ts';
 import { buildAgentBundle } from '../../packaging/agent-bundle.ts';
 import { describeWithAccount } from '../aws/with-account.ts';
 import { makeTemporaryDir, temporaryDir } from '../embedded/temporary-dir.ts';
-import { until } from './agent-process.ts';
 import { type AgentScene, openAgentScene } from './agent-scene.ts';
+import { until } from '../until.ts';
 
 const dir = makeTemporaryDir();
 let bundle = '';

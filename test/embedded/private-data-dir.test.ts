@@ -4,8 +4,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openDataDir } from '../../adapters/embedded/data-dir.ts';
 import { keepSecret } from '../../cli/secret-file.ts';
 import { writeReport } from '../../cli/write-report.ts';
-import { lastProgress, mapFlags, openScene, popsOf, type Scene, until, urlOf } from '../run/scene.ts';
+import { lastProgress, mapFlags, openScene, popsOf, type Scene, urlOf } from '../run/scene.ts';
 import { temporaryDir } from './temporary-dir.ts';
+import { until } from '../until.ts';
 
 const isRoot = process.geteuid?.() === 0;
 const NOBODY = 65_534;

@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { createProcessFleet, type ProcessFleetOptions } from '../../adapters/embedded/process-fleet.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { scriptPath } from './child-script.ts';
 import { temporaryDir } from './temporary-dir.ts';
+import { until } from '../until.ts';
 
 function startFleet(mode: string, change: Partial<ProcessFleetOptions> = {}) {
   const exits: { pid: number; code: number | null; signal: string | null }[] = [];
@@ -27,11 +28,9 @@ function startFleet(mode: string, change: Partial<ProcessFleetOptions> = {}) {
   });
   onTestFinished(() => fleet.close());
   const ready = (pid: number) => output.includes(`ready ${pid}\n`);
-  const allReady = (count: number) => until(() => fleet.pids().length === count && fleet.pids().every(ready));
+  const allReady = (count: number) => until('all agents are ready', () => fleet.pids().length === count && fleet.pids().every(ready));
   return { fleet, exits, fatal, allReady, output: () => output };
 }
-
-const until = (condition: () => boolean) => vi.waitUntil(condition, { timeout: 10_000, interval: 20 });
 
 function isAlive(pid: number): boolean {
   try {
@@ -49,7 +48,7 @@ it('keeps as many agents as its capacity, at most the maximum, and ends the youn
   await allReady(3);
   const [oldest = -1, ...younger] = fleet.pids();
   await fleet.setCapacity(1);
-  await until(() => exits.length === 2);
+  await until('two agents have exited', () => exits.length === 2);
   expect(fleet.pids()).toEqual([oldest]);
   expect(exits.map(({ pid, signal }) => ({ pid, signal })).toSorted((a, b) => a.pid - b.pid)).toEqual(
     younger.map((pid) => ({ pid, signal: 'SIGTERM' })).toSorted((a, b) => a.pid - b.pid),
@@ -65,7 +64,7 @@ it('replaces an agent that is killed, and tells whose leases to free', async () 
   await allReady(2);
   const [killed = -1, other = -1] = fleet.pids();
   process.kill(killed, 'SIGKILL');
-  await until(() => exits.length === 1);
+  await until('an agent has exited', () => exits.length === 1);
   await allReady(2);
   expect(exits).toEqual([{ pid: killed, code: null, signal: 'SIGKILL' }]);
   expect(fleet.pids()).toContain(other);
@@ -76,7 +75,7 @@ it('replaces an agent that is killed, and tells whose leases to free', async () 
 it('gives up when agents keep ending at their start, with what the last one said', async () => {
   const { fleet, exits, fatal } = startFleet('dies');
   await fleet.setCapacity(2);
-  await until(() => fatal.length > 0);
+  await until('the fleet gives up', () => fatal.length > 0);
   expect(fatal).toEqual([
     expect.objectContaining({ code: 'agents_failed', message: expect.stringMatching(/exit code 1.*no disk to work on$/) }),
   ]);
@@ -88,19 +87,19 @@ it('gives up when agents keep ending at their start, with what the last one said
 it('gives up when agents cannot be started at all', async () => {
   const { fleet, fatal } = startFleet('stays', { entry: join(temporaryDir(), 'missing.ts') });
   await fleet.setCapacity(1);
-  await until(() => fatal.length > 0);
+  await until('the fleet gives up', () => fatal.length > 0);
   expect(fatal[0]).toMatchObject({ code: 'agents_failed', message: expect.stringContaining('missing.ts') });
 });
 
 it('passes on what an agent reports as fatal, and starts no other', async () => {
   const { fleet, fatal, allReady } = startFleet('fatal');
   await fleet.setCapacity(1);
-  await until(() => fatal.length > 0);
+  await until('the fleet gives up', () => fatal.length > 0);
   expect(fatal[0]).toBeInstanceOf(PrewarmError);
   expect(fatal[0]).toMatchObject({ code: 'storage_full', message: '/data: no space is left' });
   await allReady(1);
   process.kill(fleet.pids()[0] ?? -1, 'SIGKILL');
-  await until(() => fleet.pids().length === 0);
+  await until('no agent is left', () => fleet.pids().length === 0);
   await fleet.setCapacity(2);
   expect(fleet.pids()).toEqual([]);
 });
@@ -110,7 +109,7 @@ it('reports what freeing the leases throws', async () => {
   await fleet.setCapacity(1);
   await allReady(1);
   process.kill(fleet.pids()[0] ?? -1, 'SIGKILL');
-  await until(() => fatal.length > 0);
+  await until('the fleet gives up', () => fatal.length > 0);
   expect(fatal[0]).toMatchObject({ message: 'the tables are gone' });
 });
 
@@ -146,6 +145,6 @@ it('leaves no agent behind when its own process is killed', async () => {
   const agent = Number(/ready (\d+)/.exec(String(said))?.[1]);
   expect(isAlive(agent)).toBe(true);
   parent.kill('SIGKILL');
-  await until(() => !isAlive(agent));
+  await until('the agent is gone', () => !isAlive(agent));
   expect(isAlive(agent)).toBe(false);
 });

@@ -32,14 +32,3 @@ export function openEdge(script: Script, certificate: ServerCertificate | null =
 export function askFor(address: EdgeAddress, more: Partial<Ask> = {}): Ask {
   return { method: 'GET', url: 'https://edge.test/object', address, headers: [], scope: new CancellableScope(), ...more };
 }
-
-/** Resolves once `condition` holds; fails after ten seconds. */
-export async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`never: ${condition.toString()}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 5);
-    });
-  }
-}

@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { CancellableScope } from '../../core/ask-scope.ts';
-import { askFor, certificates, openDownloader, openEdge, until } from './downloader-fixture.ts';
+import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
 import { answer, type Script } from './scripted-edge.ts';
+import { until } from '../until.ts';
 
 const ok: Script = (socket, { line }) =>
   void socket.write(line.startsWith('HEAD') ? answer('', { 'content-length': '5' }) : answer('hello'));
@@ -50,9 +51,9 @@ describe('reuse', () => {
     const other = await openEdge(ok);
     const downloader = openDownloader({ maxIdleConnections: 2 });
     await Promise.all([1, 2, 3, 4].map(() => downloader.ask(askFor(edge.address))));
-    await until(() => edge.open() === 2);
+    await until('the edge has two connections', () => edge.open() === 2);
     await Promise.all([1, 2].map(() => downloader.ask(askFor(other.address))));
-    await until(() => edge.open() === 0);
+    await until('the edge has no connection left', () => edge.open() === 0);
     expect(other.open()).toBe(2);
     expect(await downloader.ask(askFor(edge.address))).toMatchObject({ error: null });
   });
@@ -67,7 +68,7 @@ describe('cancelling', () => {
     const scope = new CancellableScope();
     const ask = (path: string) => downloader.ask(askFor(slow.address, { url: `https://edge.test/${path}`, scope }));
     const asks = [ask('body'), ask('silence'), ask('queued')];
-    await until(() => scope.bytes === 3 && slow.requests.length === 2);
+    await until('three bytes and a second request have come', () => scope.bytes === 3 && slow.requests.length === 2);
     const connecting = downloader.ask(askFor(slow.address, { url: 'https://other.test/', scope }));
     scope.cancel();
     const got = await Promise.all([...asks, connecting]);
@@ -77,7 +78,7 @@ describe('cancelling', () => {
       { error: 'cancelled', status: 0, bodyBytes: 0 },
       { error: 'cancelled', status: 0, bodyBytes: 0 },
     ]);
-    await until(() => slow.open() === 0);
+    await until('the slow edge has no connection left', () => slow.open() === 0);
     expect(slow.requests).toHaveLength(2);
   });
 
@@ -98,11 +99,11 @@ describe('closing', () => {
     const edge = await openEdge(never);
     const downloader = openDownloader({ maxConnectionsPerAddress: 2 });
     const asks = [1, 2, 3].map(() => downloader.ask(askFor(edge.address)));
-    await until(() => edge.requests.length === 2);
+    await until('two requests have come', () => edge.requests.length === 2);
     await downloader.close();
     expect((await Promise.all(asks)).map(({ error }) => error)).toEqual(['cancelled', 'cancelled', 'cancelled']);
     expect(await downloader.ask(askFor(edge.address))).toMatchObject({ error: 'cancelled' });
-    await until(() => edge.open() === 0);
+    await until('the edge has no connection left', () => edge.open() === 0);
     expect(edge.requests).toHaveLength(2);
   });
 

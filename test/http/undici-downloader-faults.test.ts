@@ -2,8 +2,9 @@ import { createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { createUndiciDownloader } from '../../adapters/http/undici-downloader.ts';
 import { CancellableScope } from '../../core/ask-scope.ts';
-import { askFor, certificates, openDownloader, openEdge, until } from './downloader-fixture.ts';
+import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
 import { answer, openScriptedEdge, type Script } from './scripted-edge.ts';
+import { until } from '../until.ts';
 
 const SHORT = { connectTimeoutMs: 400, headersTimeoutMs: 400, stallTimeoutMs: 400 };
 const HEAD = 'HTTP/1.1 200 OK\r\nx-cache: Miss from cloudfront\r\n';
@@ -56,10 +57,10 @@ describe('connections that do not stand', () => {
     await withRawServer(count, async (port) => {
       const scope = new CancellableScope();
       const asked = openDownloader({ connectTimeoutMs: 60_000 }).ask(askFor(at(port), { scope }));
-      await until(() => open === 1);
+      await until('one connection is open', () => open === 1);
       scope.cancel();
       expect(await asked).toMatchObject({ error: 'cancelled', status: 0 });
-      await until(() => open === 0);
+      await until('no connection is open', () => open === 0);
     });
   });
 
@@ -145,7 +146,7 @@ describe('answers that do not come whole', () => {
     const scope = new CancellableScope();
     const edge = await openEdge(async (socket, { reset }) => {
       socket.write(`${HEAD}connection: close\r\n\r\nabc`);
-      await until(() => scope.bytes === 3);
+      await until('three bytes have come', () => scope.bytes === 3);
       if (resets) reset();
       else socket.end();
     });
@@ -217,6 +218,6 @@ describe('stale connections', () => {
     const downloader = openDownloader(SHORT);
     for (const _ of [1, 2, 3]) expect(await downloader.ask(askFor(edge.address))).toMatchObject({ error: null, bodyBytes: 7 });
     expect(edge).toMatchObject({ connections: 3 });
-    await until(() => edge.open() === 0);
+    await until('the edge has no connection left', () => edge.open() === 0);
   });
 });

@@ -3,7 +3,8 @@ import { createLiveText } from '../../cli/live-text.ts';
 import type { LaneView } from '../../core/keep-warm/tally.ts';
 import { ask, openEdge, serve } from '../api/served.ts';
 import { DYNAMIC, HOST, ROUTE } from './dynamic-edge.ts';
-import { dnsFlags, mapFlags, openScene, until } from '../run/scene.ts';
+import { dnsFlags, mapFlags, openScene } from '../run/scene.ts';
+import { until } from '../until.ts';
 
 interface Figures {
   readonly ended: boolean;
@@ -40,7 +41,7 @@ describe('prewarm keep-warm', () => {
     const named = 'HKG62-C1,FRA56-P4,GRU3-P1,SIN2-P1,ZZZ9-C1';
     const flags = ['--host', HOST, '--path', '/time', '--pops', named, '--per-minute', '240', '--json', ...mapFlags(scene, edge)];
     const running = scene.start(['keep-warm', ...flags]);
-    await until('the hanging POP is told of', () => running.stderr().includes('GRU3-P1 does not answer'), 25);
+    await until('the hanging POP is told of', () => running.stderr().includes('GRU3-P1 does not answer'), 25_000);
     running.signal('SIGTERM');
     const { code, stdout, stderr } = await running.ended;
     expect(code).toBe(130);

@@ -12,8 +12,8 @@ import { describeWithAccount } from '../aws/with-account.ts';
 import { temporaryDir } from '../embedded/temporary-dir.ts';
 import { openAnswerServer } from '../http/answer-server.ts';
 import { type FunctionProcess, startFunction } from '../lambda/function-process.ts';
-import { until } from '../run/scene.ts';
 import { HOST } from './keep-warm-fixture.ts';
+import { until } from '../until.ts';
 
 const SETTINGS: Readonly<Record<string, string>> = {
   customDomain: HOST,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { openScene, until } from './scene.ts';
+import { openScene } from './scene.ts';
+import { until } from '../until.ts';
 
 test('a drill proves itself, and leaves no process and no file behind', async (context) => {
   const scene = openScene(context);

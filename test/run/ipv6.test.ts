@@ -4,7 +4,8 @@ import { describe, expect, type TestContext, test } from 'vitest';
 import type { LaneView } from '../../core/keep-warm/tally.ts';
 import { freePort } from '../free-port.ts';
 import { DYNAMIC, HOST, URL_OF_TIME } from '../keep-warm/dynamic-edge.ts';
-import { openScene, until } from './scene.ts';
+import { openScene } from './scene.ts';
+import { until } from '../until.ts';
 
 const POP = 'HKG62-C1';
 const objects = (path: string) => ({ size: 40, cacheControl: path === '/time' ? 'no-store' : 'max-age=3600' });

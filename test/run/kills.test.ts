@@ -7,7 +7,8 @@ import { AGENT_ENTRY } from '../../cli/embedded-system.ts';
 import type { SimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { findCold } from './edge-viewer.ts';
 import type { Ended, PrewarmProcess } from './prewarm-process.ts';
-import { lastProgress, mapFlags, openScene, popsOf, type Scene, targetsIn, targetsOf, until, urlOf } from './scene.ts';
+import { lastProgress, mapFlags, openScene, popsOf, type Scene, targetsIn, targetsOf, urlOf } from './scene.ts';
+import { until } from '../until.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4', 'GRU3-P1'].map((pop) => ({ pop, addresses: 2 }));
 const PATHS = Array.from({ length: 70 }, (_, index) => `/o/${index % 10 === 0 ? '80k' : '3k'}/object-${index}`);

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test, type TestContext } from 'vitest';
-import { lastProgress, mapFlags, openScene, type Scene, until, urlOf } from './scene.ts';
+import { lastProgress, mapFlags, openScene, type Scene, urlOf } from './scene.ts';
+import { until } from '../until.ts';
 
 const PATHS = Array.from({ length: 12 }, (_, index) => `/o/1k/object-${index}`);
 

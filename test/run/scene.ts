@@ -97,14 +97,3 @@ export function lastProgress(stdout: string): Progress {
 export const targetsOf = (urls: readonly string[], pops: readonly string[]) =>
   pops.flatMap((pop) => urls.map((url) => `${pop} ${url}`)).sort();
 export const targetsIn = (rows: readonly ReportRow[]) => rows.map(({ pop, url }) => `${pop} ${url}`).sort();
-
-/** Waits until `condition` holds; fails after `seconds`. */
-export async function until(what: string, condition: () => boolean, seconds = 20): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`after ${seconds} s still not so: ${what}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 10);
-    });
-  }
-}

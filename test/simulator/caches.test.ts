@@ -1,8 +1,9 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { objectBytes } from '../../simulator/object-bytes.ts';
-import { askEdge, until, xCacheOf } from './edge-client.ts';
+import { askEdge, xCacheOf } from './edge-client.ts';
 import { useEdges } from './edge-fixture.ts';
+import { until } from '../until.ts';
 
 const startEdge = useEdges();
 const BIG = '/o/20m/big';
@@ -42,9 +43,9 @@ describe('what a POP stores', () => {
     const [, port = ''] = (edge.httpEdgeMap['SIN2-P1']?.[0] ?? '').split(':');
     const socket = connect({ host: '127.0.0.1', port: Number(port) }).pause();
     socket.write(`GET ${path} HTTP/1.1\r\nHost: ${edge.host}\r\n\r\n`);
-    await until(() => edge.counters().edge.delivered === 1);
+    await until('one body is delivered', () => edge.counters().edge.delivered === 1);
     socket.destroy();
-    await until(() => edge.counters().edge.delivered === 0);
+    await until('nothing is delivered any more', () => edge.counters().edge.delivered === 0);
     expect(await xCacheOf(edge, path)).toBe('Miss');
   });
 

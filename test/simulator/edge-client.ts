@@ -79,12 +79,3 @@ export async function xCacheOf(edge: SimulatedEdge, path: string, ask: Omit<Clie
   if (answer.error !== '') throw new Error(`${path}: ${answer.error}`);
   return answer.xCache;
 }
-
-/** Waits until `condition` holds; fails after 5 s. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`still not so after 5 s: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '../../simulator/fault-rules.ts';
-import { askEdge, until, xCacheOf } from './edge-client.ts';
+import { askEdge, xCacheOf } from './edge-client.ts';
 import { useEdges } from './edge-fixture.ts';
+import { until } from '../until.ts';
 
 const startEdge = useEdges();
 const path = '/o/200k/a';
@@ -141,7 +142,7 @@ describe('a fault of a connection', () => {
     const edge = await startEdge();
     edge.setFault({}, { kind: 'trickle', bytesPerSecond: 100 });
     const slow = askEdge(edge, { path });
-    await until(() => edge.counters().edge.bodyBytes > 0);
+    await until('a body has begun', () => edge.counters().edge.bodyBytes > 0);
     edge.setFault({}, { kind: 'dead', how: 'refuses' });
     expect((await slow).error).toBe('ECONNRESET');
   });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { SimulatedEdge } from '../../simulator/simulated-edge.ts';
-import { askEdge, until, xCacheOf } from './edge-client.ts';
+import { askEdge, xCacheOf } from './edge-client.ts';
 import { useEdges } from './edge-fixture.ts';
+import { until } from '../until.ts';
 
 const startEdge = useEdges();
 
@@ -29,7 +30,7 @@ describe('an invalidation', () => {
     const created = await invalidate(edge, { callerReference: 'r1', paths: ['/o/10/a', '/o/10/b*'] });
     expect(created).toMatchObject({ httpStatus: 201, status: 'InProgress' });
     expect(await both('/o/10/a')).toEqual(['Hit', 'Hit']);
-    await until(() => edge.invalidations.find(created.id ?? '')?.status === 'Completed');
+    await until('the invalidation is completed', () => edge.invalidations.find(created.id ?? '')?.status === 'Completed');
     expect(await statusOf(edge, created.id)).toEqual({ httpStatus: 200, id: created.id, status: 'Completed' });
     expect(await both('/o/10/a')).toEqual(['Miss', 'Miss']);
     expect(await both('/o/10/b')).toEqual(['Miss', 'Miss']);
@@ -79,7 +80,7 @@ describe('an invalidation', () => {
     const slow = askEdge(edge, { path: '/o/2000/slow' }).finally(() => {
       ended = true;
     });
-    await until(() => edge.counters().edge.bodyBytes > 0);
+    await until('a body has begun', () => edge.counters().edge.bodyBytes > 0);
     await invalidate(edge, { callerReference: 'r', paths: ['/*'] });
     expect(ended).toBe(false);
     expect((await slow).body.length).toBe(2000);

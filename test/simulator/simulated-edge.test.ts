@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createSimulatedEdge } from '../../simulator/simulated-edge.ts';
-import { askEdge, until } from './edge-client.ts';
+import { askEdge } from './edge-client.ts';
 import { useEdges } from './edge-fixture.ts';
+import { until } from '../until.ts';
 
 const startEdge = useEdges();
 
@@ -80,7 +81,7 @@ describe('a big object', () => {
     const [, port = ''] = (edge.httpEdgeMap['SIN2-P1']?.[0] ?? '').split(':');
     const socket = connect({ host: '127.0.0.1', port: Number(port) }).pause();
     socket.write(`GET /o/10g/a HTTP/1.1\r\nHost: ${edge.host}\r\n\r\n`);
-    await until(() => edge.counters().edge.bodyBytes > 0);
+    await until('a body has begun', () => edge.counters().edge.bodyBytes > 0);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(edge.counters().edge.bodyBytes).toBeLessThan(64 * 1024 ** 2);
     socket.destroy();
@@ -113,7 +114,7 @@ describe('starting and closing', () => {
   it('frees every port at once, whatever is under way', async () => {
     const edge = await createSimulatedEdge({ latencies: { originMs: 60_000 } });
     const [waiting, silent] = [askEdge(edge, { path: '/o/1/a' }), askEdge(edge, { path: '/o/1/b', plain: true })];
-    await until(() => edge.counters().edge.gets === 2);
+    await until('two GETs have come', () => edge.counters().edge.gets === 2);
     await edge.close();
     for (const answer of await Promise.all([waiting, silent])) expect(answer.error).toBe('ECONNRESET');
     expect((await askEdge(edge, { path: '/o/1/a' })).error).toBe('ECONNREFUSED');

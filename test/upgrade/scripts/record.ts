@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type * as Attributes from '../../../adapters/aws/dynamo-attributes.ts';
 import type * as DynamoRows from '../../../adapters/aws/dynamo-rows.ts';
@@ -16,6 +15,7 @@ import type { Counters } from '../../../core/counters.ts';
 import type * as Reports from '../../../core/pipeline/report-request.ts';
 import type * as Records from '../../../core/record-task.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../../simulator/simulated-edge.ts';
+import { until } from '../../until.ts';
 
 // Records what a version of the program leaves on disk and in AWS. `README.md` beside this folder says how to call it.
 
@@ -58,13 +58,6 @@ function start(args: readonly string[]): Started {
       await exited;
     },
   };
-}
-
-async function until(what: string, isThere: () => boolean | Promise<boolean>): Promise<void> {
-  for (let waited = 0; !(await isThere()); waited += 20) {
-    if (waited > 40_000) throw new Error(`never came: ${what}`);
-    await sleep(20);
-  }
 }
 
 const urls = (edge: SimulatedEdge, name: string, count: number) =>
