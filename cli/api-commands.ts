@@ -3,7 +3,7 @@ import { addSuccessOptions } from './add-success-options.ts';
 import { collectOption } from './collect-option.ts';
 import { helpText } from './help-text.ts';
 import { addListOptions } from './list-options.ts';
-import type { ExitCode } from './report-error.ts';
+import type { ExitCode } from './exit-code.ts';
 
 type Done = (code: ExitCode) => void;
 type Raw = Readonly<Record<string, unknown>>;

@@ -19,6 +19,7 @@ import { columnsOf, wrapAt } from './screen.ts';
 import { onInterrupt } from './signals.ts';
 import { readSimulatedPops } from './simulated-pops.ts';
 import { readUrlList } from './url-list.ts';
+import { EXIT } from './exit-code.ts';
 
 const EXAMPLE_LIST = fileURLToPath(new URL('../examples/urls.csv', import.meta.url));
 /** Some share a regional edge cache, so that the origin is seen to be spared. */
@@ -28,7 +29,6 @@ const MAX_URLS = 200;
 /** Far enough to see, near enough not to wait for: milliseconds to the first byte at each tier. */
 const LATENCIES = { edgeMs: 8, regionalMs: 45, originMs: 140 };
 
-const INTERRUPTED = 130;
 
 /** The list's URLs as it will be warmed; the drill holds them, so it takes the first 200. */
 async function readList(file: string): Promise<{ urls: string[]; hosts: readonly string[] }> {
@@ -115,10 +115,10 @@ async function rehearse({ urls, pops, edge, dir, signal }: Rehearsal): Promise<n
   print('');
   print(formatSurvey('After: what viewers meet now', after, width));
   const late = edge.counters().origin.total.fetches - fetchesBefore - fetches;
-  const proof = { cold: allMiss(before), warmed: exitCode === 0, warm: allHit(after), originSpared: late === 0 };
+  const proof = { cold: allMiss(before), warmed: exitCode === EXIT.ok, warm: allHit(after), originSpared: late === 0 };
   const look = { color: stdout.isTTY && !process.env['NO_COLOR'], wrap: wrapAt(stdout) };
   print(formatVerdict({ before, after, fetches, urls: urls.length, proof }, look));
-  return Object.values(proof).every(Boolean) ? 0 : 1;
+  return Object.values(proof).every(Boolean) ? EXIT.ok : EXIT.failed;
 }
 
 /** `prewarm drill`: the whole thing against a simulated edge. Returns 0 only if the proof holds. */
@@ -132,7 +132,7 @@ export async function drill(file: string | undefined, raw: RawOptions): Promise<
   try {
     return await rehearse({ urls, pops, edge, dir, signal: interrupted.signal });
   } catch (error) {
-    if (interrupted.signal.aborted) return INTERRUPTED;
+    if (interrupted.signal.aborted) return EXIT.interrupted;
     throw error;
   } finally {
     stopListening();

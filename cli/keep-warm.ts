@@ -15,10 +15,10 @@ import { createKeepWarmOutput, type KeepWarmOutput } from './keep-warm-output.ts
 import { openKeepWarmSending } from './keep-warm-sending.ts';
 import { errorCount, unsentCount } from './keep-warm-table.ts';
 import { onInterrupt } from './signals.ts';
+import { EXIT } from './exit-code.ts';
 
 const SUCCESS = 0;
 const FAILURES = 1;
-const INTERRUPTED = 130;
 const UPDATE_MS = 1000;
 
 function tellBefore(route: KeepWarmRoute, output: KeepWarmOutput): void {
@@ -58,7 +58,7 @@ export async function keepWarm(raw: RawOptions): Promise<number> {
     stopListening();
   }
   output.end();
-  if (isInterrupted) return INTERRUPTED;
+  if (isInterrupted) return EXIT.interrupted;
   const isFlawed = tally.lanes.some((lane) => isDead(lane) || errorCount(viewLane(lane)) > 0 || unsentCount(viewLane(lane)) > 0);
   return isFlawed ? FAILURES : SUCCESS;
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { addEdgeOptions } from './add-edge-options.ts';
 import { collectOption } from './collect-option.ts';
 import { helpText } from './help-text.ts';
-import type { ExitCode } from './report-error.ts';
+import type { ExitCode } from './exit-code.ts';
 
 type Done = (code: ExitCode) => void;
 type Raw = Readonly<Record<string, unknown>>;

@@ -9,10 +9,9 @@ import { addSuccessOptions } from './add-success-options.ts';
 import { addListOptions } from './list-options.ts';
 import { addOriginCommands } from './origin-commands.ts';
 import { surviveOutputFaults, throwIfOutputLost } from './output-faults.ts';
-import { type ExitCode, reportError } from './report-error.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
+import { reportError } from './report-error.ts';
 import { addSimulate } from './simulate-command.ts';
-
-const INTERRUPTED = 130;
 
 const PROGRAM_EXAMPLES = `
 Examples:
@@ -196,7 +195,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   try {
     const code = await parseAndRun(args);
     // An interrupted command has lost its output anyway.
-    if (code !== INTERRUPTED) await throwIfOutputLost();
+    if (code !== EXIT.interrupted) await throwIfOutputLost();
     return code;
   } catch (error) {
     return reportError(error, { stderr: process.stderr, debug: process.env['PREWARM_DEBUG'] === '1' });
@@ -212,7 +211,7 @@ async function parseAndRun(args: readonly string[]): Promise<ExitCode> {
     await program.parseAsync([...args], { from: 'user' });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.badInput;
     throw error;
   }
 }

@@ -1,13 +1,8 @@
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { plainText } from '../core/plain-text.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
 import { formatFaults } from './faults.ts';
 import { wrapAt, wrapWords } from './screen.ts';
-
-/** 0: every target is warm; 1: some are not, or the program failed; 2: bad usage or input, nothing was sent; 130: interrupted. */
-export type ExitCode = number;
-
-const FAILED = 1;
-const BAD_INPUT = 2;
 
 function totalFaults(error: InvalidInput): number {
   return 'total' in error && typeof error.total === 'number' ? error.total : error.faults.length + error.omitted;
@@ -37,5 +32,5 @@ export function reportError(
   if (debug && error instanceof Error)
     options.stderr.write(`${error.stack ?? ''}\n${error.cause instanceof Error ? `caused by ${error.cause.stack}\n` : ''}`);
   else if (!isInput && !(error instanceof PrewarmError)) stderr.write('prewarm: PREWARM_DEBUG=1 tells more\n');
-  return isInput || isRefusal ? BAD_INPUT : FAILED;
+  return isInput || isRefusal ? EXIT.badInput : EXIT.failed;
 }

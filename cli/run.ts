@@ -31,9 +31,9 @@ import { exitCodeOf } from './success-rule.ts';
 import { describeTaken, takeList } from './take-list.ts';
 import { readProgress, watchRequest } from './watch-request.ts';
 import { writeReport } from './write-report.ts';
+import { EXIT } from './exit-code.ts';
 
 const SUCCESS = 0;
-const INTERRUPTED = 130;
 /** What still runs after an interrupt is broken off then: the state on disk bears it, as it bears a kill. */
 const INTERRUPT_DEADLINE_MS = 6000;
 
@@ -71,7 +71,7 @@ export async function run(file: string | undefined, raw: RawOptions, settings: R
   const stopListening = onInterrupt(() => {
     output.note('stopping: agents give back what they have not finished');
     ended.abort(new Interrupted());
-    setTimeout(() => process.exit(INTERRUPTED), INTERRUPT_DEADLINE_MS).unref();
+    setTimeout(() => process.exit(EXIT.interrupted), INTERRUPT_DEADLINE_MS).unref();
   });
   // However this process is ended: by the deadline, or by a second Ctrl-C that waits for nothing.
   process.once('exit', conclusion.interrupted);
@@ -90,7 +90,7 @@ export async function run(file: string | undefined, raw: RawOptions, settings: R
     if (error instanceof InvalidInput) throw error;
     if (error instanceof Interrupted) {
       conclusion.interrupted();
-      return INTERRUPTED;
+      return EXIT.interrupted;
     }
     throw conclusion.brokenOff(error);
   } finally {

@@ -1,6 +1,5 @@
 import { isHangupIgnored } from './hangup.ts';
-
-const INTERRUPTED = 130;
+import { EXIT } from './exit-code.ts';
 
 type Interrupt = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
@@ -30,7 +29,7 @@ export function onInterrupt(stop: () => void, options: InterruptOptions = {}): (
     asked = true;
     stop();
   };
-  const stopOrExit = () => (asked ? exit(INTERRUPTED) : stopOnce());
+  const stopOrExit = () => (asked ? exit(EXIT.interrupted) : stopOnce());
   source.on('SIGINT', stopOrExit);
   source.on('SIGTERM', stopOrExit);
   if (!ignoresHangup) source.on('SIGHUP', stopOnce);

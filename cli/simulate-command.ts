@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { collectOption } from './collect-option.ts';
 import { helpText } from './help-text.ts';
-import type { ExitCode } from './report-error.ts';
+import type { ExitCode } from './exit-code.ts';
 
 const SIMULATE_EXAMPLES = `
 The edge stands on loopback until Ctrl-C or SIGTERM. It prints the options by which run, serve, timing and keep-warm reach it, and its files end with it. Nothing leaves this machine.

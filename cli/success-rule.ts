@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { Progress } from '../core/progress.ts';
+import { EXIT } from './exit-code.ts';
 import { parseFlags, type RawOptions, yesFlag } from './flags.ts';
 
 /** When a request that has ended counts as a success. */
@@ -12,8 +13,6 @@ export interface SuccessRule {
   readonly strict: boolean;
 }
 
-const SUCCESS = 0;
-const FAILURES = 1;
 const PERCENT = /^(\d{1,3})(?:\.(\d{1,3}))?%?$/;
 const HUNDRED_PERCENT = 100_000;
 
@@ -54,5 +53,5 @@ export function isSuccess(progress: Progress, rule: SuccessRule): boolean {
 
 /** The exit code of a request that has ended. */
 export function exitCodeOf(progress: Progress, rule: SuccessRule): number {
-  return isSuccess(progress, rule) ? SUCCESS : FAILURES;
+  return isSuccess(progress, rule) ? EXIT.ok : EXIT.failed;
 }

@@ -15,10 +15,10 @@ import { onInterrupt } from './signals.ts';
 import { formatCsvRow, viewGain, viewSample, viewSummary } from './timing-csv.ts';
 import { parseTimingOptions, type TimingOptions } from './timing-options.ts';
 import { formatTimingGain, formatTimingLine, formatTimingSummary } from './timing-tables.ts';
+import { EXIT } from './exit-code.ts';
 
 const SUCCESS = 0;
 const FAILURES = 1;
-const INTERRUPTED = 130;
 const TIMEOUT_MS = 30_000;
 /** More at once would measure this machine's own work. */
 const AT_ONCE = 8;
@@ -175,6 +175,6 @@ export async function timing(url: string, raw: RawOptions): Promise<number> {
     exchange.close();
   }
   if (samples.length > 0) tellEnd(samples, options);
-  if (interrupt.signal.aborted) return INTERRUPTED;
+  if (interrupt.signal.aborted) return EXIT.interrupted;
   return samples.every(isGood) ? SUCCESS : FAILURES;
 }

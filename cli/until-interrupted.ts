@@ -1,6 +1,5 @@
 import { onInterrupt } from './signals.ts';
-
-const INTERRUPTED = 130;
+import { EXIT } from './exit-code.ts';
 
 /** Why a command ends before its work does. */
 class Interrupted extends Error {}
@@ -17,7 +16,7 @@ export async function untilInterrupted(work: (signal: AbortSignal) => Promise<nu
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     tell();
-    return INTERRUPTED;
+    return EXIT.interrupted;
   } finally {
     stopListening();
   }
