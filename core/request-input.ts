@@ -9,6 +9,7 @@ import { choosePops, type PopQuestion, type TargetType } from './pop-choice.ts';
 import type { Header, RequestSpec } from './request.ts';
 import { finish, type Steps } from './steps.ts';
 import { createUrlIntake, type UrlIntake } from './url-intake.ts';
+import { readWholeNumber } from './whole-number.ts';
 
 /** A valid request as far as no lookup is needed. `domain` is as given: an alias, the distribution's own name, or null. */
 export interface RequestInput extends RequestSpec {
@@ -89,8 +90,8 @@ function wholeNumber(
   range: { field: string; from: number; to: number; unit: string },
   faults: InputFault[],
 ): number {
-  const number = typeof value === 'string' ? (/^\d{1,9}$/.test(value.trim()) ? Number(value) : Number.NaN) : value;
-  if (Number.isInteger(number) && number >= range.from && number <= range.to) return number;
+  const number = readWholeNumber(value, range.from, range.to);
+  if (number !== null) return number;
   faults.push(inputFault(range.field, value, `write a whole number${range.unit} from ${range.from} to ${range.to}`));
   return 0;
 }

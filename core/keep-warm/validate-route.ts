@@ -6,6 +6,7 @@ import type { PopCatalogue } from '../pop-catalogue.ts';
 import { choosePops } from '../pop-choice.ts';
 import { isDistributionName, parseTargetUrl } from '../url.ts';
 import type { KeepWarmRoute } from './route.ts';
+import { readWholeNumber } from '../whole-number.ts';
 
 /** Most requests through one POP in one run: ten a second of a minute, far more than holds connections open. */
 export const MAX_REQUESTS_PER_POP = 600;
@@ -68,9 +69,9 @@ function readHost(fields: RouteFields, names: RouteFieldNames, faults: InputFaul
 }
 
 function readCount(raw: number | string, field: string, faults: InputFault[]): number {
-  const value = typeof raw === 'string' ? (/^\d{1,9}$/.test(raw.trim()) ? Number(raw) : Number.NaN) : raw;
-  if (Number.isInteger(value) && value >= 1 && value <= MAX_REQUESTS_PER_POP) return value;
-  const idle = value === 0 ? 'holds nothing open; ' : '';
+  const value = readWholeNumber(raw, 1, MAX_REQUESTS_PER_POP);
+  if (value !== null) return value;
+  const idle = readWholeNumber(raw, 0, 0) === 0 ? 'holds nothing open; ' : '';
   faults.push(inputFault(field, raw, `${idle}write a whole number from 1 to ${MAX_REQUESTS_PER_POP}`));
   return 1;
 }
