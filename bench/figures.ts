@@ -1,8 +1,7 @@
+import { ascending, medianOf } from '../core/quantile.ts';
+
 export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+  return medianOf(ascending(values));
 }
 
 /** Median, and from the least to the most, in whole numbers. */

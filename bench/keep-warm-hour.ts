@@ -5,6 +5,7 @@ import { roundTripMs } from '../simulator/round-trips.ts';
 import { markdownTable } from './figures.ts';
 import { plotViewers } from './plot-viewers.ts';
 import { replaceSection } from './replace-section.ts';
+import { ascending, quantileOf } from '../core/quantile.ts';
 
 /**
  * A program of its own: simulates an hour of sparse viewers with and without keep-warm, and writes the table into docs/keep-warm.md and
@@ -35,10 +36,8 @@ const SCENES: readonly { readonly title: string; readonly hour: Hour }[] = [
   { title: '60 a minute, 60 s', hour: { ...HOUR, idleMs: 60_000, keepWarm: { perMinute: 60, spanMs: SPAN_MS } } },
 ];
 
-const quantile = (seen: readonly ViewerRequest[], share: number) => {
-  const sorted = seen.map(({ firstByteMs }) => firstByteMs).sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-};
+const quantile = (seen: readonly ViewerRequest[], share: number) =>
+  quantileOf(ascending(seen.map(({ firstByteMs }) => firstByteMs)), share);
 
 function cell(seen: readonly ViewerRequest[]): string {
   const fresh = seen.filter(({ connection }) => connection === 'new').length;

@@ -1,3 +1,4 @@
+import { ascending, medianOf } from '../core/quantile.ts';
 interface ViewerSeries {
   readonly name: string;
   readonly color: string;
@@ -18,7 +19,6 @@ const TOP = 64;
 const BOTTOM = 44;
 const TICKS = 6;
 
-const medianOf = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 const round = (value: number) => Math.round(value * 10) / 10;
 const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
@@ -38,7 +38,7 @@ export function plotViewers({ title, endMs, series }: ViewerPlot): string {
     return `<text x="${x(ms)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${Math.round(ms / 60_000)}</text>`;
   });
   const drawn = series.map(({ name, color, requests }, nth) => {
-    const median = medianOf(requests.map(({ firstByteMs }) => firstByteMs));
+    const median = medianOf(ascending(requests.map(({ firstByteMs }) => firstByteMs)));
     const dots = requests.map(({ atMs, firstByteMs }) => `<circle cx="${x(atMs)}" cy="${y(firstByteMs)}" r="3.5"/>`).join('');
     const line = `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(median)}" y2="${y(median)}" stroke="${color}" stroke-dasharray="6 4"/>`;
     const legend = `<circle cx="${LEFT + 6 + nth * 400}" cy="44" r="5"/><text x="${LEFT + 18 + nth * 400}" y="48" fill="#222">${escaped(name)}: median ${Math.round(median)} ms</text>`;

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { createUndiciDownloader } from '../adapters/http/undici-downloader.ts';
 import type { EdgeAddress } from '../core/address.ts';
 import { CancellableScope } from '../core/ask-scope.ts';
+import { ascending, quantileOf } from '../core/quantile.ts';
 
 const ASKS_AT_ONCE = 16;
 
@@ -12,12 +13,6 @@ export interface PopSurvey {
   readonly hits: number;
   readonly medianMs: number;
   readonly p95Ms: number;
-}
-
-/** The `share` quantile of some times. */
-function quantileOf(times: readonly number[], share: number): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
 /**
@@ -46,7 +41,13 @@ export async function surveyEdge(
       const answers = await Promise.all(addresses.flatMap((address) => urls.map((url) => limit(askOnce, pop, address, url))));
       const times = answers.map((answer) => answer.ttfbMs);
       const hits = answers.filter((answer) => answer.xCache.startsWith('Hit')).length;
-      surveys.push({ pop, asks: answers.length, hits, medianMs: quantileOf(times, 0.5), p95Ms: quantileOf(times, 0.95) });
+      surveys.push({
+        pop,
+        asks: answers.length,
+        hits,
+        medianMs: quantileOf(ascending(times), 0.5),
+        p95Ms: quantileOf(ascending(times), 0.95),
+      });
     }
     return surveys;
   } finally {

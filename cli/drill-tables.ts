@@ -3,6 +3,7 @@ import type { PopSurvey } from './drill-survey.ts';
 import { counted, formatCount } from './quantities.ts';
 import { wrapWords } from './screen.ts';
 import { formatTable } from './text-table.ts';
+import { ascending, medianOf } from '../core/quantile.ts';
 
 const milliseconds = (ms: number) => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
 
@@ -35,10 +36,7 @@ const CLAIMS = {
   originSpared: 'viewers coming now cost the origin nothing',
 } as const;
 
-const middle = (surveys: readonly PopSurvey[]) => {
-  const times = surveys.map(({ medianMs }) => medianMs).sort((a, b) => a - b);
-  return times[Math.floor(times.length / 2)] ?? 0;
-};
+const middle = (surveys: readonly PopSurvey[]) => medianOf(ascending(surveys.map(({ medianMs }) => medianMs)));
 
 /** What a viewer gains, and each claim of the proof by itself. */
 export function formatVerdict(

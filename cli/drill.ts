@@ -29,7 +29,6 @@ const MAX_URLS = 200;
 /** Far enough to see, near enough not to wait for: milliseconds to the first byte at each tier. */
 const LATENCIES = { edgeMs: 8, regionalMs: 45, originMs: 140 };
 
-
 /** The list's URLs as it will be warmed; the drill holds them, so it takes the first 200. */
 async function readList(file: string): Promise<{ urls: string[]; hosts: readonly string[] }> {
   const unreadable: InputFault[] = [];

@@ -7,6 +7,7 @@ import { settleRoute } from '../core/keep-warm/settle-route.ts';
 import { createTally, isDead, type LaneFigures, type Tally } from '../core/keep-warm/tally.ts';
 import type { Times } from '../core/keep-warm/times.ts';
 import type { RouteInput } from '../core/keep-warm/validate-route.ts';
+import { ascending, quantileOf } from '../core/quantile.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { EdgeOptions } from './edge-options.ts';
 import { openKeepWarmSending } from './keep-warm-sending.ts';
@@ -45,12 +46,9 @@ function placesOf(lanes: readonly LaneFigures[]): readonly Place[] {
 /** Median and 95th percentile of the latest requests, so that they tell of now, in seconds. */
 function quantiles(places: readonly Place[], of: (figures: LaneFigures) => Times): Samples {
   return places.flatMap(({ labels, lanes }) => {
-    const sorted = lanes.flatMap((figures) => of(figures).latest).toSorted((a, b) => a - b);
+    const sorted = ascending(lanes.flatMap((figures) => of(figures).latest));
     if (sorted.length === 0) return [];
-    return [0.5, 0.95].map((quantile) => {
-      const ms = sorted[Math.max(0, Math.ceil(quantile * sorted.length) - 1)] ?? 0;
-      return [{ ...labels, quantile }, ms / 1000] as const;
-    });
+    return [0.5, 0.95].map((quantile) => [{ ...labels, quantile }, quantileOf(sorted, quantile) / 1000] as const);
   });
 }
 

@@ -1,3 +1,4 @@
+import { ascending, medianOf, quantileOf } from '../quantile.ts';
 import type { TimingSample } from './timing-sample.ts';
 
 /** The parts of a request that are summarised. */
@@ -25,21 +26,10 @@ export interface TimingSummary {
 
 export const isGood = ({ error, status }: Pick<TimingSample, 'error' | 'status'>) => error === null && status < 400;
 
-/** The least value that at least `share` of the sorted values do not exceed (nearest rank). */
-function rank(sorted: readonly number[], share: number): number {
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-}
-
-function medianOf(sorted: readonly number[]): number {
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
-}
-
 function summarisePart(values: readonly number[]): PartSummary | null {
   if (values.length === 0) return null;
-  const sorted = values.toSorted((a, b) => a - b);
-  return { median: medianOf(sorted), p95: rank(sorted, 0.95), max: rank(sorted, 1) };
+  const sorted = ascending(values);
+  return { median: medianOf(sorted), p95: quantileOf(sorted, 0.95), max: quantileOf(sorted, 1) };
 }
 
 function countReasons(samples: readonly TimingSample[]): Readonly<Record<string, number>> {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createOriginConnections } from '../../simulator/origin-connections.ts';
 import { roundTripMs } from '../../simulator/round-trips.ts';
 import { type Hour, simulateHour, type ViewerRequest } from './model-hour.ts';
+import { ascending, quantileOf } from '../../core/quantile.ts';
 
 const HOUR: Hour = {
   seed: 7,
@@ -17,8 +18,7 @@ const HOUR: Hour = {
 const ROUND_TRIP_MS = roundTripMs('HKG62-C1', 'FRA');
 
 const newShare = (seen: readonly ViewerRequest[]) => seen.filter(({ connection }) => connection === 'new').length / seen.length;
-const medianOf = (seen: readonly ViewerRequest[]) =>
-  seen.map(({ firstByteMs }) => firstByteMs).sort((a, b) => a - b)[seen.length >> 1] ?? Number.NaN;
+const medianOf = (seen: readonly ViewerRequest[]) => quantileOf(ascending(seen.map(({ firstByteMs }) => firstByteMs)), 0.5);
 const ofHongKong = (seen: readonly ViewerRequest[]) => seen.filter(({ pop }) => pop === 'HKG62-C1');
 
 describe('connections to the origin', () => {

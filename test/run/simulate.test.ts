@@ -6,7 +6,8 @@ import { connect, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { freePort } from '../free-port.ts';
 import type { PrewarmProcess } from './prewarm-process.ts';
-import { lastProgress, openScene, type Scene, until } from './scene.ts';
+import { lastProgress, openScene, type Scene } from './scene.ts';
+import { until } from '../until.ts';
 
 interface Told {
   readonly edge_map: string;
