@@ -18,7 +18,7 @@ const LABEL = 'd111111abcdef8';
 /** The distribution that the caches answer for. */
 export const EDGE_HOST = `${LABEL}.cloudfront.net`;
 const JUDGE = 'independent-judge';
-const NGINX = 'nginx';
+export const NGINX = 'nginx';
 const START_TRIES = 5;
 
 export interface EdgePop {
