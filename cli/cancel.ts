@@ -19,12 +19,7 @@ export async function cancel(requestId: string, raw: RawOptions): Promise<number
   return untilInterrupted(
     async (signal) => {
       const progress = await createApiClient(options, signal).cancel(requestId);
-      process.stdout.write(
-        options.json
-          ? `${JSON.stringify(progress)}
-`
-          : formatCancelled(progress, wrapAt(process.stdout)),
-      );
+      process.stdout.write(options.json ? `${JSON.stringify(progress)}\n` : formatCancelled(progress, wrapAt(process.stdout)));
       return SUCCESS;
     },
     () => process.stderr.write('interrupted; whether it was cancelled, prewarm status tells\n'),
