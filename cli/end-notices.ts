@@ -8,7 +8,7 @@ import type { Events } from '../core/ports/events.ts';
 import type { ListStore } from '../core/ports/list-store.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
 import { isEnded, type RequestRow } from '../core/request.ts';
-import type { ServerLog } from './server-log.ts';
+import type { ServerLog } from '../server/node/server-log.ts';
 
 interface Stores {
   readonly store: Pick<RequestStore, 'get' | 'list' | 'dropSecrets'>;

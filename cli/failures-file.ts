@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { failedRowsOnly } from '../api/report-rows.ts';
+import { failedRowsOnly } from '../server/app/report-rows.ts';
 import { PrewarmError } from '../core/errors.ts';
 import { createFailureDigest, type FailureDigest } from '../core/failure-digest.ts';
 import { writeReport } from './write-report.ts';

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { addCounter, addGauge, type Samples } from '../api/metric-samples.ts';
+import { addCounter, addGauge, type Samples } from '../server/app/metric-samples.ts';
 import { systemClock } from '../core/clock.ts';
 import { type KeepWarmLoop, startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
@@ -11,7 +11,7 @@ import { ascending, quantileOf } from '../core/quantile.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { EdgeOptions } from './edge-options.ts';
 import { openKeepWarmSending } from './keep-warm-sending.ts';
-import type { ServerLog } from './server-log.ts';
+import type { ServerLog } from '../server/node/server-log.ts';
 
 /** What a server keeps warm beside its other work. */
 export interface ServedKeepWarm {

@@ -1,8 +1,8 @@
-import type { NamedKey } from '../api/api-keys.ts';
+import type { NamedKey } from '../server/app/api-keys.ts';
 import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import { readKeyFile, type WatchedKeys } from './api-key-file.ts';
-import { DEFAULT_KEY_NAME, MIN_REACHABLE_KEY, parseApiKeys, splitKeys, type WrittenKey } from './api-key-options.ts';
+import { readKeyFile, type WatchedKeys } from '../server/node/api-key-file.ts';
+import { DEFAULT_KEY_NAME, MIN_REACHABLE_KEY, parseApiKeys, splitKeys, type WrittenKey } from '../server/node/api-key-options.ts';
 import { isLoopback } from './loopback.ts';
 
 export interface ServeKeys {

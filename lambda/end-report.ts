@@ -1,4 +1,4 @@
-import { failedRowsOnly } from '../api/report-rows.ts';
+import { failedRowsOnly } from '../server/app/report-rows.ts';
 import { count } from '../core/counters.ts';
 import { viewEnd } from '../core/end-view.ts';
 import { keys } from '../core/keys.ts';

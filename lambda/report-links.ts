@@ -1,5 +1,5 @@
 import type { S3Links } from '../adapters/aws/s3-links.ts';
-import type { ReportLinks } from '../api/api-deps.ts';
+import type { ReportLinks } from '../server/app/api-deps.ts';
 import { PrewarmError } from '../core/errors.ts';
 import type { Events } from '../core/ports/events.ts';
 import type { RequestRow } from '../core/request.ts';

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { ApiDeps } from '../../api/api-deps.ts';
-import { createApiApp } from '../../api/app.ts';
-import { createMetrics } from '../../api/metrics.ts';
+import type { ApiDeps } from '../../server/app/api-deps.ts';
+import { createApiApp } from '../../server/app/app.ts';
+import { createMetrics } from '../../server/app/metrics.ts';
 import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../adapters/embedded/holder.ts';
 import { systemClock } from '../../core/clock.ts';

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { parseServeOptions } from '../../cli/serve-options.ts';
-import { addressOf } from '../../cli/refusals.ts';
+import { addressOf } from '../../server/node/refusals.ts';
 import { describeFault, InvalidInput } from '../../core/errors.ts';
 import { prewarm } from '../cli/prewarm-command.ts';
 import { temporaryDir } from '../embedded/temporary-dir.ts';

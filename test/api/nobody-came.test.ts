@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createReadProgress } from '../../api/read-progress.ts';
+import { createReadProgress } from '../../server/app/read-progress.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { NOBODY_AFTER_MS } from '../../core/nobody-came.ts';
 import type { FleetState } from '../../core/ports/fleet.ts';

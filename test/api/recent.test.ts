@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createRecent } from '../../api/recent.ts';
+import { createRecent } from '../../server/app/recent.ts';
 import type { RequestRow } from '../../core/request.ts';
 import { requestRow } from '../contracts/request-rows.ts';
 

@@ -1,10 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createApiKeys } from '../../api/api-keys.ts';
-import { parseStrictJson } from '../../api/strict-json.ts';
+import { createApiKeys } from '../../server/app/api-keys.ts';
+import { parseStrictJson } from '../../server/app/strict-json.ts';
 import { parseServeOptions } from '../../cli/serve-options.ts';
-import { formatLogLine } from '../../cli/server-log.ts';
+import { formatLogLine } from '../../server/node/server-log.ts';
 import { InvalidInput } from '../../core/errors.ts';
 import { prewarm } from '../cli/prewarm-command.ts';
 import { ask, newDataDir, openEdge, serve } from './served.ts';

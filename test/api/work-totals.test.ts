@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { createWorkTotals, type WorkTotals } from '../../api/work-totals.ts';
+import { createWorkTotals, type WorkTotals } from '../../server/app/work-totals.ts';
 import type { Counters } from '../../core/counters.ts';
 import type { RequestStatus } from '../../core/request.ts';
 import { hasEnded, KEY, openEdge, serve, submit, until } from './served.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { formatLogLine } from '../../cli/server-log.ts';
+import { formatLogLine } from '../../server/node/server-log.ts';
 import { formatResultRow } from '../../core/result-row.ts';
 import { plainText } from '../../core/plain-text.ts';
 import { popWith, progressWith } from '../cli/progress-fixture.ts';

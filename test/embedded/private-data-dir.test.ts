@@ -2,7 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDataDir } from '../../adapters/embedded/data-dir.ts';
-import { keepSecret } from '../../cli/secret-file.ts';
+import { keepSecret } from '../../server/node/secret-file.ts';
 import { writeReport } from '../../cli/write-report.ts';
 import { lastProgress, mapFlags, openScene, popsOf, type Scene, urlOf } from '../run/scene.ts';
 import { temporaryDir } from './temporary-dir.ts';

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
-import { type ApiKeys, createApiKeys, type NamedKey } from '../api/api-keys.ts';
-import { describeFault, type InputFault } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
+import { type ApiKeys, createApiKeys, type NamedKey } from '../app/api-keys.ts';
+import { describeFault, type InputFault } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
 import { parseApiKeys, type WrittenKey } from './api-key-options.ts';
 import type { ServerLog } from './server-log.ts';
 

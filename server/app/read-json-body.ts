@@ -1,8 +1,8 @@
 import { setImmediate as letOthersIn } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { InvalidInput, PrewarmError } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
-import { finishInPieces, type Steps } from '../core/steps.ts';
+import { InvalidInput, PrewarmError } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
+import { finishInPieces, type Steps } from '../../core/steps.ts';
 import { parseStrictJsonInSteps } from './strict-json.ts';
 
 /** The gateway's function payload ends at 6 MB, escapes included; the same limit everywhere. */

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { ReportLinks } from './api-deps.ts';
 
 const LINK_LASTS_MS = 60 * 60_000;

@@ -1,6 +1,6 @@
-import type { KeyRole, NamedKey } from '../api/api-keys.ts';
-import type { InputFault } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
+import type { KeyRole, NamedKey } from '../app/api-keys.ts';
+import type { InputFault } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
 
 export const DEFAULT_KEY_NAME = 'default';
 /** A shorter one can be guessed by whoever reaches the server. */

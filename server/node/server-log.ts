@@ -1,5 +1,5 @@
 import pino, { type Logger } from 'pino';
-import { plainJsonText, plainLines, plainText } from '../core/plain-text.ts';
+import { plainJsonText, plainLines, plainText } from '../../core/plain-text.ts';
 
 /** What is not written yet beyond this is dropped, bytes: a log that nobody reads must not stop the service. */
 const MAX_UNWRITTEN = 4 * 1024 * 1024;

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { ANSWER_HEADERS, type ApiApp } from '../api/app.ts';
-import { InvalidInput } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
+import { ANSWER_HEADERS, type ApiApp } from '../app/app.ts';
+import { InvalidInput } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
 
 /** A request has to arrive whole within this, body included. */
 const REQUEST_TIMEOUT_MS = 60_000;

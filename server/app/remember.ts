@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 
 /** The same answer to whoever asks within `lastsMs`. */
 export function remember<T>(clock: Pick<Clock, 'now'>, lastsMs: number, ask: () => Promise<T>): () => Promise<T> {

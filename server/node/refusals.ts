@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import type { RefusedRequest } from '../api/api-deps.ts';
+import type { RefusedRequest } from '../app/api-deps.ts';
 import type { ServerLog } from './server-log.ts';
 
 /** Wrong keys of one source that are answered at once. */

@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
-import { InvalidInput, PrewarmError, tellFaults } from '../core/errors.ts';
+import { InvalidInput, PrewarmError, tellFaults } from '../../core/errors.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { BodyTooLarge } from './read-json-body.ts';
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import { InvalidInput, PrewarmError } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
+import { InvalidInput, PrewarmError } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
 import type { ApiDeps } from './api-deps.ts';
 
 export const IDEMPOTENCY_HEADER = 'Idempotency-Key';

@@ -1,6 +1,6 @@
-import { InvalidInput } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
-import { finish, type Steps } from '../core/steps.ts';
+import { InvalidInput } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
+import { finish, type Steps } from '../../core/steps.ts';
 
 /** The API's own bodies are three levels deep. */
 const MAX_DEPTH = 32;

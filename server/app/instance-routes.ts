@@ -1,10 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { formatTimestamp } from '../core/clock.ts';
-import { InvalidInput, PrewarmError } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
-import { OPERATOR_CLAIM_LASTS_MS } from '../core/operator-claim.ts';
-import { isActive } from '../core/request.ts';
-import type { Steps } from '../core/steps.ts';
+import { formatTimestamp } from '../../core/clock.ts';
+import { InvalidInput, PrewarmError } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
+import { OPERATOR_CLAIM_LASTS_MS } from '../../core/operator-claim.ts';
+import { isActive } from '../../core/request.ts';
+import type { Steps } from '../../core/steps.ts';
 import { instancesChangedSchema, instancesDetailSchema, instancesSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import type { ApiDeps } from './api-deps.ts';

@@ -1,12 +1,12 @@
-import type { Clock } from '../core/clock.ts';
-import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
-import type { FailureSummary } from '../core/pipeline/summarise-failures.ts';
-import type { PopCatalogue } from '../core/pop-catalogue.ts';
-import type { Fleet } from '../core/ports/fleet.ts';
-import type { ListStore } from '../core/ports/list-store.ts';
-import type { PopResolver } from '../core/ports/pop-resolver.ts';
-import type { Queue } from '../core/ports/queue.ts';
-import type { RequestStore } from '../core/ports/request-store.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
+import type { FailureSummary } from '../../core/pipeline/summarise-failures.ts';
+import type { PopCatalogue } from '../../core/pop-catalogue.ts';
+import type { Fleet } from '../../core/ports/fleet.ts';
+import type { ListStore } from '../../core/ports/list-store.ts';
+import type { PopResolver } from '../../core/ports/pop-resolver.ts';
+import type { Queue } from '../../core/ports/queue.ts';
+import type { RequestStore } from '../../core/ports/request-store.ts';
 import type { KeyHolder } from './api-keys.ts';
 import type { Metrics } from './metrics.ts';
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
-import { storageError } from '../adapters/embedded/storage-error.ts';
-import { PrewarmError } from '../core/errors.ts';
-import { writePrivately } from './private-files.ts';
+import { storageError } from '../../adapters/embedded/storage-error.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import { writePrivately } from '../../cli/private-files.ts';
 
 const OTHERS = 0o077;
 

@@ -1,10 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { formatTimestamp } from '../core/clock.ts';
-import { InvalidInput, PrewarmError } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
-import { summariseFailures } from '../core/pipeline/summarise-failures.ts';
-import { reasonsOf } from '../core/progress.ts';
-import { isEnded } from '../core/request.ts';
+import { formatTimestamp } from '../../core/clock.ts';
+import { InvalidInput, PrewarmError } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
+import { summariseFailures } from '../../core/pipeline/summarise-failures.ts';
+import { reasonsOf } from '../../core/progress.ts';
+import { isEnded } from '../../core/request.ts';
 import { messageSchema, summarySchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import type { ApiDeps } from './api-deps.ts';

@@ -1,6 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { InvalidInput } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
+import { InvalidInput } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
 
 /** What middleware leaves for handlers: `keyName` is the name of the API key, on every keyed route. */
 export interface ApiEnv {
