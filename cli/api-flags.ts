@@ -1,6 +1,6 @@
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import type { ApiAccess } from './api-client.ts';
+import type { ApiAccess } from '../client/api-client.ts';
 import { endpointFlag, parseFlags, type RawOptions, textFlag, yesFlag } from './flags.ts';
 
 /** What every command that asks the API takes. */

@@ -1,5 +1,5 @@
 import type { Progress } from '../core/progress.ts';
-import { createApiClient } from './api-client.ts';
+import { createApiClient } from '../client/api-client.ts';
 import { parseApiOptions } from './api-flags.ts';
 import type { RawOptions } from './flags.ts';
 import { formatPlainLine } from './progress-line.ts';

@@ -18,7 +18,7 @@ import { checkListFile } from './request-flags.ts';
 import { columnsOf, wrapAt } from './screen.ts';
 import { onInterrupt } from './signals.ts';
 import { readSimulatedPops } from './simulated-pops.ts';
-import { readUrlList } from './url-list.ts';
+import { readUrlList } from '../lists/url-list.ts';
 import { EXIT } from './exit-code.ts';
 
 const EXAMPLE_LIST = fileURLToPath(new URL('../examples/urls.csv', import.meta.url));

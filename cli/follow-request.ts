@@ -1,10 +1,10 @@
 import type { PopProgress, Progress } from '../core/progress.ts';
 import { isEnded } from '../core/request.ts';
-import type { ProgressAnswer } from './api-answers.ts';
-import type { ApiClient } from './api-client.ts';
-import { ApiError } from './api-error.ts';
+import type { ProgressAnswer } from '../client/api-answers.ts';
+import type { ApiClient } from '../client/api-client.ts';
+import { ApiError } from '../client/api-error.ts';
 import { readRemoteFailures } from './remote-failures.ts';
-import { pause, retryPassing } from './retry-passing.ts';
+import { pause, retryPassing } from '../client/retry-passing.ts';
 import type { RunOutput } from './run-output.ts';
 import { exitCodeOf, type SuccessRule } from './success-rule.ts';
 

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import type { instancesAnswer } from './api-answers.ts';
-import { createApiClient } from './api-client.ts';
+import type { instancesAnswer } from '../client/api-answers.ts';
+import { createApiClient } from '../client/api-client.ts';
 import { checkRequestId, readApiOptions } from './api-flags.ts';
 import { parseFlags, type RawOptions, wholeNumber } from './flags.ts';
 import { counted, formatCount } from './quantities.ts';

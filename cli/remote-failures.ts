@@ -1,7 +1,7 @@
 import { createFailureDigest } from '../core/failure-digest.ts';
 import type { Progress } from '../core/progress.ts';
-import type { ApiClient } from './api-client.ts';
-import { ApiError } from './api-error.ts';
+import type { ApiClient } from '../client/api-client.ts';
+import { ApiError } from '../client/api-error.ts';
 import type { ToldFailures } from './failure-lines.ts';
 
 /** A longer report takes longer to fetch than anybody waits for the end of a command. */

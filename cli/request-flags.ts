@@ -6,7 +6,7 @@ import type { PopQuestion } from '../core/pop-choice.ts';
 import type { FieldNames } from '../core/request-input.ts';
 import { parseTargetUrl } from '../core/url.ts';
 import { flagOf, type RawOptions, textFlag, yesFlag } from './flags.ts';
-import type { ColumnChoice } from './table-header.ts';
+import type { ColumnChoice } from '../lists/table-header.ts';
 
 /** What each field of a request is called on the command line. */
 export const FIELD_FLAGS: FieldNames = {

@@ -1,7 +1,7 @@
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { plainText } from '../core/plain-text.ts';
-import type { ListedRequest } from './api-answers.ts';
-import { type ApiClient, createApiClient } from './api-client.ts';
+import type { ListedRequest } from '../client/api-answers.ts';
+import { type ApiClient, createApiClient } from '../client/api-client.ts';
 import { readApiOptions } from './api-flags.ts';
 import { parseFlags, type RawOptions, wholeNumber } from './flags.ts';
 import { formatCount } from './quantities.ts';

@@ -23,7 +23,7 @@ import {
 } from './request-flags.ts';
 import { type GivenAgain, givenAgain } from './same-options.ts';
 import { readSuccessRule, type SuccessRule } from './success-rule.ts';
-import { atBase } from './url-list.ts';
+import { atBase } from '../lists/url-list.ts';
 
 /** What `prewarm run` is to do. Everything in it is valid. */
 export interface RunOptions {

@@ -3,7 +3,7 @@ import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { readKeyFile, type WatchedKeys } from '../server/node/api-key-file.ts';
 import { DEFAULT_KEY_NAME, MIN_REACHABLE_KEY, parseApiKeys, splitKeys, type WrittenKey } from '../server/node/api-key-options.ts';
-import { isLoopback } from './loopback.ts';
+import { isLoopback } from '../core/loopback.ts';
 
 export interface ServeKeys {
   /** Empty: one is made. */

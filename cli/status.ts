@@ -1,8 +1,8 @@
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { isEnded } from '../core/request.ts';
 import { popCatalogue } from '../data/catalogue.ts';
-import type { ProgressAnswer } from './api-answers.ts';
-import { createApiClient } from './api-client.ts';
+import type { ProgressAnswer } from '../client/api-answers.ts';
+import { createApiClient } from '../client/api-client.ts';
 import { checkRequestId, readApiOptions } from './api-flags.ts';
 import type { RawOptions } from './flags.ts';
 import { elapsedOf, followRequest, howToGoOn, splitPops } from './follow-request.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { createApiClient } from './api-client.ts';
+import { createApiClient } from '../client/api-client.ts';
 import type { RawOptions } from './flags.ts';
 import { followAccepted, howToGoOn } from './follow-request.ts';
-import { retryPassing } from './retry-passing.ts';
+import { retryPassing } from '../client/retry-passing.ts';
 import { createRunOutput } from './run-output.ts';
 import { wrapAt, wrapWords } from './screen.ts';
 import { readSubmitBody } from './submit-body.ts';

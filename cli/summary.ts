@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { plainText } from '../core/plain-text.ts';
-import type { summaryAnswer } from './api-answers.ts';
-import { createApiClient } from './api-client.ts';
+import type { summaryAnswer } from '../client/api-answers.ts';
+import { createApiClient } from '../client/api-client.ts';
 import { parseApiOptions } from './api-flags.ts';
 import type { RawOptions } from './flags.ts';
 import { counted, formatCount } from './quantities.ts';

@@ -9,7 +9,7 @@ import { formatUrlRow } from '../core/sized-list.ts';
 import { createUrlIntake, type UrlIntake } from '../core/url-intake.ts';
 import { counted } from './quantities.ts';
 import type { ListReading } from './request-flags.ts';
-import { atBase, readUrlList, type UrlListFigures } from './url-list.ts';
+import { atBase, readUrlList, type UrlListFigures } from '../lists/url-list.ts';
 
 export interface ListSource extends ListReading {
   /** Path, `-` for standard input; null: only `urls`. */

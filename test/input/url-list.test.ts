@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readUrlList, type UrlListFigures, type UrlListOptions } from '../../cli/url-list.ts';
+import { readUrlList, type UrlListFigures, type UrlListOptions } from '../../lists/url-list.ts';
 import { createUrlIntake } from '../../core/url-intake.ts';
 import { settledMemory } from './settled-memory.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { readUrlList } from '../../cli/url-list.ts';
-import { isTableRow, separatorOf } from '../../cli/table-header.ts';
-import { foreignLine } from '../../cli/foreign-content.ts';
+import { readUrlList } from '../../lists/url-list.ts';
+import { isTableRow, separatorOf } from '../../lists/table-header.ts';
+import { foreignLine } from '../../lists/foreign-content.ts';
 import { parseHeaderLine } from '../../core/headers.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { parseNotifyUrl } from '../../core/notify-url.ts';

@@ -5,7 +5,7 @@ import type { CsvRow } from './csv-rows.ts';
 import { foreignBytes, foreignLine } from './foreign-content.ts';
 import { findShape, NO_COLUMN, noHeader, type Shape, type TableShape } from './list-shape.ts';
 import { cellsOf, type ColumnChoice, isTableRow, isUrl, separatorOf, unquoted } from './table-header.ts';
-import { MAX_LINE_CHARS, readTextLines, type TextLine } from './text-lines.ts';
+import { MAX_LINE_CHARS, readTextLines, type TextLine } from '../core/text-lines.ts';
 
 export interface UrlListOptions {
   /** What the file is called in faults: its name, or `standard input`. */

@@ -1,6 +1,6 @@
 import type { parse as CsvParse } from 'csv-parse/sync';
 import { createCsvReader } from './csv-rows.ts';
-import type { TextLine } from './text-lines.ts';
+import type { TextLine } from '../core/text-lines.ts';
 
 export const DELIMITERS = [',', ';', '\t'] as const;
 

@@ -10,8 +10,8 @@ import {
   summaryAnswer,
 } from './api-answers.ts';
 import { ApiError, networkError, statusError, strangeAnswerError } from './api-error.ts';
-import { isLoopback } from './loopback.ts';
-import { readTextLines } from './text-lines.ts';
+import { isLoopback } from '../core/loopback.ts';
+import { readTextLines } from '../core/text-lines.ts';
 
 /** Where the API is and what opens it. */
 export interface ApiAccess {

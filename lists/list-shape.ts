@@ -1,7 +1,7 @@
 import type { parse as CsvParse } from 'csv-parse/sync';
 import { type CsvReader, createCsvReader } from './csv-rows.ts';
 import { type ColumnChoice, columnAt, DELIMITERS, isUrl, readHeader, type TableHeader, unquoted } from './table-header.ts';
-import type { TextLine } from './text-lines.ts';
+import type { TextLine } from '../core/text-lines.ts';
 
 /** A table. `column` is the place of the URLs from 0; null: the first rows with a URL tell it. */
 export interface TableShape {

@@ -1,5 +1,5 @@
 import type { parse } from 'csv-parse/sync';
-import type { TextLine } from './text-lines.ts';
+import type { TextLine } from '../core/text-lines.ts';
 
 /** A row and the line it starts on, or why there is none. */
 export type CsvRow =
