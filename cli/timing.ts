@@ -7,7 +7,7 @@ import { findDomain } from '../core/find-domain.ts';
 import { plainJsonText } from '../core/plain-text.ts';
 import { compareTiming, isGood, summariseTiming } from '../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../core/timing/timing-sample.ts';
-import { createResolver } from './edge-access.ts';
+import { createResolver } from '../embedded/edge-access.ts';
 import type { EdgeOptions } from './edge-options.ts';
 import type { RawOptions } from './flags.ts';
 import { columnsOf, wrapAt, wrapWords } from './screen.ts';

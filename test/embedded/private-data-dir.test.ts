@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDataDir } from '../../adapters/embedded/data-dir.ts';
 import { keepSecret } from '../../server/node/secret-file.ts';
-import { writeReport } from '../../cli/write-report.ts';
+import { writeReport } from '../../embedded/write-report.ts';
 import { lastProgress, mapFlags, openScene, popsOf, type Scene, urlOf } from '../run/scene.ts';
 import { temporaryDir } from './temporary-dir.ts';
 import { until } from '../until.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { AGENT_ENTRY } from '../../cli/embedded-system.ts';
+import { AGENT_ENTRY } from '../../embedded/embedded-system.ts';
 import type { SimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { findCold } from './edge-viewer.ts';
 import type { Ended, PrewarmProcess } from './prewarm-process.ts';
