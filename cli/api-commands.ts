@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { addSuccessOptions } from './add-success-options.ts';
-import { collectOption } from './collect-option.ts';
-import { helpText } from './help-text.ts';
-import { addListOptions } from './list-options.ts';
+import { addSuccessOptions } from './options/add-success-options.ts';
+import { collectOption } from './options/collect-option.ts';
+import { helpText } from './print/help-text.ts';
+import { addListOptions } from './options/list-options.ts';
 import type { ExitCode } from './exit-code.ts';
 
 type Done = (code: ExitCode) => void;
@@ -71,7 +71,7 @@ function addSubmit(program: Command, done: Done): void {
   addApiOptions(submit, 'the answer on standard output; with --wait progress objects, one a line')
     .addHelpText('after', helpText(SUBMIT_EXAMPLES))
     .action(async (file: string | undefined, raw: Raw) => {
-      const { submit } = await import('./submit.ts');
+      const { submit } = await import('./commands/submit.ts');
       done(await submit(file, raw));
     });
 }
@@ -87,7 +87,7 @@ function addStatus(program: Command, done: Done): void {
   addApiOptions(status, 'progress objects on standard output, one a line')
     .addHelpText('after', helpText(STATUS_EXAMPLES))
     .action(async (id: string, raw: Raw) => {
-      const { status } = await import('./status.ts');
+      const { status } = await import('./commands/status.ts');
       done(await status(id, raw));
     });
 }
@@ -102,7 +102,7 @@ function addSummary(program: Command, done: Done): void {
   addApiOptions(summary, 'the answer on standard output')
     .addHelpText('after', helpText(SUMMARY_EXAMPLES))
     .action(async (id: string, raw: Raw) => {
-      const { summary } = await import('./summary.ts');
+      const { summary } = await import('./commands/summary.ts');
       done(await summary(id, raw));
     });
 }
@@ -116,7 +116,7 @@ function addCancel(program: Command, done: Done): void {
   addApiOptions(cancel, 'the answer on standard output')
     .addHelpText('after', helpText(CANCEL_EXAMPLES))
     .action(async (id: string, raw: Raw) => {
-      const { cancel } = await import('./cancel.ts');
+      const { cancel } = await import('./commands/cancel.ts');
       done(await cancel(id, raw));
     });
 }
@@ -131,7 +131,7 @@ function addInstances(program: Command, done: Done): void {
   addApiOptions(instances, 'the answer on standard output')
     .addHelpText('after', helpText(INSTANCES_EXAMPLES))
     .action(async (count: string | undefined, raw: Raw) => {
-      const { instances } = await import('./instances.ts');
+      const { instances } = await import('./commands/instances.ts');
       done(await instances(count, raw));
     });
 }
@@ -145,7 +145,7 @@ function addRequests(program: Command, done: Done): void {
   addApiOptions(requests, 'one request a line on standard output')
     .addHelpText('after', helpText(REQUESTS_EXAMPLES))
     .action(async (raw: Raw) => {
-      const { requests } = await import('./requests.ts');
+      const { requests } = await import('./commands/requests.ts');
       done(await requests(raw));
     });
 }

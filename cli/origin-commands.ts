@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { addEdgeOptions } from './add-edge-options.ts';
-import { collectOption } from './collect-option.ts';
-import { helpText } from './help-text.ts';
+import { addEdgeOptions } from './options/add-edge-options.ts';
+import { collectOption } from './options/collect-option.ts';
+import { helpText } from './print/help-text.ts';
 import type { ExitCode } from './exit-code.ts';
 
 type Done = (code: ExitCode) => void;
@@ -51,7 +51,7 @@ function addKeepWarm(program: Command, done: Done): void {
   addEdgeOptions(command)
     .addHelpText('after', helpText(KEEP_WARM_EXAMPLES))
     .action(async (raw: Raw) => {
-      const { keepWarm } = await import('./keep-warm.ts');
+      const { keepWarm } = await import('./commands/keep-warm.ts');
       done(await keepWarm(raw));
     });
 }
@@ -80,7 +80,7 @@ function addTiming(program: Command, done: Done): void {
   addEdgeOptions(command)
     .addHelpText('after', helpText(TIMING_EXAMPLES))
     .action(async (url: string, raw: Raw) => {
-      const { timing } = await import('./timing.ts');
+      const { timing } = await import('./commands/timing.ts');
       done(await timing(url, raw));
     });
 }

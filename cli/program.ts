@@ -1,16 +1,16 @@
 import { Argument, Command, CommanderError } from 'commander';
 import packageFile from '../package.json' with { type: 'json' };
-import { addEdgeOptions } from './add-edge-options.ts';
+import { addEdgeOptions } from './options/add-edge-options.ts';
 import { addApiCommands } from './api-commands.ts';
-import { collectOption } from './collect-option.ts';
-import type { Shell } from './completion.ts';
-import { helpColumns, helpText } from './help-text.ts';
-import { addSuccessOptions } from './add-success-options.ts';
-import { addListOptions } from './list-options.ts';
+import { collectOption } from './options/collect-option.ts';
+import type { Shell } from './completion/completion.ts';
+import { helpColumns, helpText } from './print/help-text.ts';
+import { addSuccessOptions } from './options/add-success-options.ts';
+import { addListOptions } from './options/list-options.ts';
 import { addOriginCommands } from './origin-commands.ts';
-import { surviveOutputFaults, throwIfOutputLost } from './output-faults.ts';
+import { surviveOutputFaults, throwIfOutputLost } from './print/output-faults.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
-import { reportError } from './report-error.ts';
+import { reportError } from './print/report-error.ts';
 import { addSimulate } from './simulate-command.ts';
 
 const PROGRAM_EXAMPLES = `
@@ -84,7 +84,7 @@ function addRun(program: Command, done: (code: ExitCode) => void): void {
   addEdgeOptions(run)
     .addHelpText('after', helpText(RUN_EXAMPLES))
     .action(async (file: string | undefined, raw: Readonly<Record<string, unknown>>) => {
-      const { run } = await import('./run.ts');
+      const { run } = await import('./commands/run.ts');
       done(await run(file, raw));
     });
 }
@@ -100,7 +100,7 @@ function addDrill(program: Command, done: (code: ExitCode) => void): void {
     .option('--pops <A,B>', 'POPs to simulate', collectOption)
     .addHelpText('after', helpText(DRILL_EXAMPLES))
     .action(async (file: string | undefined, raw: Readonly<Record<string, unknown>>) => {
-      const { drill } = await import('./drill.ts');
+      const { drill } = await import('./commands/drill.ts');
       done(await drill(file, raw));
     });
 }
@@ -152,7 +152,7 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
   addEdgeOptions(serve)
     .addHelpText('after', helpText(SERVE_EXAMPLES))
     .action(async (raw: Readonly<Record<string, unknown>>) => {
-      const { serve } = await import('./serve.ts');
+      const { serve } = await import('./commands/serve.ts');
       done(await serve(raw));
     });
 }
@@ -165,7 +165,7 @@ function addCompletion(program: Command, done: (code: ExitCode) => void): void {
     .addArgument(new Argument('<SHELL>', 'the shell').choices(['bash', 'zsh']))
     .addHelpText('after', helpText(COMPLETION_EXAMPLES))
     .action(async (shell: Shell) => {
-      const { completion } = await import('./completion.ts');
+      const { completion } = await import('./completion/completion.ts');
       done(completion(program, shell));
     });
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { collectOption } from './collect-option.ts';
-import { helpText } from './help-text.ts';
+import { collectOption } from './options/collect-option.ts';
+import { helpText } from './print/help-text.ts';
 import type { ExitCode } from './exit-code.ts';
 
 const SIMULATE_EXAMPLES = `
@@ -59,7 +59,7 @@ export function addSimulate(program: Command, done: (code: ExitCode) => void): v
     .option('--json', 'tell on standard output how the edge is reached, as one JSON line')
     .addHelpText('after', helpText(SIMULATE_EXAMPLES))
     .action(async (raw: Readonly<Record<string, unknown>>) => {
-      const { simulate } = await import('./simulate.ts');
+      const { simulate } = await import('./commands/simulate.ts');
       done(await simulate(raw));
     });
 }

@@ -2,7 +2,7 @@ import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { Invalidations } from '../core/ports/invalidations.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
-import type { EdgeOptions } from '../cli/edge-options.ts';
+import type { EdgeOptions } from '../cli/options/edge-options.ts';
 
 /** How POPs' addresses are found; modules are loaded when they are needed, since a small run lasts a second. */
 export async function createResolver(edge: EdgeOptions): Promise<PopResolver> {

@@ -5,7 +5,7 @@ import { checkDataDir } from '../adapters/embedded/data-dir.ts';
 import { storageError } from '../adapters/embedded/storage-error.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import type { RawOptions } from '../cli/flags.ts';
+import type { RawOptions } from '../cli/options/flags.ts';
 import { writePrivately } from '../adapters/embedded/private-files.ts';
 
 /** Flags that a resumed run needs again; the request itself is in the tables. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { parseServeOptions } from '../../cli/serve-options.ts';
+import { parseServeOptions } from '../../cli/options/serve-options.ts';
 import { addressOf } from '../../server/node/refusals.ts';
 import { describeFault, InvalidInput } from '../../core/errors.ts';
 import { prewarm } from '../cli/prewarm-command.ts';

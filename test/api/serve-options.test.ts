@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createApiKeys } from '../../server/app/api-keys.ts';
 import { parseStrictJson } from '../../server/app/strict-json.ts';
-import { parseServeOptions } from '../../cli/serve-options.ts';
+import { parseServeOptions } from '../../cli/options/serve-options.ts';
 import { formatLogLine } from '../../server/node/server-log.ts';
 import { InvalidInput } from '../../core/errors.ts';
 import { prewarm } from '../cli/prewarm-command.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describePlaces } from '../../cli/describe-places.ts';
+import { describePlaces } from '../../cli/print/describe-places.ts';
 import type { DomainSuffix } from '../../core/pop-choice.ts';
 import { choosePops, type TargetType } from '../../core/pop-choice.ts';
 import { popCatalogue } from '../../data/catalogue.ts';

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parseKeepWarmOptions } from '../../cli/keep-warm-options.ts';
-import { parseRunOptions } from '../../cli/run-options.ts';
-import { parseSubmitOptions } from '../../cli/submit-options.ts';
-import { parseTimingOptions } from '../../cli/timing-options.ts';
+import { parseKeepWarmOptions } from '../../cli/options/keep-warm-options.ts';
+import { parseRunOptions } from '../../cli/options/run-options.ts';
+import { parseSubmitOptions } from '../../cli/options/submit-options.ts';
+import { parseTimingOptions } from '../../cli/options/timing-options.ts';
 import { describeFault, type InputFault, InvalidInput } from '../../core/errors.ts';
 import { parseRouteListText } from '../../core/keep-warm/route-list.ts';
 import { popCatalogue } from '../../data/catalogue.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { proxyNote } from '../../cli/proxy-note.ts';
+import { proxyNote } from '../../cli/print/proxy-note.ts';
 
 const NOTE = 'is not used: downloads go straight to the addresses of the POPs, and calls to AWS go there directly';
 

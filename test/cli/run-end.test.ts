@@ -1,9 +1,9 @@
 import { styleText } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { formatFailures, type ToldFailures } from '../../cli/failure-lines.ts';
-import { formatClosing, formatEnd, formatPopTable } from '../../cli/pop-table.ts';
-import { formatBarLine, formatPlainLine } from '../../cli/progress-line.ts';
-import { createSteadyProgress } from '../../cli/steady-progress.ts';
+import { formatFailures, type ToldFailures } from '../../cli/print/failure-lines.ts';
+import { formatClosing, formatEnd, formatPopTable } from '../../cli/print/pop-table.ts';
+import { formatBarLine, formatPlainLine } from '../../cli/print/progress-line.ts';
+import { createSteadyProgress } from '../../cli/print/steady-progress.ts';
 import { createFailureDigest } from '../../core/failure-digest.ts';
 import type { Progress } from '../../core/progress.ts';
 import { popWith, progressWith } from './progress-fixture.ts';

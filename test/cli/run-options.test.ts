@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RawOptions } from '../../cli/flags.ts';
-import { defaultAgents, parseRunOptions, type RunOptions } from '../../cli/run-options.ts';
+import type { RawOptions } from '../../cli/options/flags.ts';
+import { defaultAgents, parseRunOptions, type RunOptions } from '../../cli/options/run-options.ts';
 import { InvalidInput } from '../../core/errors.ts';
 
 const URL_A = 'https://d111111abcdef8.cloudfront.net/a';

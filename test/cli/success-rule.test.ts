@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { describeLeftOut } from '../../cli/left-out.ts';
-import { exitCodeOf, readSuccessRule } from '../../cli/success-rule.ts';
+import { describeLeftOut } from '../../cli/print/left-out.ts';
+import { exitCodeOf, readSuccessRule } from '../../cli/options/success-rule.ts';
 import type { InputFault } from '../../core/errors.ts';
 import { progressWith } from './progress-fixture.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createLiveText } from '../../cli/live-text.ts';
+import { createLiveText } from '../../cli/print/live-text.ts';
 import type { LaneView } from '../../core/keep-warm/tally.ts';
 import { ask, openEdge, serve } from '../api/served.ts';
 import { DYNAMIC, HOST, ROUTE } from './dynamic-edge.ts';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { readTimingCsv } from '../../cli/timing-csv.ts';
+import { readTimingCsv } from '../../cli/print/timing-csv.ts';
 import type { InputFault } from '../../core/errors.ts';
 import { dnsFlags, mapFlags, openScene } from '../run/scene.ts';
 import { DYNAMIC, HOST, ROUND_TRIP_MS, ROUTE, URL_OF_TIME } from './dynamic-edge.ts';

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { run } from '../../../cli/run.ts';
+import { run } from '../../../cli/commands/run.ts';
 
 /** `prewarm run` with another agent: the path of its main file, then FILE and flags as the command takes them. */
 const [agentEntry = '', ...args] = process.argv.slice(2);

@@ -1,5 +1,5 @@
 /** `prewarm run` with another agent: its main file, then FILE, and flags as `--name value` or `--name`. */
-import { run } from '../../../cli/run.ts';
+import { run } from '../../../cli/commands/run.ts';
 
 const [agentEntry = '', file, ...args] = process.argv.slice(2);
 const LISTS = new Set(['pops', 'header', 'url']);
