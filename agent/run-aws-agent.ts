@@ -10,7 +10,7 @@ import { systemClock } from '../core/clock.ts';
 import { retry, type RetryPlan } from '../core/retry.ts';
 import type { AgentPorts } from '../core/ports/ports.ts';
 import type { Queue } from '../core/ports/queue.ts';
-import { isTaskMessage, type TaskMessage } from '../core/task.ts';
+import { isTaskMessage, type TaskMessage } from '../core/work/task.ts';
 import { type Agent, type AgentObserver, createAgent } from '../core/work/agent.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type AgentClients, createAgentClients } from './agent-clients.ts';

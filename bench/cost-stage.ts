@@ -16,7 +16,7 @@ import { type MetadataStandIn, startMetadataStandIn } from '../test/deploy/metad
 import { createAwsClients } from '../test/emulator/aws-clients.ts';
 import type { EmulatedAccount } from '../test/emulator/emulated-account.ts';
 import { storedBytes } from './cost-dynamo-bill.ts';
-import { MOST_RECEIVES } from '../core/task.ts';
+import { MOST_RECEIVES } from '../core/work/task.ts';
 
 /** What a deployed stack has, made by hand in an account, empty. */
 export interface CostStage {

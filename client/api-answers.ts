@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { PopProgress, Progress } from '../core/progress.ts';
-import { REQUEST_STATUSES } from '../core/request.ts';
+import type { PopProgress, Progress } from '../core/report/progress.ts';
+import { REQUEST_STATUSES } from '../core/request/request.ts';
 import { REQUEST_ID } from '../cli/options/api-flags.ts';
 
 // What the API answers, as far as it is used here. Fields beyond these are kept: a newer server may send more.

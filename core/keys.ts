@@ -1,4 +1,4 @@
-import type { Slice } from './task.ts';
+import type { Slice } from './work/task.ts';
 
 const partName = (part: number) => `part-${String(part).padStart(5, '0')}.csv`;
 

@@ -1,4 +1,4 @@
-import { createPopCatalogue, type PopCatalogue } from '../core/pop-catalogue.ts';
+import { createPopCatalogue, type PopCatalogue } from '../core/pops/pop-catalogue.ts';
 import cities from './edge-cities.json' with { type: 'json' };
 import pops from './pops.json' with { type: 'json' };
 import regionalCaches from './regional-edge-caches.json' with { type: 'json' };

@@ -1,13 +1,13 @@
 import { setImmediate as letOthersIn } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Notifier } from '../adapters/http/notifier.ts';
-import { count } from '../core/counters.ts';
-import { viewEnd } from '../core/end-view.ts';
+import { count } from '../core/work/counters.ts';
+import { viewEnd } from '../core/report/end-view.ts';
 import { keys } from '../core/keys.ts';
 import type { Events } from '../core/ports/events.ts';
 import type { ListStore } from '../core/ports/list-store.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
-import { isEnded, type RequestRow } from '../core/request.ts';
+import { isEnded, type RequestRow } from '../core/request/request.ts';
 import type { ServerLog } from '../server/node/server-log.ts';
 
 interface Stores {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { failedRowsOnly } from '../server/app/report-rows.ts';
 import { PrewarmError } from '../core/errors.ts';
-import { createFailureDigest, type FailureDigest } from '../core/failure-digest.ts';
+import { createFailureDigest, type FailureDigest } from '../core/report/failure-digest.ts';
 import { writeReport } from './write-report.ts';
 
 /** Beside the state where that was to be kept, else among the temporary files under the request's own name. */

@@ -2,9 +2,9 @@ import pLimit from 'p-limit';
 import type { EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { type Clock, sleep } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
-import { MAX_POPS } from '../core/pop-choice.ts';
+import { MAX_POPS } from '../core/pops/pop-choice.ts';
 import type { Events } from '../core/ports/events.ts';
-import { isEnded } from '../core/request.ts';
+import { isEnded } from '../core/request/request.ts';
 
 /** Between looks at the outbox, timers and dead letters when there was nothing: a look costs some 20 microseconds. */
 const IDLE_MS = 10;

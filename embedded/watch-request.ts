@@ -1,8 +1,8 @@
 import type { EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { PrewarmError } from '../core/errors.ts';
-import { describeWait, NOBODY_AFTER_MS } from '../core/nobody-came.ts';
-import { type Progress, viewProgress } from '../core/progress.ts';
-import { isEnded, type RequestRow } from '../core/request.ts';
+import { describeWait, NOBODY_AFTER_MS } from '../core/report/nobody-came.ts';
+import { type Progress, viewProgress } from '../core/report/progress.ts';
+import { isEnded, type RequestRow } from '../core/request/request.ts';
 
 /** Looks are cheap reads of local tables; a short first pause lets small requests end at once. */
 const LOOK_MS = 20;

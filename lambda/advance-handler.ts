@@ -3,7 +3,7 @@ import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent, SQSBat
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
-import { isEnded, type RequestStatus } from '../core/request.ts';
+import { isEnded, type RequestStatus } from '../core/request/request.ts';
 import { parseRequestMessage, type RequestMessage, requestOfRecord } from './event-records.ts';
 import type { FunctionLog } from './function-log.ts';
 import { openTimeBudget, type TimeBudget, type TimeLeft } from './time-budget.ts';

@@ -1,5 +1,5 @@
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
-import { count, type CounterKey } from '../core/counters.ts';
+import { count, type CounterKey } from '../core/work/counters.ts';
 import { PrewarmError } from '../core/errors.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
 import { type TaskRecord, taskOfRecord } from './event-records.ts';

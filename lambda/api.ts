@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { withAccountDistributions } from '../adapters/aws/account-distributions.ts';
 import { systemClock } from '../core/clock.ts';
-import { NOBODY_AFTER_MS } from '../core/nobody-came.ts';
+import { NOBODY_AFTER_MS } from '../core/report/nobody-came.ts';
 import { createPipeline } from '../core/pipeline/create-pipeline.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import packageFile from '../package.json' with { type: 'json' };

@@ -1,12 +1,12 @@
 import { failedRowsOnly } from '../server/app/report-rows.ts';
-import { count } from '../core/counters.ts';
-import { viewEnd } from '../core/end-view.ts';
+import { count } from '../core/work/counters.ts';
+import { viewEnd } from '../core/report/end-view.ts';
 import { keys } from '../core/keys.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
-import { type FailureSummary, summariseFailures } from '../core/pipeline/summarise-failures.ts';
+import { type FailureSummary, summariseFailures } from '../core/report/summarise-failures.ts';
 import type { ListStore } from '../core/ports/list-store.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
-import type { RequestRow } from '../core/request.ts';
+import type { RequestRow } from '../core/request/request.ts';
 
 export interface EndReportDeps {
   readonly store: RequestStore;

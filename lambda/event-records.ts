@@ -1,7 +1,7 @@
 import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import type { Counters } from '../core/counters.ts';
-import { countersFromMetadata } from '../core/record-task.ts';
+import type { Counters } from '../core/work/counters.ts';
+import { countersFromMetadata } from '../core/work/record-task.ts';
 import type { DynamoDBRecord } from 'aws-lambda';
 
 // Events come from this system's own tables, queues and schedules; one that does not look like it is nothing to guess at.

@@ -3,9 +3,9 @@ import type { Clock } from '../core/clock.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
 import type { Leased, Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
-import { changedLately, operatorAgents } from '../core/operator-claim.ts';
+import { changedLately, operatorAgents } from '../core/request/operator-claim.ts';
 import { claimedSince } from '../core/pipeline/reconcile-fleet.ts';
-import { isActive } from '../core/request.ts';
+import { isActive } from '../core/request/request.ts';
 import type { Instruments } from './instrument.ts';
 import type { TimeLeft } from './time-budget.ts';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { parseAllowedDomains } from '../core/allowed-domains.ts';
+import { parseAllowedDomains } from '../core/request/allowed-domains.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/invalidation-path.ts';
+import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/request/invalidation-path.ts';
 
 /** Where the edge is and whom to trust there. Templates set none of it: the defaults are CloudFront itself. */
 export interface EdgeSettings {

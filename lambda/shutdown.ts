@@ -1,6 +1,6 @@
 import { systemClock } from '../core/clock.ts';
 import { createPipeline } from '../core/pipeline/create-pipeline.ts';
-import type { TaskMessage } from '../core/task.ts';
+import type { TaskMessage } from '../core/work/task.ts';
 import { ABSENT_PORTS } from './absent-ports.ts';
 import { ENDING, loadFunctionConfig } from './function-config.ts';
 import { createInstruments, instrument } from './instrument.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { isHeadersName, type TaskMessage } from '../core/task.ts';
+import { isHeadersName, type TaskMessage } from '../core/work/task.ts';
 import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { parseJson } from './event-records.ts';

@@ -1,5 +1,5 @@
 import { createPipeline } from '../core/pipeline/create-pipeline.ts';
-import type { TaskMessage } from '../core/task.ts';
+import type { TaskMessage } from '../core/work/task.ts';
 import { ABSENT_PORTS } from './absent-ports.ts';
 import { createAdvanceHandler } from './advance-handler.ts';
 import type { RequestMessage } from './event-records.ts';

@@ -1,5 +1,5 @@
 import { CfnParameter, type Stack } from 'aws-cdk-lib';
-import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/invalidation-path.ts';
+import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/request/invalidation-path.ts';
 
 /** What both stacks let the user set. */
 export interface StackParameters {

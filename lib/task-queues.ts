@@ -2,7 +2,7 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
-import { MOST_RECEIVES } from '../core/task.ts';
+import { MOST_RECEIVES } from '../core/work/task.ts';
 
 export interface TaskQueuesProps {
   /** The environment's name, which ends every queue's name. */

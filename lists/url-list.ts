@@ -1,6 +1,6 @@
 import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import type { UrlIntake } from '../core/url-intake.ts';
+import type { UrlIntake } from '../core/request/url-intake.ts';
 import type { CsvRow } from './csv-rows.ts';
 import { foreignBytes, foreignLine } from './foreign-content.ts';
 import { findShape, NO_COLUMN, noHeader, type Shape, type TableShape } from './list-shape.ts';

@@ -1,9 +1,9 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import { type Clock, sleep } from '../../core/clock.ts';
-import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/counters.ts';
+import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/work/counters.ts';
 import { PrewarmError } from '../../core/errors.ts';
-import { countersFromMetadata } from '../../core/record-task.ts';
-import { isEnded, type RequestRow } from '../../core/request.ts';
+import { countersFromMetadata } from '../../core/work/record-task.ts';
+import { isEnded, type RequestRow } from '../../core/request/request.ts';
 import { jitteredPause } from './batch-retry.ts';
 import { fromItem, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';

@@ -1,6 +1,6 @@
 import { PrewarmError } from '../../core/errors.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import { isActive } from '../../core/request.ts';
+import { isActive } from '../../core/request/request.ts';
 import { fromItem, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { listedAt, readRequest, readSummary } from './dynamo-rows.ts';

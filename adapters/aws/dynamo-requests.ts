@@ -1,8 +1,8 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import type { Clock } from '../../core/clock.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import { isActive, isEnded } from '../../core/request.ts';
-import { withoutSecrets } from '../../core/without-secrets.ts';
+import { isActive, isEnded } from '../../core/request/request.ts';
+import { withoutSecrets } from '../../core/request/without-secrets.ts';
 import { toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { readingMethods } from './dynamo-reading.ts';

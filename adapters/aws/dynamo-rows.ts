@@ -1,6 +1,6 @@
-import { accounted, addCounters, type Counters } from '../../core/counters.ts';
-import { longCounterKey, shortCounterKey } from '../../core/record-task.ts';
-import type { PopRow, RequestRow, RequestSummary } from '../../core/request.ts';
+import { accounted, addCounters, type Counters } from '../../core/work/counters.ts';
+import { longCounterKey, shortCounterKey } from '../../core/work/record-task.ts';
+import type { PopRow, RequestRow, RequestSummary } from '../../core/request/request.ts';
 import { fromItem, type Item, toItem } from './dynamo-attributes.ts';
 import { LISTED, ROW_LIFETIME_DAYS } from './dynamo-tables.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import { countersToMetadata } from '../../core/record-task.ts';
-import type { TaskRow } from '../../core/task.ts';
+import { countersToMetadata } from '../../core/work/record-task.ts';
+import type { TaskRow } from '../../core/work/task.ts';
 import { fromItem, type Item, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { expiresAt, popKeys, readPops, readRequest } from './dynamo-rows.ts';

@@ -1,5 +1,5 @@
-import { type EdgeAddress, formatAddress } from '../../core/address.ts';
-import { isPublicAddress } from '../../core/address-policy.ts';
+import { type EdgeAddress, formatAddress } from '../../core/pops/address.ts';
+import { isPublicAddress } from '../../core/pops/address-policy.ts';
 import type { PopResolution } from '../../core/ports/pop-resolver.ts';
 
 const SHOWN_ADDRESSES = 8;

@@ -4,7 +4,7 @@ import { retry } from '../../core/retry.ts';
 import { InvalidInput, PrewarmError } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import type { PopResolution, PopResolver } from '../../core/ports/pop-resolver.ts';
-import { isDistributionName } from '../../core/url.ts';
+import { isDistributionName } from '../../core/request/url.ts';
 import { allowedAddresses } from './allowed-addresses.ts';
 
 export interface DnsPopResolverOptions {

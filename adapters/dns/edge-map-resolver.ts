@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import type { EdgeAddress } from '../../core/address.ts';
+import type { EdgeAddress } from '../../core/pops/address.ts';
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { POP_NAME } from '../../core/pop-choice.ts';
+import { POP_NAME } from '../../core/pops/pop-choice.ts';
 import type { PopResolver } from '../../core/ports/pop-resolver.ts';
 import { allowedAddresses } from './allowed-addresses.ts';
 

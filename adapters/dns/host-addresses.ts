@@ -1,5 +1,5 @@
 import { lookup, Resolver } from 'node:dns/promises';
-import { isPublicAddress } from '../../core/address-policy.ts';
+import { isPublicAddress } from '../../core/pops/address-policy.ts';
 
 export interface HostAddressesOptions {
   /** `ip:port` of the DNS server; absent: the system's own way, hosts file and all, as a viewer's. */

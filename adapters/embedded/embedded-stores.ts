@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import type { TaskMessage } from '../../core/task.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
 import { openDatabase } from './database.ts';
 import { createFileListStore } from './file-list-store.ts';
 import { createOutbox, type Outbox } from './outbox.ts';

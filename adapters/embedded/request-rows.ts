@@ -1,5 +1,5 @@
-import type { Counters } from '../../core/counters.ts';
-import type { PopRow, RequestRow, RequestSummary } from '../../core/request.ts';
+import type { Counters } from '../../core/work/counters.ts';
+import type { PopRow, RequestRow, RequestSummary } from '../../core/request/request.ts';
 import type { Database } from './database.ts';
 
 /** A row of the table `requests`. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import type { Leased, Queue } from '../../core/ports/queue.ts';
-import { MOST_RECEIVES } from '../../core/task.ts';
+import { MOST_RECEIVES } from '../../core/work/task.ts';
 import type { Database } from './database.ts';
 import { isDeadHolder, ownHolder } from './holder.ts';
 

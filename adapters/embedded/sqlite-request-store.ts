@@ -1,9 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
-import { accounted, addCounters, type Counters } from '../../core/counters.ts';
+import { accounted, addCounters, type Counters } from '../../core/work/counters.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
-import { ACTIVE_STATUSES, isActive, isEnded, type RequestRow } from '../../core/request.ts';
-import { withoutSecrets } from '../../core/without-secrets.ts';
+import { ACTIVE_STATUSES, isActive, isEnded, type RequestRow } from '../../core/request/request.ts';
+import { withoutSecrets } from '../../core/request/without-secrets.ts';
 import type { Database } from './database.ts';
 import { tell } from './outbox.ts';
 import {

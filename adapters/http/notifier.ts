@@ -3,7 +3,7 @@ import { request as askHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { rootCertificates } from 'node:tls';
-import { isPublicAddress } from '../../core/address-policy.ts';
+import { isPublicAddress } from '../../core/pops/address-policy.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
 export interface NotifierOptions {

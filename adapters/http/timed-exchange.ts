@@ -1,9 +1,9 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { createSecureContext } from 'node:tls';
-import type { EdgeAddress } from '../../core/address.ts';
+import type { EdgeAddress } from '../../core/pops/address.ts';
 import type { AskError } from '../../core/ports/downloader.ts';
-import type { Header } from '../../core/request.ts';
+import type { Header } from '../../core/request/request.ts';
 import type { TimingSample } from '../../core/timing/timing-sample.ts';
 import { type AskPhase, classifyAskError } from './ask-error.ts';
 

@@ -1,7 +1,7 @@
-import { isPublicAddress } from '../../core/address-policy.ts';
+import { isPublicAddress } from '../../core/pops/address-policy.ts';
 import type { Ask, Downloader } from '../../core/ports/downloader.ts';
-import type { Header } from '../../core/request.ts';
-import { unanswered } from '../../core/unanswered.ts';
+import type { Header } from '../../core/request/request.ts';
+import { unanswered } from '../../core/work/unanswered.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type ConnectionPool, createConnectionPool, type EdgeConnection, type PoolEvents, type PoolLimits } from './connection-pool.ts';
 import { createTlsState, type EdgeOrigin } from './edge-socket.ts';

@@ -1,4 +1,4 @@
-import type { Progress } from '../../core/progress.ts';
+import type { Progress } from '../../core/report/progress.ts';
 import { createApiClient } from '../../client/api-client.ts';
 import { parseApiOptions } from '../options/api-flags.ts';
 import type { RawOptions } from '../options/flags.ts';

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { createUndiciDownloader } from '../../adapters/http/undici-downloader.ts';
-import type { EdgeAddress } from '../../core/address.ts';
+import type { EdgeAddress } from '../../core/pops/address.ts';
 import { CancellableScope } from '../../core/ask-scope.ts';
 import { ascending, quantileOf } from '../../core/quantile.ts';
 

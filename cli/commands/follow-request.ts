@@ -1,5 +1,5 @@
-import type { PopProgress, Progress } from '../../core/progress.ts';
-import { isEnded } from '../../core/request.ts';
+import type { PopProgress, Progress } from '../../core/report/progress.ts';
+import { isEnded } from '../../core/request/request.ts';
 import type { ProgressAnswer } from '../../client/api-answers.ts';
 import type { ApiClient } from '../../client/api-client.ts';
 import { ApiError } from '../../client/api-error.ts';

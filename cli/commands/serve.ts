@@ -12,7 +12,7 @@ import { createReportLinks } from '../../server/app/report-links.ts';
 import { createWorkTotals, type WorkTotals } from '../../server/app/work-totals.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { Events } from '../../core/ports/events.ts';
-import { NOBODY_AFTER_MS } from '../../core/nobody-came.ts';
+import { NOBODY_AFTER_MS } from '../../core/report/nobody-came.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import packageFile from '../../package.json' with { type: 'json' };
 import { watchApiKeys } from '../../server/node/api-key-file.ts';

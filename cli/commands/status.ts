@@ -1,5 +1,5 @@
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
-import { isEnded } from '../../core/request.ts';
+import { isEnded } from '../../core/request/request.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import type { ProgressAnswer } from '../../client/api-answers.ts';
 import { createApiClient } from '../../client/api-client.ts';

@@ -1,9 +1,9 @@
 import pLimit from 'p-limit';
 import { createHostAddresses } from '../../adapters/dns/host-addresses.ts';
 import { createTimedExchange, type TimedAnswer, type TimedExchange } from '../../adapters/http/timed-exchange.ts';
-import { type EdgeAddress, formatAddress } from '../../core/address.ts';
-import { AddressTurn } from '../../core/address-turn.ts';
-import { findDomain } from '../../core/find-domain.ts';
+import { type EdgeAddress, formatAddress } from '../../core/pops/address.ts';
+import { AddressTurn } from '../../core/pops/address-turn.ts';
+import { findDomain } from '../../core/request/find-domain.ts';
 import { plainJsonText } from '../../core/plain-text.ts';
 import { compareTiming, isGood, summariseTiming } from '../../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../../core/timing/timing-sample.ts';

@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from 'commander';
-import { COUNTRY_POPS, REGION_NAMES } from '../../core/pop-defaults.ts';
+import { COUNTRY_POPS, REGION_NAMES } from '../../core/pops/pop-defaults.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 
 /** What a shell may offer as a value. */

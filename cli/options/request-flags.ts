@@ -2,9 +2,9 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { z } from 'zod';
 import type { InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import type { PopQuestion } from '../../core/pop-choice.ts';
-import type { FieldNames } from '../../core/request-input.ts';
-import { parseTargetUrl } from '../../core/url.ts';
+import type { PopQuestion } from '../../core/pops/pop-choice.ts';
+import type { FieldNames } from '../../core/request/request-input.ts';
+import { parseTargetUrl } from '../../core/request/url.ts';
 import { flagOf, type RawOptions, textFlag, yesFlag } from './flags.ts';
 import type { ColumnChoice } from '../../lists/table-header.ts';
 

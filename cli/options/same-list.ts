@@ -3,7 +3,7 @@ import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { keys } from '../../core/keys.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
-import { formatUrlRow } from '../../core/sized-list.ts';
+import { formatUrlRow } from '../../core/work/sized-list.ts';
 import type { ListDigests, RunRecord } from '../../embedded/run-record.ts';
 import { hashList, type ListSource, takeUrls } from './take-list.ts';
 

@@ -1,7 +1,7 @@
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import type { RequestInput } from '../../core/request-input.ts';
-import type { RequestSpec } from '../../core/request.ts';
+import type { RequestInput } from '../../core/request/request-input.ts';
+import type { RequestSpec } from '../../core/request/request.ts';
 import { flagOf, type RawOptions } from './flags.ts';
 import { REMEDY } from './same-list.ts';
 

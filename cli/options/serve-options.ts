@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { parseAllowedDomains } from '../../core/allowed-domains.ts';
+import { parseAllowedDomains } from '../../core/request/allowed-domains.ts';
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../../core/invalidation-path.ts';
+import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../../core/request/invalidation-path.ts';
 import { dailyBudgetFaults } from '../../core/keep-warm/budget.ts';
 import type { RouteInput } from '../../core/keep-warm/validate-route.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';

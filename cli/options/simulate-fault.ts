@@ -1,6 +1,6 @@
 import type { InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { POP_NAME } from '../../core/pop-choice.ts';
+import { POP_NAME } from '../../core/pops/pop-choice.ts';
 import { type Fault, type FaultMatch, isConnectionFault } from '../../simulator/fault-rules.ts';
 
 /** A fault that the edge has from its start. */

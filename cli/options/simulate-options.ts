@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { parseDomain } from '../../core/domain-question.ts';
+import { parseDomain } from '../../core/request/domain-question.ts';
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { isDistributionName } from '../../core/url.ts';
+import { isDistributionName } from '../../core/request/url.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import type { SimulatedEdgeOptions } from '../../simulator/edge-options.ts';
 import { madeUpObject } from '../../simulator/made-up-object.ts';

@@ -1,6 +1,6 @@
 import type { InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { choosePops } from '../../core/pop-choice.ts';
+import { choosePops } from '../../core/pops/pop-choice.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 
 /** POPs that a message names as examples. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import type { PopQuestion } from '../../core/pop-choice.ts';
-import { validateRequest } from '../../core/request-input.ts';
+import type { PopQuestion } from '../../core/pops/pop-choice.ts';
+import { validateRequest } from '../../core/request/request-input.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { type ApiOptions, readApiOptions } from './api-flags.ts';
 import { describePlaces } from '../print/describe-places.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import type { Progress } from '../../core/progress.ts';
+import type { Progress } from '../../core/report/progress.ts';
 import { EXIT } from '../exit-code.ts';
 import { parseFlags, type RawOptions, yesFlag } from './flags.ts';
 

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { domainSuffixOf, parseDomain } from '../../core/domain-question.ts';
+import { domainSuffixOf, parseDomain } from '../../core/request/domain-question.ts';
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
-import { parseHeaders } from '../../core/headers.ts';
+import { parseHeaders } from '../../core/request/headers.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { choosePops } from '../../core/pop-choice.ts';
-import type { Header } from '../../core/request.ts';
+import { choosePops } from '../../core/pops/pop-choice.ts';
+import type { Header } from '../../core/request/request.ts';
 import type { TimingSummary } from '../../core/timing/summarise-timing.ts';
-import { parseTargetUrl } from '../../core/url.ts';
+import { parseTargetUrl } from '../../core/request/url.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
 import { parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';

@@ -1,6 +1,6 @@
-import type { PopCatalogue } from '../../core/pop-catalogue.ts';
-import { extentOf, knownPopsOf, type PopQuestion, type TargetType } from '../../core/pop-choice.ts';
-import type { ChosenPlace, RequestSpec } from '../../core/request.ts';
+import type { PopCatalogue } from '../../core/pops/pop-catalogue.ts';
+import { extentOf, knownPopsOf, type PopQuestion, type TargetType } from '../../core/pops/pop-choice.ts';
+import type { ChosenPlace, RequestSpec } from '../../core/request/request.ts';
 import { counted } from './quantities.ts';
 
 const MAX_PLACES = 10;

@@ -1,6 +1,6 @@
-import type { FailureDigest, FailureGroup, ReasonTotal } from '../../core/failure-digest.ts';
+import type { FailureDigest, FailureGroup, ReasonTotal } from '../../core/report/failure-digest.ts';
 import { plainText } from '../../core/plain-text.ts';
-import type { PopProgress } from '../../core/progress.ts';
+import type { PopProgress } from '../../core/report/progress.ts';
 import { counted, formatCount } from './quantities.ts';
 import { wrapWords } from './screen.ts';
 

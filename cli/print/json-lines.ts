@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
-import type { Progress } from '../../core/progress.ts';
+import type { Progress } from '../../core/report/progress.ts';
 
 /** Progress objects, one a line. */
 export interface JsonLines {

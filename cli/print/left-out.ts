@@ -1,5 +1,5 @@
 import { plainText } from '../../core/plain-text.ts';
-import type { Progress } from '../../core/progress.ts';
+import type { Progress } from '../../core/report/progress.ts';
 
 const MAX_NAMES = 10;
 

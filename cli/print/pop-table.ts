@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { plainText } from '../../core/plain-text.ts';
-import type { PopProgress, Progress } from '../../core/progress.ts';
+import type { PopProgress, Progress } from '../../core/report/progress.ts';
 import { formatFailures, formatReasonCounts, type ToldFailures } from './failure-lines.ts';
 import { describeLeftOut } from './left-out.ts';
 import { counted, formatBytes, formatCount, formatDuration, formatMilliseconds } from './quantities.ts';

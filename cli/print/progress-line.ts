@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { plainText } from '../../core/plain-text.ts';
-import type { Progress } from '../../core/progress.ts';
-import { isEnded, type RequestStatus } from '../../core/request.ts';
+import type { Progress } from '../../core/report/progress.ts';
+import { isEnded, type RequestStatus } from '../../core/request/request.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, formatTimeLeft } from './quantities.ts';
 
 const PHASES: Partial<Record<RequestStatus, string>> = {

@@ -1,5 +1,5 @@
-import { createFailureDigest } from '../../core/failure-digest.ts';
-import type { Progress } from '../../core/progress.ts';
+import { createFailureDigest } from '../../core/report/failure-digest.ts';
+import type { Progress } from '../../core/report/progress.ts';
 import type { ApiClient } from '../../client/api-client.ts';
 import { ApiError } from '../../client/api-error.ts';
 import type { ToldFailures } from './failure-lines.ts';

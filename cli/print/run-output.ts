@@ -1,5 +1,5 @@
 import { plainLines, plainText } from '../../core/plain-text.ts';
-import type { PopProgress, Progress } from '../../core/progress.ts';
+import type { PopProgress, Progress } from '../../core/report/progress.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { MAX_SHOWN, type ToldFailures } from './failure-lines.ts';
 import { createJsonLines } from './json-lines.ts';

@@ -1,5 +1,5 @@
-import type { Progress } from '../../core/progress.ts';
-import { isEnded } from '../../core/request.ts';
+import type { Progress } from '../../core/report/progress.ts';
+import { isEnded } from '../../core/request/request.ts';
 
 /**
  * Makes a display that never goes back. Between the end of a task and its counting, its targets are in neither figure for a

@@ -1,4 +1,4 @@
-import type { PopCatalogue } from '../pop-catalogue.ts';
+import type { PopCatalogue } from '../pops/pop-catalogue.ts';
 import type { KeepWarmLoad } from './budget.ts';
 
 type ByPriceRegion = Readonly<Record<string, number>>;

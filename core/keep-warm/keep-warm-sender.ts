@@ -1,11 +1,11 @@
-import type { EdgeAddress } from '../address.ts';
-import { AddressTurn } from '../address-turn.ts';
+import type { EdgeAddress } from '../pops/address.ts';
+import { AddressTurn } from '../pops/address-turn.ts';
 import { CancellableScope } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import type { Answer, AskScope, Downloader } from '../ports/downloader.ts';
 import type { PopResolution, PopResolver } from '../ports/pop-resolver.ts';
-import { readServedBy, type SameCity } from '../served-by.ts';
-import { readXCache } from '../x-cache.ts';
+import { readServedBy, type SameCity } from '../pops/served-by.ts';
+import { readXCache } from '../work/x-cache.ts';
 import { createOriginConnectionJudge, type OriginConnection, type OriginConnectionJudge } from './origin-connection.ts';
 import { type PlannedRequest, planRun } from './plan.ts';
 import { type KeepWarmRoute, type Lane, lanesOf } from './route.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { InputFault } from '../errors.ts';
 import { inputFault } from '../input-fault.ts';
-import type { PopCatalogue } from '../pop-catalogue.ts';
+import type { PopCatalogue } from '../pops/pop-catalogue.ts';
 import { checkSecretHeaders } from './secret-headers.ts';
 import { type RouteInput, validateRoute } from './validate-route.ts';
 

@@ -1,4 +1,4 @@
-import type { Header } from '../request.ts';
+import type { Header } from '../request/request.ts';
 
 /** One URL whose connections from the POPs to the origin are held open. Everything in it is valid. */
 export interface KeepWarmRoute {

@@ -1,5 +1,5 @@
 import type { InputFault } from '../errors.ts';
-import { parseHeaders } from '../headers.ts';
+import { parseHeaders } from '../request/headers.ts';
 import { inputFault } from '../input-fault.ts';
 
 const REMEDY = 'write one "Name: value" a line, or JSON: {"Name": "value"} or ["Name: value"]';

@@ -1,8 +1,8 @@
-import { domainSuffixOf } from '../domain-question.ts';
+import { domainSuffixOf } from '../request/domain-question.ts';
 import { type InputFault, InvalidInput } from '../errors.ts';
 import { inputFault } from '../input-fault.ts';
-import type { PopCatalogue } from '../pop-catalogue.ts';
-import { isDistributionName } from '../url.ts';
+import type { PopCatalogue } from '../pops/pop-catalogue.ts';
+import { isDistributionName } from '../request/url.ts';
 import type { KeepWarmRoute } from './route.ts';
 import { parseRouteListText } from './route-list.ts';
 import { parseSecretHeaders } from './secret-headers.ts';

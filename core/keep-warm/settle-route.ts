@@ -1,4 +1,4 @@
-import { findDomain } from '../find-domain.ts';
+import { findDomain } from '../request/find-domain.ts';
 import type { PopResolver } from '../ports/pop-resolver.ts';
 import type { KeepWarmRoute } from './route.ts';
 import type { RouteInput } from './validate-route.ts';

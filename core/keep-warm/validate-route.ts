@@ -1,10 +1,10 @@
-import { domainSuffixOf, parseDomain } from '../domain-question.ts';
+import { domainSuffixOf, parseDomain } from '../request/domain-question.ts';
 import type { InputFault } from '../errors.ts';
-import { parseHeaders } from '../headers.ts';
+import { parseHeaders } from '../request/headers.ts';
 import { inputFault } from '../input-fault.ts';
-import type { PopCatalogue } from '../pop-catalogue.ts';
-import { choosePops } from '../pop-choice.ts';
-import { isDistributionName, parseTargetUrl } from '../url.ts';
+import type { PopCatalogue } from '../pops/pop-catalogue.ts';
+import { choosePops } from '../pops/pop-choice.ts';
+import { isDistributionName, parseTargetUrl } from '../request/url.ts';
 import type { KeepWarmRoute } from './route.ts';
 import { readWholeNumber } from '../whole-number.ts';
 

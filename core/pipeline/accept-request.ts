@@ -1,10 +1,10 @@
-import { NO_COUNTERS } from '../counters.ts';
+import { NO_COUNTERS } from '../work/counters.ts';
 import { PrewarmError } from '../errors.ts';
 import { keys } from '../keys.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
-import type { RequestRow, RequestSpec } from '../request.ts';
-import { formatUrlRow } from '../sized-list.ts';
-import { takeHeadersApart } from '../without-secrets.ts';
+import type { RequestRow, RequestSpec } from '../request/request.ts';
+import { formatUrlRow } from '../work/sized-list.ts';
+import { takeHeadersApart } from '../request/without-secrets.ts';
 import { reconcileFleet } from './reconcile-fleet.ts';
 
 export interface NewRequest {

@@ -1,4 +1,4 @@
-import type { RequestRow } from '../request.ts';
+import type { RequestRow } from '../request/request.ts';
 import { endIfDone } from './end-request.ts';
 import { invalidateShare } from './invalidate-request.ts';
 import type { PipelineContext } from './pipeline-context.ts';

@@ -1,6 +1,6 @@
 import type { PipelinePorts } from '../ports/ports.ts';
-import type { EndStatus, RequestRow } from '../request.ts';
-import type { TaskMessage } from '../task.ts';
+import type { EndStatus, RequestRow } from '../request/request.ts';
+import type { TaskMessage } from '../work/task.ts';
 import { acceptRequest, type NewRequest } from './accept-request.ts';
 import { advanceRequest } from './advance-request.ts';
 import { aggregateTasks, type RecordedTask } from './aggregate-tasks.ts';
@@ -9,7 +9,7 @@ import { fireTimer } from './fire-timer.ts';
 import { DEFAULT_LIMITS, type PipelineOptions } from './pipeline-context.ts';
 import { reconcileFleet } from './reconcile-fleet.ts';
 import { recordDead } from './record-failures.ts';
-import { reportRequest } from './report-request.ts';
+import { reportRequest } from '../report/report-request.ts';
 
 /** The steps of every request. Each may be called twice, late, at once, and again after a crash anywhere in it. */
 export interface Pipeline {

@@ -1,5 +1,5 @@
-import { accounted } from '../counters.ts';
-import { type EndStatus, isActive, isEnded, type RequestRow } from '../request.ts';
+import { accounted } from '../work/counters.ts';
+import { type EndStatus, isActive, isEnded, type RequestRow } from '../request/request.ts';
 import type { PipelineContext } from './pipeline-context.ts';
 import { reconcileFleet } from './reconcile-fleet.ts';
 

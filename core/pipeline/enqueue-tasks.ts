@@ -1,11 +1,11 @@
 import { PrewarmError } from '../errors.ts';
 import { keys } from '../keys.ts';
-import type { Reason } from '../outcome.ts';
+import type { Reason } from '../work/outcome.ts';
 import type { ListStore } from '../ports/list-store.ts';
 import type { PopResolution } from '../ports/pop-resolver.ts';
-import type { Plan, RequestRow } from '../request.ts';
-import { readLines } from '../sized-list.ts';
-import { type Slice, type TaskMessage, taskIdOf } from '../task.ts';
+import type { Plan, RequestRow } from '../request/request.ts';
+import { readLines } from '../work/sized-list.ts';
+import { type Slice, type TaskMessage, taskIdOf } from '../work/task.ts';
 import { findHeadersName } from './find-headers.ts';
 import type { PipelineContext } from './pipeline-context.ts';
 import { type FailedUrl, readFailures, recordFailures } from './record-failures.ts';

@@ -1,11 +1,11 @@
-import { count } from '../counters.ts';
+import { count } from '../work/counters.ts';
 import { keys } from '../keys.ts';
 import type { ListStore } from '../ports/list-store.ts';
-import { countersFromMetadata } from '../record-task.ts';
-import { isEnded, type RequestRow } from '../request.ts';
-import { readFailedUrl } from '../result-row.ts';
-import { parseValueLine, readLines } from '../sized-list.ts';
-import { type Slice, taskIdOf } from '../task.ts';
+import { countersFromMetadata } from '../work/record-task.ts';
+import { isEnded, type RequestRow } from '../request/request.ts';
+import { readFailedUrl } from '../report/result-row.ts';
+import { parseValueLine, readLines } from '../work/sized-list.ts';
+import { type Slice, taskIdOf } from '../work/task.ts';
 import { readSliceLines } from './list-parts.ts';
 
 /** URLs of a slice, at most 500. */

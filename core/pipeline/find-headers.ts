@@ -1,6 +1,6 @@
 import { PrewarmError } from '../errors.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
-import type { Header, RequestRow } from '../request.ts';
+import type { Header, RequestRow } from '../request/request.ts';
 
 /** The name of the request's headers, for its tasks to carry; null: they are in its row. */
 export async function findHeadersName({ viewerHeaders }: PipelinePorts, { id, spec }: RequestRow): Promise<string | null> {

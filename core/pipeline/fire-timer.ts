@@ -1,5 +1,5 @@
-import { describeFleet, wasEverTaken } from '../nobody-came.ts';
-import { isEnded, type RequestRow } from '../request.ts';
+import { describeFleet, wasEverTaken } from '../report/nobody-came.ts';
+import { isEnded, type RequestRow } from '../request/request.ts';
 import { endRequest } from './end-request.ts';
 import type { PipelineContext } from './pipeline-context.ts';
 

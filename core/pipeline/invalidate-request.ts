@@ -1,6 +1,6 @@
 import { PrewarmError } from '../errors.ts';
 import type { Invalidations } from '../ports/invalidations.ts';
-import type { RequestRow } from '../request.ts';
+import type { RequestRow } from '../request/request.ts';
 import { endRequest } from './end-request.ts';
 import { gatherRefused, type InvalidationBatches, openBatches, readBatchPaths, writeRefused } from './invalidation-batches.ts';
 import type { PipelineContext } from './pipeline-context.ts';

@@ -1,10 +1,10 @@
 import { PrewarmError } from '../errors.ts';
-import { invalidationPathOf, MAX_PATH_CHARACTERS } from '../invalidation-path.ts';
+import { invalidationPathOf, MAX_PATH_CHARACTERS } from '../request/invalidation-path.ts';
 import { keys } from '../keys.ts';
 import type { ListStore } from '../ports/list-store.ts';
-import type { RequestRow } from '../request.ts';
-import { parseUrlLine, readLines } from '../sized-list.ts';
-import { createUrlSet } from '../url-set.ts';
+import type { RequestRow } from '../request/request.ts';
+import { parseUrlLine, readLines } from '../work/sized-list.ts';
+import { createUrlSet } from '../request/url-set.ts';
 
 /** CloudFront takes 3,000 paths a call, and has at most 3,000 in progress per distribution: so one batch after the other. */
 const BATCH_PATHS = 3000;

@@ -1,8 +1,8 @@
 import { keys } from '../keys.ts';
 import type { ListStore } from '../ports/list-store.ts';
-import { readLines } from '../sized-list.ts';
-import type { ListPart } from '../slicing.ts';
-import type { Slice } from '../task.ts';
+import { readLines } from '../work/sized-list.ts';
+import type { ListPart } from './slicing.ts';
+import type { Slice } from '../work/task.ts';
 import { parseShareFigures } from './share-figures.ts';
 
 /** Parts of a request's list that were written, in order; `failed` parts exist only where sizing refused something. */

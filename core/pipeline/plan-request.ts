@@ -1,8 +1,8 @@
-import { storeAddress } from '../address.ts';
-import { NO_COUNTERS } from '../counters.ts';
+import { storeAddress } from '../pops/address.ts';
+import { NO_COUNTERS } from '../work/counters.ts';
 import type { PopResolution } from '../ports/pop-resolver.ts';
-import type { Plan, PopRow, RequestRow } from '../request.ts';
-import { chooseSliceLimits } from '../slicing.ts';
+import type { Plan, PopRow, RequestRow } from '../request/request.ts';
+import { chooseSliceLimits } from './slicing.ts';
 import { endIfDone, endRequest } from './end-request.ts';
 import { enqueueShare } from './enqueue-tasks.ts';
 import type { PipelineContext } from './pipeline-context.ts';

@@ -1,4 +1,4 @@
-import { OPERATOR_CLAIM_LASTS_MS, operatorAgents } from '../operator-claim.ts';
+import { OPERATOR_CLAIM_LASTS_MS, operatorAgents } from '../request/operator-claim.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 
 /** Claims that change more often than this within one call are corrected by whoever changed them last. */

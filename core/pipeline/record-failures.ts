@@ -1,11 +1,11 @@
-import type { Counters } from '../counters.ts';
-import type { Reason } from '../outcome.ts';
+import type { Counters } from '../work/counters.ts';
+import type { Reason } from '../work/outcome.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
-import { recordTask } from '../record-task.ts';
-import { isActive, type Variant } from '../request.ts';
-import { causeNote, formatResultRow, type ResultRow } from '../result-row.ts';
-import { parseValueLine } from '../sized-list.ts';
-import { type Slice, type TaskMessage, taskIdOf } from '../task.ts';
+import { recordTask } from '../work/record-task.ts';
+import { isActive, type Variant } from '../request/request.ts';
+import { causeNote, formatResultRow, type ResultRow } from '../report/result-row.ts';
+import { parseValueLine } from '../work/sized-list.ts';
+import { type Slice, type TaskMessage, taskIdOf } from '../work/task.ts';
 import { readSliceLines } from './list-parts.ts';
 
 /** A URL whose targets fail without having been asked for. */

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
-import { type EdgeAddress, readStoredAddress } from '../address.ts';
+import { type EdgeAddress, readStoredAddress } from '../pops/address.ts';
 import type { PopResolution, PopResolver } from '../ports/pop-resolver.ts';
-import type { PopRow, PopState } from '../request.ts';
+import type { PopRow, PopState } from '../request/request.ts';
 
 const RESOLVED_AT_ONCE = 16;
 

@@ -1,5 +1,5 @@
 import type { ResultMetadata } from '../ports/list-store.ts';
-import type { SizingCursor } from '../request.ts';
+import type { SizingCursor } from '../request/request.ts';
 
 /** What sizing one share came to; kept as metadata of the object that decides it. */
 export interface ShareFigures {

@@ -1,7 +1,7 @@
 import { keys } from '../keys.ts';
 import type { ListStore } from '../ports/list-store.ts';
-import type { RequestRow } from '../request.ts';
-import { formatFailedRow, formatSizedRow, parseUrlLine, readLines } from '../sized-list.ts';
+import type { RequestRow } from '../request/request.ts';
+import { formatFailedRow, formatSizedRow, parseUrlLine, readLines } from '../work/sized-list.ts';
 import { askShare } from './ask-share.ts';
 import { listParts } from './list-parts.ts';
 import type { PipelineContext } from './pipeline-context.ts';

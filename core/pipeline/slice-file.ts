@@ -1,9 +1,9 @@
 import { keys } from '../keys.ts';
 import type { ListStore } from '../ports/list-store.ts';
-import type { RequestRow } from '../request.ts';
-import { readLines } from '../sized-list.ts';
-import { type SliceLimits, sliceList } from '../slicing.ts';
-import type { Slice } from '../task.ts';
+import type { RequestRow } from '../request/request.ts';
+import { readLines } from '../work/sized-list.ts';
+import { type SliceLimits, sliceList } from './slicing.ts';
+import type { Slice } from '../work/task.ts';
 import { listParts } from './list-parts.ts';
 
 /** Cuts the sized list once: every block of POPs and the report read the slices again, not the URLs. */

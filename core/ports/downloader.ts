@@ -1,5 +1,5 @@
-import type { EdgeAddress } from '../address.ts';
-import type { Header } from '../request.ts';
+import type { EdgeAddress } from '../pops/address.ts';
+import type { Header } from '../request/request.ts';
 
 /** Why no complete answer came. `truncated`: headers came, the body did not end as announced. `protocol`: what came is not HTTP. */
 export type AskError = 'connection' | 'tls' | 'timeout' | 'truncated' | 'protocol' | 'address_refused' | 'cancelled';

@@ -1,4 +1,4 @@
-import type { RequestRow } from '../request.ts';
+import type { RequestRow } from '../request/request.ts';
 
 /** Told after the transition, perhaps more than once. */
 export interface Events {

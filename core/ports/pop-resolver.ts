@@ -1,4 +1,4 @@
-import type { EdgeAddress } from '../address.ts';
+import type { EdgeAddress } from '../pops/address.ts';
 
 /** What a POP's name led to. `pop_unresolvable` covers NXDOMAIN, an empty answer, and a resolver that stays silent after retries. */
 export type PopResolution =

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { SameCity } from '../served-by.ts';
-import type { TaskMessage } from '../task.ts';
+import type { SameCity } from '../pops/served-by.ts';
+import type { TaskMessage } from '../work/task.ts';
 import type { Downloader } from './downloader.ts';
 import type { Events } from './events.ts';
 import type { Fleet } from './fleet.ts';

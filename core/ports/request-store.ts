@@ -1,5 +1,5 @@
-import type { EndStatus, Plan, PopRow, RequestRow, RequestStatus, RequestSummary, SizingCursor } from '../request.ts';
-import type { TaskRow } from '../task.ts';
+import type { EndStatus, Plan, PopRow, RequestRow, RequestStatus, RequestSummary, SizingCursor } from '../request/request.ts';
+import type { TaskRow } from '../work/task.ts';
 
 /** Whose provisional figures are of sizing: `count` are then the URLs of the request that have been asked so far, and no targets. */
 export const SIZER_ID = 'sizing';

@@ -1,4 +1,4 @@
-import type { Header } from '../request.ts';
+import type { Header } from '../request/request.ts';
 
 /** The headers of each variant of a request, in the order of the variants. */
 export type VariantHeaders = readonly (readonly Header[])[];

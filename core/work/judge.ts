@@ -1,7 +1,7 @@
-import type { Reason } from '../outcome.ts';
+import type { Reason } from './outcome.ts';
 import type { Answer } from '../ports/downloader.ts';
-import type { ServedBy } from '../served-by.ts';
-import { readXCache, type XCache } from '../x-cache.ts';
+import type { ServedBy } from '../pops/served-by.ts';
+import { readXCache, type XCache } from './x-cache.ts';
 
 /**
  * What one answer says about its target. `accepted`: an accepted status whose caching `x-cache` does not tell (an error kept by

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { askedWaitMs } from '../patience.ts';
+import { askedWaitMs } from './patience.ts';
 import type { Answer, AskScope } from '../ports/downloader.ts';
 import { AgentLimit } from './agent-limit.ts';
 import { InFlightLimit } from './in-flight-limit.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { PrewarmError } from '../errors.ts';
 import type { Queue } from '../ports/queue.ts';
-import type { TaskMessage } from '../task.ts';
+import type { TaskMessage } from './task.ts';
 
 /** Holds one received task. */
 export interface LeaseKeeper {

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { RequestStore } from '../ports/request-store.ts';
-import type { RequestRow } from '../request.ts';
+import type { RequestRow } from '../request/request.ts';
 
 /** Rows of requests, at most `maxAgeMs` old: every task of a request asks for the same one. */
 export interface RequestCache {

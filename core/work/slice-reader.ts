@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { keys } from '../keys.ts';
 import type { ListStore } from '../ports/list-store.ts';
-import { parseSizedLine, readLines, type SizedRow } from '../sized-list.ts';
-import type { TaskMessage } from '../task.ts';
+import { parseSizedLine, readLines, type SizedRow } from './sized-list.ts';
+import type { TaskMessage } from './task.ts';
 
 /** Every POP works the same slices, so recent ones are kept, by the length of their text: URLs may be 8 KiB long. */
 const CACHE_BYTES = 8 * 1024 * 1024;

@@ -1,8 +1,8 @@
 import { PrewarmError } from '../errors.ts';
 import type { AgentPorts } from '../ports/ports.ts';
-import { isActive, type RequestRow, type RequestSpec } from '../request.ts';
-import type { TaskMessage } from '../task.ts';
-import { withHeaders } from '../without-secrets.ts';
+import { isActive, type RequestRow, type RequestSpec } from '../request/request.ts';
+import type { TaskMessage } from './task.ts';
+import { withHeaders } from '../request/without-secrets.ts';
 
 type Named = Pick<TaskMessage, 'requestId' | 'headers'>;
 

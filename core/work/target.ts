@@ -1,12 +1,12 @@
-import { type EdgeAddress, formatAddress } from '../address.ts';
+import { type EdgeAddress, formatAddress } from '../pops/address.ts';
 import type { Clock } from '../clock.ts';
-import type { Outcome, Reason } from '../outcome.ts';
-import { askedWaitMs, isRefusal } from '../patience.ts';
+import type { Outcome, Reason } from './outcome.ts';
+import { askedWaitMs, isRefusal } from './patience.ts';
 import type { Answer } from '../ports/downloader.ts';
-import type { Variant } from '../request.ts';
-import { causeOf } from '../cause.ts';
-import { causeNote } from '../result-row.ts';
-import { bucketOf } from '../time-histogram.ts';
+import type { Variant } from '../request/request.ts';
+import { causeOf } from '../report/cause.ts';
+import { causeNote } from '../report/result-row.ts';
+import { bucketOf } from '../report/time-histogram.ts';
 import type { Verdict } from './judge.ts';
 
 /** How an address of the POP stands for one target. Bits, since a task holds hundreds of targets. */

@@ -1,8 +1,8 @@
-import type { EdgeAddress } from '../address.ts';
+import type { EdgeAddress } from '../pops/address.ts';
 import { pauseIn } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
-import type { Reason } from '../outcome.ts';
-import { pauseAfterRefusal } from '../patience.ts';
+import type { Reason } from './outcome.ts';
+import { pauseAfterRefusal } from './patience.ts';
 import type { Answer, AskScope } from '../ports/downloader.ts';
 import { forbidsStoring, type JudgeContext, judge, judgeByte, type Verdict } from './judge.ts';
 import type { SeparateCaches } from './separate-caches.ts';

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { REQUEST_STATUSES } from '../../core/request.ts';
+import { REQUEST_STATUSES } from '../../core/request/request.ts';
 
 const timestamp = z.string().openapi({ example: '2024-04-16 03:12:21.046535', description: 'UTC, YYYY-MM-DD HH:MM:SS.ffffff' });
 const requestId = z.string().openapi({ example: '3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f', description: 'A UUID' });

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
-import type { FailureSummary } from '../../core/pipeline/summarise-failures.ts';
-import type { PopCatalogue } from '../../core/pop-catalogue.ts';
+import type { FailureSummary } from '../../core/report/summarise-failures.ts';
+import type { PopCatalogue } from '../../core/pops/pop-catalogue.ts';
 import type { Fleet } from '../../core/ports/fleet.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import type { PopResolver } from '../../core/ports/pop-resolver.ts';

@@ -1,5 +1,5 @@
 import { PrewarmError } from '../../core/errors.ts';
-import type { RequestRow } from '../../core/request.ts';
+import type { RequestRow } from '../../core/request/request.ts';
 import type { ApiDeps } from './api-deps.ts';
 
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;

@@ -1,12 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { formatTimestamp } from '../../core/clock.ts';
-import { count } from '../../core/counters.ts';
+import { count } from '../../core/work/counters.ts';
 import { InvalidInput, PrewarmError } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { viewUrlStatus } from '../../core/pipeline/view-url-status.ts';
+import { viewUrlStatus } from '../../core/report/view-url-status.ts';
 import type { RequestPage } from '../../core/ports/request-store.ts';
-import { percentage, viewCounters } from '../../core/progress.ts';
-import type { RequestStatus, RequestSummary } from '../../core/request.ts';
+import { percentage, viewCounters } from '../../core/report/progress.ts';
+import type { RequestStatus, RequestSummary } from '../../core/request/request.ts';
 import { requestListSchema, urlStatusSchema } from './answer-schemas.ts';
 import { failures, keyed, ok } from './answers.ts';
 import type { ApiDeps } from './api-deps.ts';

@@ -1,6 +1,6 @@
 import { Counter, Histogram, Registry } from 'prom-client';
-import { accounted, count } from '../../core/counters.ts';
-import { ACTIVE_STATUSES, type RequestStatus } from '../../core/request.ts';
+import { accounted, count } from '../../core/work/counters.ts';
+import { ACTIVE_STATUSES, type RequestStatus } from '../../core/request/request.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { addGauge } from './metric-samples.ts';
 import type { CountedRequest, WorkTotals } from './work-totals.ts';

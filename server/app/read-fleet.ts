@@ -1,7 +1,7 @@
 import type { z } from '@hono/zod-openapi';
 import { formatTimestamp } from '../../core/clock.ts';
-import { type AgentView, viewFleet } from '../../core/fleet-view.ts';
-import { operatorAgents } from '../../core/operator-claim.ts';
+import { type AgentView, viewFleet } from '../../core/report/fleet-view.ts';
+import { operatorAgents } from '../../core/request/operator-claim.ts';
 import type { instancesDetailSchema } from './answer-schemas.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { mayKnow } from './find-request.ts';

@@ -1,8 +1,8 @@
-import { describeFleet, describeWait } from '../../core/nobody-came.ts';
+import { describeFleet, describeWait } from '../../core/report/nobody-came.ts';
 import type { Fleet, FleetState } from '../../core/ports/fleet.ts';
 import type { QueueCounts } from '../../core/ports/queue.ts';
-import { type PopProgress, type Progress, viewPops, viewProgress } from '../../core/progress.ts';
-import { isEnded, type RequestRow } from '../../core/request.ts';
+import { type PopProgress, type Progress, viewPops, viewProgress } from '../../core/report/progress.ts';
+import { isEnded, type RequestRow } from '../../core/request/request.ts';
 import type { ApiDeps } from './api-deps.ts';
 import { remember } from './remember.ts';
 

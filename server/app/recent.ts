@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import type { Clock } from '../../core/clock.ts';
-import { isEnded, type RequestRow } from '../../core/request.ts';
+import { isEnded, type RequestRow } from '../../core/request/request.ts';
 
 const RUNNING_LASTS_MS = 1000;
 /** Of all answers that are kept: two bytes each at most. */

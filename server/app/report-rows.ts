@@ -1,4 +1,4 @@
-import { readFailedUrl } from '../../core/result-row.ts';
+import { readFailedUrl } from '../../core/report/result-row.ts';
 
 /** The header and the failed rows of a report, as it is read. */
 export async function* failedRowsOnly(report: AsyncIterable<string>): AsyncGenerator<string> {

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
-import { addCounters, count, type Counters } from '../../core/counters.ts';
-import { type EndStatus, isEnded, type RequestStatus } from '../../core/request.ts';
+import { addCounters, count, type Counters } from '../../core/work/counters.ts';
+import { type EndStatus, isEnded, type RequestStatus } from '../../core/request/request.ts';
 import { addCounter } from './metric-samples.ts';
 
 /** What the figures need of a request. */

@@ -14,19 +14,19 @@ import { CreateQueueCommand, GetQueueAttributesCommand, SQSClient } from '@aws-s
 import { createDynamoRequestStore } from '../../adapters/aws/dynamo-request-store.ts';
 import { createS3ListStore } from '../../adapters/aws/s3-list-store.ts';
 import { createSqsQueue } from '../../adapters/aws/sqs-queue.ts';
-import type { EdgeAddress } from '../../core/address.ts';
+import type { EdgeAddress } from '../../core/pops/address.ts';
 import { systemClock } from '../../core/clock.ts';
 import { createPipeline, type Pipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { PipelinePorts } from '../../core/ports/ports.ts';
-import type { RequestRow } from '../../core/request.ts';
-import type { TaskMessage } from '../../core/task.ts';
+import type { RequestRow } from '../../core/request/request.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { createTables } from '../aws/dynamo-test-tables.ts';
 import { type MetadataStandIn, startMetadataStandIn } from '../deploy/metadata-stand-in.ts';
 import type { EmulatedAccount } from '../emulator/emulated-account.ts';
 import { answer, makeSpec } from '../pipeline/pipeline-fixture.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
-import { MOST_RECEIVES } from '../../core/task.ts';
+import { MOST_RECEIVES } from '../../core/work/task.ts';
 import { until } from '../until.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4'] as const;

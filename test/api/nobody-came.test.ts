@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createReadProgress } from '../../server/app/read-progress.ts';
 import { PrewarmError } from '../../core/errors.ts';
-import { NOBODY_AFTER_MS } from '../../core/nobody-came.ts';
+import { NOBODY_AFTER_MS } from '../../core/report/nobody-came.ts';
 import type { FleetState } from '../../core/ports/fleet.ts';
 import { advanceAll, getRow, ID, makeSpec, makeUrls, openFixture } from '../pipeline/pipeline-fixture.ts';
 

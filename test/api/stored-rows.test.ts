@@ -5,7 +5,7 @@ import { createHolder } from '../../adapters/embedded/holder.ts';
 import { openDataDir } from '../../adapters/embedded/data-dir.ts';
 import { type EmbeddedStores, openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { systemClock } from '../../core/clock.ts';
-import type { RequestRow } from '../../core/request.ts';
+import type { RequestRow } from '../../core/request/request.ts';
 import { planOf, requestRow } from '../contracts/request-rows.ts';
 import { openNotifiedServer } from '../http/notified-server.ts';
 import { temporaryDir } from '../embedded/temporary-dir.ts';

@@ -1,8 +1,8 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { createWorkTotals, type WorkTotals } from '../../server/app/work-totals.ts';
-import type { Counters } from '../../core/counters.ts';
-import type { RequestStatus } from '../../core/request.ts';
+import type { Counters } from '../../core/work/counters.ts';
+import type { RequestStatus } from '../../core/request/request.ts';
 import { hasEnded, KEY, openEdge, serve, submit, until } from './served.ts';
 
 const request = (id: string, status: RequestStatus, counters: Readonly<Record<string, number>>) => ({

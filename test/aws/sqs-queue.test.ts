@@ -7,7 +7,7 @@ import { createSqsQueue, type SqsQueueOptions } from '../../adapters/aws/sqs-que
 import { describeQueue, type Note } from '../contracts/queue.contract.ts';
 import { makeTemporaryDir } from '../embedded/temporary-dir.ts';
 import { describeWithAccount } from './with-account.ts';
-import { MOST_RECEIVES } from '../../core/task.ts';
+import { MOST_RECEIVES } from '../../core/work/task.ts';
 
 const dir = makeTemporaryDir();
 const timeFile = join(dir.path, 'passed-seconds');

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createS3HeaderReader, createS3ViewerHeaders } from '../../adapters/aws/s3-viewer-headers.ts';
 import { systemClock } from '../../core/clock.ts';
 import { keys } from '../../core/keys.ts';
-import { isHeadersName } from '../../core/task.ts';
+import { isHeadersName } from '../../core/work/task.ts';
 import { createTables } from './dynamo-test-tables.ts';
 import { describeWithAccount } from './with-account.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describePlaces } from '../../cli/print/describe-places.ts';
-import type { DomainSuffix } from '../../core/pop-choice.ts';
-import { choosePops, type TargetType } from '../../core/pop-choice.ts';
+import type { DomainSuffix } from '../../core/pops/pop-choice.ts';
+import { choosePops, type TargetType } from '../../core/pops/pop-choice.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 
 function told(targetType: TargetType, names: readonly string[], suffix: DomainSuffix = '.cloudfront.net'): readonly string[] {

@@ -1,4 +1,4 @@
-import type { PopProgress, Progress } from '../../core/progress.ts';
+import type { PopProgress, Progress } from '../../core/report/progress.ts';
 
 const NOTHING: Progress = {
   request_id: '0b6a1a0e-6a0a-4d3f-9f0a-1f1f1f1f1f1f',

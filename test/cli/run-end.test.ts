@@ -4,8 +4,8 @@ import { formatFailures, type ToldFailures } from '../../cli/print/failure-lines
 import { formatClosing, formatEnd, formatPopTable } from '../../cli/print/pop-table.ts';
 import { formatBarLine, formatPlainLine } from '../../cli/print/progress-line.ts';
 import { createSteadyProgress } from '../../cli/print/steady-progress.ts';
-import { createFailureDigest } from '../../core/failure-digest.ts';
-import type { Progress } from '../../core/progress.ts';
+import { createFailureDigest } from '../../core/report/failure-digest.ts';
+import type { Progress } from '../../core/report/progress.ts';
 import { popWith, progressWith } from './progress-fixture.ts';
 
 const AT_END = progressWith({

@@ -14,7 +14,7 @@ import { formatSummary } from '../../cli/commands/summary.ts';
 import { formatTable } from '../../cli/print/text-table.ts';
 import { cutToWidth, textWidth } from '../../cli/print/text-width.ts';
 import { formatTimingGain, formatTimingSummary } from '../../cli/print/timing-tables.ts';
-import { createFailureDigest } from '../../core/failure-digest.ts';
+import { createFailureDigest } from '../../core/report/failure-digest.ts';
 import type { LaneView } from '../../core/keep-warm/tally.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { popWith, progressWith } from './progress-fixture.ts';

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { formatLogLine } from '../../server/node/server-log.ts';
-import { formatResultRow } from '../../core/result-row.ts';
+import { formatResultRow } from '../../core/report/result-row.ts';
 import { plainText } from '../../core/plain-text.ts';
 import { popWith, progressWith } from '../cli/progress-fixture.ts';
 import { type Ended, prewarm } from '../cli/prewarm-command.ts';

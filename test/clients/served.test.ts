@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Progress } from '../../core/progress.ts';
+import type { Progress } from '../../core/report/progress.ts';
 import { hasEnded, KEY, newDataDir, objectUrls, openEdge, type Served, serve, until } from '../api/served.ts';
 import { MAIN, prewarm } from '../cli/prewarm-command.ts';
 import { temporaryDir } from '../embedded/temporary-dir.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Leased, Queue } from '../../core/ports/queue.ts';
-import { MOST_RECEIVES } from '../../core/task.ts';
+import { MOST_RECEIVES } from '../../core/work/task.ts';
 
 export interface Note {
   readonly requestId: string;

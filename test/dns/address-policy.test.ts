@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isPublicAddress } from '../../core/address-policy.ts';
+import { isPublicAddress } from '../../core/pops/address-policy.ts';
 
 /** First and last address of every range that is not public, written out: independent of how the code states them. */
 const NOT_PUBLIC_IPV4: readonly (readonly [first: string, last: string])[] = [

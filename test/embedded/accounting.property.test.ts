@@ -3,9 +3,9 @@ import { expect, it } from 'vitest';
 import { openDatabase } from '../../adapters/embedded/database.ts';
 import { createSqliteRequestStore } from '../../adapters/embedded/sqlite-request-store.ts';
 import { systemClock } from '../../core/clock.ts';
-import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/counters.ts';
+import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/work/counters.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import type { RequestStatus } from '../../core/request.ts';
+import type { RequestStatus } from '../../core/request/request.ts';
 import { planOf, popRow, requestRow, T0, taskRow } from '../contracts/request-rows.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4', 'GRU1-C2'];

@@ -7,8 +7,8 @@ import { type EmbeddedStores, openEmbeddedStores } from '../../adapters/embedded
 import { createHolder } from '../../adapters/embedded/holder.ts';
 import { systemClock } from '../../core/clock.ts';
 import { keys } from '../../core/keys.ts';
-import { countersFromMetadata } from '../../core/record-task.ts';
-import type { TaskMessage } from '../../core/task.ts';
+import { countersFromMetadata } from '../../core/work/record-task.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
 import { planOf, popRow, requestRow, T0 } from '../contracts/request-rows.ts';
 import { startScript } from './child-script.ts';
 import { temporaryDir } from './temporary-dir.ts';

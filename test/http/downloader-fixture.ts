@@ -1,6 +1,6 @@
 import { afterEach } from 'vitest';
 import { createUndiciDownloader, type UndiciDownloaderOptions } from '../../adapters/http/undici-downloader.ts';
-import type { EdgeAddress } from '../../core/address.ts';
+import type { EdgeAddress } from '../../core/pops/address.ts';
 import { CancellableScope } from '../../core/ask-scope.ts';
 import type { Ask, Downloader } from '../../core/ports/downloader.ts';
 import { createEdgeCertificates, type ServerCertificate } from '../../simulator/edge-certificates.ts';

@@ -1,6 +1,6 @@
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import type { EdgeAddress } from '../../core/address.ts';
+import type { EdgeAddress } from '../../core/pops/address.ts';
 import type { ServerCertificate } from '../../simulator/edge-certificates.ts';
 
 /** One request as it came over the wire. */

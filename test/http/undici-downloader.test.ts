@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { CancellableScope } from '../../core/ask-scope.ts';
-import type { Header } from '../../core/request.ts';
+import type { Header } from '../../core/request/request.ts';
 import { askFor, openDownloader, openEdge } from './downloader-fixture.ts';
 import { answer } from './scripted-edge.ts';
 

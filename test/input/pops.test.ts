@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { choosePops, type DomainSuffix, type TargetType } from '../../core/pop-choice.ts';
+import { choosePops, type DomainSuffix, type TargetType } from '../../core/pops/pop-choice.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 
 const catalogue = popCatalogue();

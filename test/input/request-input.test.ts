@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidInput } from '../../core/errors.ts';
-import { parseRequestBody } from '../../core/request-body.ts';
-import { checkTargets, type FieldNames, settleDomain, validateRequest } from '../../core/request-input.ts';
+import { parseRequestBody } from '../../core/request/request-body.ts';
+import { checkTargets, type FieldNames, settleDomain, validateRequest } from '../../core/request/request-input.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 
 const catalogue = popCatalogue();

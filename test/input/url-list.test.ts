@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readUrlList, type UrlListFigures, type UrlListOptions } from '../../lists/url-list.ts';
-import { createUrlIntake } from '../../core/url-intake.ts';
+import { createUrlIntake } from '../../core/request/url-intake.ts';
 import { settledMemory } from './settled-memory.ts';
 
 const A = 'https://www.example.com/a';

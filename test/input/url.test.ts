@@ -1,11 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { domainQuestion, judgeDomain, parseDomain } from '../../core/domain-question.ts';
-import { parseHeaderLine, parseHeaders } from '../../core/headers.ts';
-import { formatUrlRow, parseUrlLine } from '../../core/sized-list.ts';
-import { MAX_URL_BYTES, parseTargetUrl } from '../../core/url.ts';
-import { createUrlIntake } from '../../core/url-intake.ts';
-import { createUrlSet } from '../../core/url-set.ts';
+import { domainQuestion, judgeDomain, parseDomain } from '../../core/request/domain-question.ts';
+import { parseHeaderLine, parseHeaders } from '../../core/request/headers.ts';
+import { formatUrlRow, parseUrlLine } from '../../core/work/sized-list.ts';
+import { MAX_URL_BYTES, parseTargetUrl } from '../../core/request/url.ts';
+import { createUrlIntake } from '../../core/request/url-intake.ts';
+import { createUrlSet } from '../../core/request/url-set.ts';
 import { settledMemory } from './settled-memory.ts';
 
 const DOMAIN = 'd111111abcdef8.cloudfront.net';

@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { readUrlList } from '../../lists/url-list.ts';
 import { isTableRow, separatorOf } from '../../lists/table-header.ts';
 import { foreignLine } from '../../lists/foreign-content.ts';
-import { parseHeaderLine } from '../../core/headers.ts';
+import { parseHeaderLine } from '../../core/request/headers.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { parseNotifyUrl } from '../../core/notify-url.ts';
-import { readFailedUrl } from '../../core/result-row.ts';
-import { parseTargetUrl } from '../../core/url.ts';
-import { createUrlIntake } from '../../core/url-intake.ts';
+import { parseNotifyUrl } from '../../core/request/notify-url.ts';
+import { readFailedUrl } from '../../core/report/result-row.ts';
+import { parseTargetUrl } from '../../core/request/url.ts';
+import { createUrlIntake } from '../../core/request/url-intake.ts';
 
 const MEGABYTE = 1_000_000;
 /** A linear reading takes milliseconds; the quadratic pattern that once stood here took hours. */

@@ -13,7 +13,7 @@ import { createBucketReportLinks } from '../../lambda/report-links.ts';
 import { BAD_INPUTS, judgeBadAnswer, sendBadInput } from '../api/bad-inputs.ts';
 import { openFunctions } from './function-world.ts';
 import { type GatewayOptions, openGateway } from './gateway-stand-in.ts';
-import { NOBODY_AFTER_MS } from '../../core/nobody-came.ts';
+import { NOBODY_AFTER_MS } from '../../core/report/nobody-came.ts';
 
 const KEY = 'test-key-of-the-suite';
 const OWN = 'd111111abcdef8.cloudfront.net';

@@ -12,7 +12,7 @@ import { createDynamoRequestStore } from '../../adapters/aws/dynamo-request-stor
 import { createS3ListStore } from '../../adapters/aws/s3-list-store.ts';
 import { createSqsQueue } from '../../adapters/aws/sqs-queue.ts';
 import { systemClock } from '../../core/clock.ts';
-import type { TaskMessage } from '../../core/task.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { createTables } from '../aws/dynamo-test-tables.ts';
 import { describeWithAccount } from '../aws/with-account.ts';

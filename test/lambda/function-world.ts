@@ -6,7 +6,7 @@ import { systemClock } from '../../core/clock.ts';
 import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { PipelineOptions } from '../../core/pipeline/pipeline-context.ts';
 import type { PipelinePorts } from '../../core/ports/ports.ts';
-import { countersToMetadata } from '../../core/record-task.ts';
+import { countersToMetadata } from '../../core/work/record-task.ts';
 import { createAdvanceHandler } from '../../lambda/advance-handler.ts';
 import { createAggregateHandler } from '../../lambda/aggregate-handler.ts';
 import { createDeadLetterHandler } from '../../lambda/dead-letter-handler.ts';

@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { accounted } from '../../core/counters.ts';
+import { accounted } from '../../core/work/counters.ts';
 import type { RecordedTask } from '../../core/pipeline/aggregate-tasks.ts';
-import { viewProgress } from '../../core/progress.ts';
-import { isEnded, type RequestRow } from '../../core/request.ts';
-import type { TaskMessage } from '../../core/task.ts';
+import { viewProgress } from '../../core/report/progress.ts';
+import { isEnded, type RequestRow } from '../../core/request/request.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
 import { advanceAll, faultsOf, getRow, ID, makeSpec, makeUrls, openFixture, readReport, workTask } from './pipeline-fixture.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4', 'IAD89-P1'];

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { PipelinePorts } from '../../core/ports/ports.ts';
-import type { RequestRow } from '../../core/request.ts';
+import type { RequestRow } from '../../core/request/request.ts';
 import {
   advanceAll,
   aggregateAll,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { summariseFailures } from '../../core/pipeline/summarise-failures.ts';
-import { viewUrlStatus } from '../../core/pipeline/view-url-status.ts';
+import { summariseFailures } from '../../core/report/summarise-failures.ts';
+import { viewUrlStatus } from '../../core/report/view-url-status.ts';
 import {
   advanceAll,
   aggregateAll,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { readStoredAddress, shownAddress, storeAddress } from '../../core/address.ts';
-import { viewPops } from '../../core/progress.ts';
-import type { TaskMessage } from '../../core/task.ts';
+import { readStoredAddress, shownAddress, storeAddress } from '../../core/pops/address.ts';
+import { viewPops } from '../../core/report/progress.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
 import { advanceAll, getRow, ID, makeSpec, makeUrls, openFixture, type PipelineFixture } from './pipeline-fixture.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4'];

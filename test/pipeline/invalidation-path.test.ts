@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { invalidationPathOf } from '../../core/invalidation-path.ts';
+import { invalidationPathOf } from '../../core/request/invalidation-path.ts';
 
 test.each([
   ['https://www.example.com/img/*', '/img/%2A'],

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { keys } from '../../core/keys.ts';
-import { viewUrlStatus } from '../../core/pipeline/view-url-status.ts';
+import { viewUrlStatus } from '../../core/report/view-url-status.ts';
 import type { ListStore, ResultMetadata } from '../../core/ports/list-store.ts';
-import { taskIdOf } from '../../core/task.ts';
-import type { PopRow, RequestRow, RequestStatus } from '../../core/request.ts';
+import { taskIdOf } from '../../core/work/task.ts';
+import type { PopRow, RequestRow, RequestStatus } from '../../core/request/request.ts';
 import { advanceAll, getRow, ID, makeSpec, makeUrls, openFixture } from './pipeline-fixture.ts';
 
 const POPS = Array.from({ length: 20 }, (_, at) => `POP${at}-P1`);

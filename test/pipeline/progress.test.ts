@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/counters.ts';
-import { viewPops, viewProgress } from '../../core/progress.ts';
-import type { PopRow, RequestRow } from '../../core/request.ts';
+import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/work/counters.ts';
+import { viewPops, viewProgress } from '../../core/report/progress.ts';
+import type { PopRow, RequestRow } from '../../core/request/request.ts';
 import { SIZER_ID } from '../../core/ports/request-store.ts';
-import { bucketOf } from '../../core/time-histogram.ts';
+import { bucketOf } from '../../core/report/time-histogram.ts';
 import { ID, makeSpec } from './pipeline-fixture.ts';
 
 const NOW = Date.UTC(2024, 3, 16, 3, 12, 21, 46);

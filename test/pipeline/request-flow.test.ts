@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { keys } from '../../core/keys.ts';
-import { formatUrlRow } from '../../core/sized-list.ts';
+import { formatUrlRow } from '../../core/work/sized-list.ts';
 import {
   advanceAll,
   aggregateAll,

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { keys } from '../../core/keys.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import type { PipelinePorts } from '../../core/ports/ports.ts';
-import { viewProgress } from '../../core/progress.ts';
-import { parseSizedLine, readLines } from '../../core/sized-list.ts';
+import { viewProgress } from '../../core/report/progress.ts';
+import { parseSizedLine, readLines } from '../../core/work/sized-list.ts';
 import {
   advanceAll,
   aggregateAll,

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatFailedRow, formatSizedRow, parseSizedLine, readLines } from '../../core/sized-list.ts';
-import { chooseSliceLimits, type ListPart, sliceList } from '../../core/slicing.ts';
-import type { Slice } from '../../core/task.ts';
+import { formatFailedRow, formatSizedRow, parseSizedLine, readLines } from '../../core/work/sized-list.ts';
+import { chooseSliceLimits, type ListPart, sliceList } from '../../core/pipeline/slicing.ts';
+import type { Slice } from '../../core/work/task.ts';
 
 const encoder = new TextEncoder();
 

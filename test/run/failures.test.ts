@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { REPORT_COLUMNS } from '../../core/result-row.ts';
+import { REPORT_COLUMNS } from '../../core/report/result-row.ts';
 import { lastProgress, mapFlags, openScene, popsOf, type Scene, targetsIn, urlOf } from './scene.ts';
 import { until } from '../until.ts';
 

@@ -3,7 +3,7 @@ import { sleep } from '../../core/clock.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import type { Queue } from '../../core/ports/queue.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import type { TaskMessage } from '../../core/task.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
 import type { Faults } from './faults.ts';
 import { InjectedFault, type SimProcess } from './sim-process.ts';
 

@@ -1,11 +1,11 @@
 import { parse } from 'csv-parse/sync';
-import { accounted, addCounters, type Counters, count } from '../../core/counters.ts';
+import { accounted, addCounters, type Counters, count } from '../../core/work/counters.ts';
 import { keys } from '../../core/keys.ts';
-import { reportRequest } from '../../core/pipeline/report-request.ts';
-import { viewProgress } from '../../core/progress.ts';
+import { reportRequest } from '../../core/report/report-request.ts';
+import { viewProgress } from '../../core/report/progress.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import { countersFromMetadata } from '../../core/record-task.ts';
-import { isEnded, type RequestRow } from '../../core/request.ts';
+import { countersFromMetadata } from '../../core/work/record-task.ts';
+import { isEnded, type RequestRow } from '../../core/request/request.ts';
 import { type ReportRow, checkResults, checkUndisturbedBytes, checkVerifiedRows } from './row-invariants.ts';
 import type { SimRequest } from './scenario.ts';
 import type { World } from './world.ts';

@@ -1,6 +1,6 @@
 import type { Database } from '../../adapters/embedded/database.ts';
 import type { Outbox } from '../../adapters/embedded/outbox.ts';
-import { accounted } from '../../core/counters.ts';
+import { accounted } from '../../core/work/counters.ts';
 import type { Downloader } from '../../core/ports/downloader.ts';
 import type { ListStore, ResultMetadata } from '../../core/ports/list-store.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import { viewProgress } from '../../core/progress.ts';
+import { viewProgress } from '../../core/report/progress.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
 import type { Journal } from './journal.ts';
 

@@ -1,5 +1,5 @@
-import { count } from '../../core/counters.ts';
-import type { RequestRow } from '../../core/request.ts';
+import { count } from '../../core/work/counters.ts';
+import type { RequestRow } from '../../core/request/request.ts';
 import type { Holds } from './invariants.ts';
 import type { SimPop, SimRequest, SimUrl } from './scenario.ts';
 import type { World } from './world.ts';

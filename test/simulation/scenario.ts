@@ -1,6 +1,6 @@
-import type { EdgeAddress } from '../../core/address.ts';
+import type { EdgeAddress } from '../../core/pops/address.ts';
 import type { PipelineOptions } from '../../core/pipeline/pipeline-context.ts';
-import type { PopState, RequestSpec, Variant } from '../../core/request.ts';
+import type { PopState, RequestSpec, Variant } from '../../core/request/request.ts';
 import type { AgentOptions } from '../../core/work/agent.ts';
 import type { Change } from './progress-watch.ts';
 import type { Random } from './random.ts';

@@ -1,6 +1,6 @@
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import { isEnded } from '../../core/request.ts';
-import { accounted } from '../../core/counters.ts';
+import { isEnded } from '../../core/request/request.ts';
+import { accounted } from '../../core/work/counters.ts';
 import { startCallers } from './callers.ts';
 import { checkRequest } from './invariants.ts';
 import type { PlantedBug } from './planted-bugs.ts';

@@ -6,7 +6,7 @@ import { createSqliteTimers, type SqliteTimers } from '../../adapters/embedded/s
 import type { Clock } from '../../core/clock.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import type { TaskMessage } from '../../core/task.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createMemoryListStore } from './memory-list-store.ts';

@@ -1,6 +1,6 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
-import { MOST_RECEIVES } from '../../core/task.ts';
+import { MOST_RECEIVES } from '../../core/work/task.ts';
 import { resourcesOf, type Synthesized, synthesizeStacks } from './synthesize-stacks.ts';
 
 export function testStores(stacks: () => Synthesized): void {

@@ -4,7 +4,7 @@ import { parse } from 'csv-parse/sync';
 import { createHolder } from '../../adapters/embedded/holder.ts';
 import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { systemClock } from '../../core/clock.ts';
-import { reportRequest } from '../../core/pipeline/report-request.ts';
+import { reportRequest } from '../../core/report/report-request.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ask, hasEnded, type Progress, type Served, serve, until } from '../api/served.ts';
 import { temporaryDir } from '../embedded/temporary-dir.ts';

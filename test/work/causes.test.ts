@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { parse } from 'csv-parse/sync';
 import { describe, expect, it, test } from 'vitest';
-import { addNote } from '../../core/cause.ts';
+import { addNote } from '../../core/report/cause.ts';
 import { failedRow } from '../../core/pipeline/record-failures.ts';
-import { causeNote, formatResultRow, readFailedUrl, REPORT_COLUMNS } from '../../core/result-row.ts';
+import { causeNote, formatResultRow, readFailedUrl, REPORT_COLUMNS } from '../../core/report/result-row.ts';
 import type { Answer } from '../../core/ports/downloader.ts';
 import { setUp, SMALL } from './warm-fixture.ts';
 

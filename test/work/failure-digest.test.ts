@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { createFailureDigest } from '../../core/failure-digest.ts';
-import type { Reason } from '../../core/outcome.ts';
+import { createFailureDigest } from '../../core/report/failure-digest.ts';
+import type { Reason } from '../../core/work/outcome.ts';
 import { failedRow } from '../../core/pipeline/record-failures.ts';
-import { causeNote, formatResultRow, REPORT_HEADER, readFailedRow } from '../../core/result-row.ts';
+import { causeNote, formatResultRow, REPORT_HEADER, readFailedRow } from '../../core/report/result-row.ts';
 
 const rowOf = (url: string, pop: string, reason: Reason, cause?: string) =>
   formatResultRow(failedRow({ url, pop, reason, variant: 'default', ...(cause === undefined ? {} : { cause }) }, 0));

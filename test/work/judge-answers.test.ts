@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createServedByReader } from '../../core/served-by.ts';
+import { createServedByReader } from '../../core/pops/served-by.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { addressOf, LARGE, setUp, shape, SMALL, URL_1 } from './warm-fixture.ts';
 

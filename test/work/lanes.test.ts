@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CancellableScope } from '../../core/ask-scope.ts';
 import type { Answer, AskError } from '../../core/ports/downloader.ts';
-import { unanswered } from '../../core/unanswered.ts';
+import { unanswered } from '../../core/work/unanswered.ts';
 import { createLanes, type Lane, type Lanes } from '../../core/work/lanes.ts';
 import { createManualClock } from './manual-clock.ts';
 

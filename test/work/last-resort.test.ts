@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { splitAddresses } from '../../core/address.ts';
+import { splitAddresses } from '../../core/pops/address.ts';
 import { warmTarget } from '../../core/work/warm-target.ts';
 import { Target } from '../../core/work/target.ts';
 import { setUp, URL_1 } from './warm-fixture.ts';

@@ -2,10 +2,10 @@ import { stringify } from 'csv-stringify/sync';
 import { parse } from 'csv-parse/sync';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { csvField, formatResultRow, REPORT_COLUMNS, type ResultRow } from '../../core/result-row.ts';
-import { countersFromMetadata, countersToMetadata } from '../../core/record-task.ts';
-import type { Counters } from '../../core/counters.ts';
-import { bucketOf, quantile } from '../../core/time-histogram.ts';
+import { csvField, formatResultRow, REPORT_COLUMNS, type ResultRow } from '../../core/report/result-row.ts';
+import { countersFromMetadata, countersToMetadata } from '../../core/work/record-task.ts';
+import type { Counters } from '../../core/work/counters.ts';
+import { bucketOf, quantile } from '../../core/report/time-histogram.ts';
 
 const text = fc.oneof(
   fc.string(),

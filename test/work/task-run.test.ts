@@ -1,8 +1,8 @@
 import { describe, expect, it, test } from 'vitest';
-import type { EdgeAddress } from '../../core/address.ts';
+import type { EdgeAddress } from '../../core/pops/address.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { Answer, Ask } from '../../core/ports/downloader.ts';
-import type { TaskMessage } from '../../core/task.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
 import { createLanes } from '../../core/work/lanes.ts';
 import { SeparateCaches } from '../../core/work/separate-caches.ts';
 import { createTaskRun, type TaskResult } from '../../core/work/task-run.ts';

@@ -1,8 +1,8 @@
 import { CancellableScope } from '../../core/ask-scope.ts';
-import type { EdgeAddress } from '../../core/address.ts';
+import type { EdgeAddress } from '../../core/pops/address.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Answer, Ask } from '../../core/ports/downloader.ts';
-import { createServedByReader } from '../../core/served-by.ts';
+import { createServedByReader } from '../../core/pops/served-by.ts';
 import { SeparateCaches } from '../../core/work/separate-caches.ts';
 import { Target } from '../../core/work/target.ts';
 import { warmTarget, type WarmContext } from '../../core/work/warm-target.ts';

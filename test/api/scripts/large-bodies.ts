@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { requestBodySchema } from '../../../core/request-body.ts';
+import { requestBodySchema } from '../../../core/request/request-body.ts';
 import { fillBody } from '../large-body.ts';
 
 const FIELDS = [...Object.keys(requestBodySchema.shape), 'cities', 'field that nobody knows'];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openEmbeddedStores } from '../../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../../adapters/embedded/holder.ts';
 import { systemClock } from '../../../core/clock.ts';
-import type { Counters } from '../../../core/counters.ts';
+import type { Counters } from '../../../core/work/counters.ts';
 import { PrewarmError } from '../../../core/errors.ts';
 
 const [dir = ''] = process.argv.slice(2);

@@ -2,8 +2,8 @@
 import { openEmbeddedStores } from '../../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../../adapters/embedded/holder.ts';
 import { systemClock } from '../../../core/clock.ts';
-import type { Counters } from '../../../core/counters.ts';
-import { recordTask } from '../../../core/record-task.ts';
+import type { Counters } from '../../../core/work/counters.ts';
+import { recordTask } from '../../../core/work/record-task.ts';
 
 const [dir = ''] = process.argv.slice(2);
 const stores = openEmbeddedStores(dir, systemClock, { holder: createHolder() });

@@ -11,9 +11,9 @@ import type * as Databases from '../../../adapters/embedded/database.ts';
 import type * as Stores from '../../../adapters/embedded/embedded-stores.ts';
 import type * as RequestRows from '../../../adapters/embedded/request-rows.ts';
 import type * as Clocks from '../../../core/clock.ts';
-import type { Counters } from '../../../core/counters.ts';
-import type * as Reports from '../../../core/pipeline/report-request.ts';
-import type * as Records from '../../../core/record-task.ts';
+import type { Counters } from '../../../core/work/counters.ts';
+import type * as Reports from '../../../core/report/report-request.ts';
+import type * as Records from '../../../core/work/record-task.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../../simulator/simulated-edge.ts';
 import { until } from '../../until.ts';
 
@@ -178,7 +178,7 @@ const load = (path: string): Promise<unknown> => import(pathToFileURL(join(resol
 /** The whole reports of ended requests, by the program's own reader. */
 async function recordReports(ids: readonly string[]): Promise<Record<string, string>> {
   const { openEmbeddedStores } = (await load('adapters/embedded/embedded-stores.ts')) as typeof Stores;
-  const { reportRequest } = (await load('core/pipeline/report-request.ts')) as typeof Reports;
+  const { reportRequest } = (await load('core/report/report-request.ts')) as typeof Reports;
   const { systemClock } = (await load('core/clock.ts')) as typeof Clocks;
   const stores = openEmbeddedStores(join(work, 'shapes'), systemClock, { holder: 'recording' });
   const reports: Record<string, string> = {};
@@ -213,7 +213,7 @@ async function readKept(id: string) {
 async function recordAwsShapes(id: string) {
   const { requestItem, planItems, popSumItem } = (await load('adapters/aws/dynamo-rows.ts')) as typeof DynamoRows;
   const { toItem } = (await load('adapters/aws/dynamo-attributes.ts')) as typeof Attributes;
-  const { countersToMetadata } = (await load('core/record-task.ts')) as typeof Records;
+  const { countersToMetadata } = (await load('core/work/record-task.ts')) as typeof Records;
   const { encodeMetadata } = (await load('adapters/aws/s3-metadata.ts')) as typeof Metadata;
   const { row, pops, first, task, message } = await readKept(id);
   const { taskId, pop, counters, recordedAt } = task;

@@ -1,5 +1,5 @@
-import { PrewarmError } from './errors.ts';
-import type { VariantHeaders } from './ports/viewer-headers.ts';
+import { PrewarmError } from '../errors.ts';
+import type { VariantHeaders } from '../ports/viewer-headers.ts';
 import type { Header, RequestSpec, Variant } from './request.ts';
 
 /** Headers whose values are no secret: they say what kind of viewer asks. Every other value may let somebody in. */

@@ -1,6 +1,6 @@
 import { parseDomain } from './domain-question.ts';
-import type { InputFault } from './errors.ts';
-import { inputFault } from './input-fault.ts';
+import type { InputFault } from '../errors.ts';
+import { inputFault } from '../input-fault.ts';
 import { isDistributionName } from './url.ts';
 
 /** Allows every distribution. */

@@ -1,4 +1,4 @@
-import type { Counters } from './counters.ts';
+import type { Counters } from '../work/counters.ts';
 
 /** SCHEDULED and PAUSED are reserved; nothing enters them yet. */
 export const REQUEST_STATUSES = [

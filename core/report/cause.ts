@@ -1,6 +1,6 @@
-import type { Reason } from './outcome.ts';
-import type { Answer } from './ports/downloader.ts';
-import { forbidsStoring } from './work/judge.ts';
+import type { Reason } from '../work/outcome.ts';
+import type { Answer } from '../ports/downloader.ts';
+import { forbidsStoring } from '../work/judge.ts';
 
 /** What a failed target's row tells beside its reason, in a few words; '': nothing. `whole` is the last whole GET's answer. */
 export function causeOf(reason: Reason | '', latest: Answer | null, whole: Answer | null): string {

@@ -1,4 +1,4 @@
-import type { OperatorClaim } from './ports/request-store.ts';
+import type { OperatorClaim } from '../ports/request-store.ts';
 
 /** How long an operator's claim lasts from when it was made. */
 export const OPERATOR_CLAIM_LASTS_MS = 60 * 60_000;

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { type InputFault, InvalidInput } from './errors.ts';
-import { inputFault } from './input-fault.ts';
-import type { PopCatalogue } from './pop-catalogue.ts';
-import { TARGET_TYPES } from './pop-choice.ts';
+import { type InputFault, InvalidInput } from '../errors.ts';
+import { inputFault } from '../input-fault.ts';
+import type { PopCatalogue } from '../pops/pop-catalogue.ts';
+import { TARGET_TYPES } from '../pops/pop-choice.ts';
 import { DEFAULT_TIMEOUT_MINUTES, type FieldNames, type RequestInput, validateInSteps } from './request-input.ts';
 import { readPlaces } from './request-places.ts';
-import { finish, type Steps } from './steps.ts';
+import { finish, type Steps } from '../steps.ts';
 
 const texts = z.array(z.string());
 

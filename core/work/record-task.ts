@@ -1,8 +1,8 @@
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Counters } from './counters.ts';
-import { keys } from './keys.ts';
-import type { ListStore, ResultMetadata } from './ports/list-store.ts';
-import type { RequestStore } from './ports/request-store.ts';
+import { keys } from '../keys.ts';
+import type { ListStore, ResultMetadata } from '../ports/list-store.ts';
+import type { RequestStore } from '../ports/request-store.ts';
 
 /** First-byte times are most of a task's keys, so their names are short there: `<n` and `>n`, in base 36. */
 export const shortCounterKey = (key: string): string =>

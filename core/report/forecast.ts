@@ -1,4 +1,4 @@
-import type { RequestRow } from './request.ts';
+import type { RequestRow } from '../request/request.ts';
 
 /** Rates measured over less than this say nothing yet: agents start, connections open. */
 const MEASURED_AFTER_MS = 3000;

@@ -1,15 +1,15 @@
 import { domainSuffixOf, parseDomain } from './domain-question.ts';
-import { type InputFault, InvalidInput, MAX_FAULTS_TOLD } from './errors.ts';
+import { type InputFault, InvalidInput, MAX_FAULTS_TOLD } from '../errors.ts';
 import { parseHeaders } from './headers.ts';
-import { inputFault } from './input-fault.ts';
+import { inputFault } from '../input-fault.ts';
 import { parseNotifyUrl } from './notify-url.ts';
-import { plainText } from './plain-text.ts';
-import type { PopCatalogue } from './pop-catalogue.ts';
-import { choosePops, type PopQuestion, type TargetType } from './pop-choice.ts';
+import { plainText } from '../plain-text.ts';
+import type { PopCatalogue } from '../pops/pop-catalogue.ts';
+import { choosePops, type PopQuestion, type TargetType } from '../pops/pop-choice.ts';
 import type { Header, RequestSpec } from './request.ts';
-import { finish, type Steps } from './steps.ts';
+import { finish, type Steps } from '../steps.ts';
 import { createUrlIntake, type UrlIntake } from './url-intake.ts';
-import { readWholeNumber } from './whole-number.ts';
+import { readWholeNumber } from '../whole-number.ts';
 
 /** A valid request as far as no lookup is needed. `domain` is as given: an alias, the distribution's own name, or null. */
 export interface RequestInput extends RequestSpec {

@@ -1,6 +1,6 @@
-import type { InputFault } from './errors.ts';
-import { inputFault } from './input-fault.ts';
-import type { DomainSuffix } from './pop-choice.ts';
+import type { InputFault } from '../errors.ts';
+import { inputFault } from '../input-fault.ts';
+import type { DomainSuffix } from '../pops/pop-choice.ts';
 import { isDistributionName, parseTargetUrl } from './url.ts';
 
 /** Which distribution a request is about: known by its own name, or to be found from these hosts (account, CNAME chain). */

@@ -1,6 +1,6 @@
-import { formatTimestamp } from './clock.ts';
+import { formatTimestamp } from '../clock.ts';
 import { viewProgress } from './progress.ts';
-import type { RequestRow } from './request.ts';
+import type { RequestRow } from '../request/request.ts';
 
 /** What whoever asked for it is told of a request's end; fields as in `GET /prewarm`. */
 export function viewEnd(row: RequestRow) {

@@ -1,16 +1,16 @@
 import { parse } from 'csv-parse/sync';
 import { PrewarmError } from '../errors.ts';
-import { addNote } from '../cause.ts';
+import { addNote } from './cause.ts';
 import { keys } from '../keys.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
-import { isEnded, type Plan, type RequestRow } from '../request.ts';
-import { csvField, formatResultRow, REPORT_COLUMNS, REPORT_HEADER } from '../result-row.ts';
-import { parseUrlLine, parseValueLine, readLines } from '../sized-list.ts';
-import { type Slice, taskIdOf } from '../task.ts';
-import { inOrder, READS_AHEAD } from './in-order.ts';
-import { readSliceLines } from './list-parts.ts';
-import { failedRow } from './record-failures.ts';
-import { readSlices } from './slice-file.ts';
+import { isEnded, type Plan, type RequestRow } from '../request/request.ts';
+import { csvField, formatResultRow, REPORT_COLUMNS, REPORT_HEADER } from './result-row.ts';
+import { parseUrlLine, parseValueLine, readLines } from '../work/sized-list.ts';
+import { type Slice, taskIdOf } from '../work/task.ts';
+import { inOrder, READS_AHEAD } from '../pipeline/in-order.ts';
+import { readSliceLines } from '../pipeline/list-parts.ts';
+import { failedRow } from '../pipeline/record-failures.ts';
+import { readSlices } from '../pipeline/slice-file.ts';
 import { hasFailures } from './summarise-failures.ts';
 
 type ReportPorts = Pick<PipelinePorts, 'store' | 'lists'>;

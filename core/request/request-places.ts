@@ -1,7 +1,7 @@
-import type { InputFault } from './errors.ts';
-import { inputFault } from './input-fault.ts';
-import type { PopCatalogue } from './pop-catalogue.ts';
-import { isNameOf, MAX_POPS, type PopQuestion, TARGET_TYPES, type TargetType } from './pop-choice.ts';
+import type { InputFault } from '../errors.ts';
+import { inputFault } from '../input-fault.ts';
+import type { PopCatalogue } from '../pops/pop-catalogue.ts';
+import { isNameOf, MAX_POPS, type PopQuestion, TARGET_TYPES, type TargetType } from '../pops/pop-choice.ts';
 
 /** Where a request warms, and the field that says so. */
 export interface Places {

@@ -1,5 +1,5 @@
-import type { InputFault } from './errors.ts';
-import { inputFault } from './input-fault.ts';
+import type { InputFault } from '../errors.ts';
+import { inputFault } from '../input-fault.ts';
 import type { Header } from './request.ts';
 import { MAX_URL_BYTES } from './url.ts';
 

@@ -1,11 +1,11 @@
-import { count } from '../counters.ts';
+import { count } from '../work/counters.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
-import { isEnded, type Plan, type RequestRow } from '../request.ts';
-import { type Slice, taskIdOf } from '../task.ts';
-import { readFailedUrls, readSliceUrls } from './failed-urls.ts';
-import { inOrder } from './in-order.ts';
-import { createNameList } from './name-list.ts';
-import { readSlices } from './slice-file.ts';
+import { isEnded, type Plan, type RequestRow } from '../request/request.ts';
+import { type Slice, taskIdOf } from '../work/task.ts';
+import { readFailedUrls, readSliceUrls } from '../pipeline/failed-urls.ts';
+import { inOrder } from '../pipeline/in-order.ts';
+import { createNameList } from '../pipeline/name-list.ts';
+import { readSlices } from '../pipeline/slice-file.ts';
 import { firstUrls, hasFailures } from './summarise-failures.ts';
 
 type Ports = Pick<PipelinePorts, 'store' | 'lists'> & { readonly clock: Pick<PipelinePorts['clock'], 'now'> };

@@ -1,4 +1,4 @@
-import type { EdgeAddress } from './address.ts';
+import type { EdgeAddress } from '../pops/address.ts';
 import type { Counters } from './counters.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { FleetInspection, FleetMember } from './ports/fleet.ts';
-import { PROVISIONAL_LASTS_MS, type Provisional, SIZER_ID } from './ports/request-store.ts';
+import type { FleetInspection, FleetMember } from '../ports/fleet.ts';
+import { PROVISIONAL_LASTS_MS, type Provisional, SIZER_ID } from '../ports/request-store.ts';
 
 /** An agent, as whoever runs the fleet sees it. */
 export interface AgentView {

@@ -1,4 +1,4 @@
-import type { Answer } from './ports/downloader.ts';
+import type { Answer } from '../ports/downloader.ts';
 
 /** The longest wait that an answer may ask for; whoever asks for more is asked again then. */
 const MAX_WAIT_MS = 60_000;

@@ -1,4 +1,4 @@
-import type { Answer, AskError } from './ports/downloader.ts';
+import type { Answer, AskError } from '../ports/downloader.ts';
 
 /** What is told of an ask of which no part of an answer came; `totalMs`: until it was given up, milliseconds. */
 export function unanswered(error: AskError, totalMs = 0): Answer {

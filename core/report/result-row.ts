@@ -1,6 +1,6 @@
-import { formatTimestamp } from './clock.ts';
-import type { Outcome, Reason } from './outcome.ts';
-import { plainText } from './plain-text.ts';
+import { formatTimestamp } from '../clock.ts';
+import type { Outcome, Reason } from '../work/outcome.ts';
+import { plainText } from '../plain-text.ts';
 
 /** Columns of a report, in order; scripts rely on them. */
 export const REPORT_COLUMNS = [

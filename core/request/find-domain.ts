@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { domainQuestion, judgeDomain } from './domain-question.ts';
-import { InvalidInput } from './errors.ts';
-import type { PopResolver } from './ports/pop-resolver.ts';
+import { InvalidInput } from '../errors.ts';
+import type { PopResolver } from '../ports/pop-resolver.ts';
 
 const LOOKUPS_AT_ONCE = 8;
 /** Of the hosts that are named in the message, which are the first three. */

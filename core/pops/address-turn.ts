@@ -1,5 +1,5 @@
 import { type EdgeAddress, splitAddresses } from './address.ts';
-import type { Answer } from './ports/downloader.ts';
+import type { Answer } from '../ports/downloader.ts';
 
 /** After so long at the last resort, one request finds out whether the first addresses can be reached again. */
 const FIRST_AGAIN_MS = 10 * 60_000;

@@ -1,5 +1,5 @@
-import { InvalidInput } from './errors.ts';
-import { inputFault } from './input-fault.ts';
+import { InvalidInput } from '../errors.ts';
+import { inputFault } from '../input-fault.ts';
 import { createUrlSet } from './url-set.ts';
 
 /** What RFC 1738 calls unsafe and a normalised URL may still hold, and the `*` that would be a wildcard. */

@@ -1,5 +1,5 @@
-import { parseSizedLine, readLines } from './sized-list.ts';
-import type { Slice } from './task.ts';
+import { parseSizedLine, readLines } from '../work/sized-list.ts';
+import type { Slice } from '../work/task.ts';
 
 /** A task is at most this many targets: results and messages of one task stay small, and a lost try costs little. */
 const MAX_SLICE_TARGETS = 500;

@@ -1,10 +1,10 @@
-import { shownAddress } from './address.ts';
-import { formatTimestamp } from './clock.ts';
-import { accounted, type Counters, count } from './counters.ts';
+import { shownAddress } from '../pops/address.ts';
+import { formatTimestamp } from '../clock.ts';
+import { accounted, type Counters, count } from '../work/counters.ts';
 import { forecastTimeout } from './forecast.ts';
-import type { QueueCounts } from './ports/queue.ts';
-import { PROVISIONAL_LASTS_MS, type Provisional, SIZER_ID } from './ports/request-store.ts';
-import { isEnded, type PopRow, type PopState, type RequestRow, type RequestStatus } from './request.ts';
+import type { QueueCounts } from '../ports/queue.ts';
+import { PROVISIONAL_LASTS_MS, type Provisional, SIZER_ID } from '../ports/request-store.ts';
+import { isEnded, type PopRow, type PopState, type RequestRow, type RequestStatus } from '../request/request.ts';
 import { quantile } from './time-histogram.ts';
 
 /** The fields of `GET /prewarm`. Counts are of targets, except the two of tasks; sizes are bytes over all targets. */

@@ -1,12 +1,12 @@
-import { accounted, count } from '../counters.ts';
+import { accounted, count } from '../work/counters.ts';
 import { keys } from '../keys.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
-import { isEnded, type PopRow, type RequestRow } from '../request.ts';
-import { parseUrlLine, readLines } from '../sized-list.ts';
-import { readFailedUrls } from './failed-urls.ts';
-import { inOrder, READS_AHEAD } from './in-order.ts';
-import { createNameList, MAX_LISTED, type NameList } from './name-list.ts';
-import { readSlices } from './slice-file.ts';
+import { isEnded, type PopRow, type RequestRow } from '../request/request.ts';
+import { parseUrlLine, readLines } from '../work/sized-list.ts';
+import { readFailedUrls } from '../pipeline/failed-urls.ts';
+import { inOrder, READS_AHEAD } from '../pipeline/in-order.ts';
+import { createNameList, MAX_LISTED, type NameList } from '../pipeline/name-list.ts';
+import { readSlices } from '../pipeline/slice-file.ts';
 
 /** Distinct names of what failed, at most 1,000 of each, and fewer where they are long. */
 export interface FailureSummary {

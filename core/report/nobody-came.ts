@@ -1,9 +1,9 @@
-import { count } from './counters.ts';
+import { count } from '../work/counters.ts';
 import { inWords } from './forecast.ts';
-import type { FleetState } from './ports/fleet.ts';
-import type { QueueCounts } from './ports/queue.ts';
-import { PROVISIONAL_LASTS_MS, type Provisional, SIZER_ID } from './ports/request-store.ts';
-import type { RequestRow } from './request.ts';
+import type { FleetState } from '../ports/fleet.ts';
+import type { QueueCounts } from '../ports/queue.ts';
+import { PROVISIONAL_LASTS_MS, type Provisional, SIZER_ID } from '../ports/request-store.ts';
+import type { RequestRow } from '../request/request.ts';
 
 /** How long a request's tasks may wait for the first agent before that is worth telling: instances take minutes, processes a second. */
 export const NOBODY_AFTER_MS = { instances: 4 * 60_000, processes: 10_000 } as const;
