@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createAgentUserData } from '../../lib/agent-user-data.ts';
+import { createAgentUserData } from '../../lib/prewarm/agent-user-data.ts';
 
 const SCRIPT = createAgentUserData({
   region: 'eu-west-1',

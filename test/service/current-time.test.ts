@@ -13,7 +13,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createEdgeCertificates } from '../../simulator/edge-certificates.ts';
 import { temporaryDir } from '../embedded/temporary-dir.ts';
 
-const SERVICE = fileURLToPath(new URL('../../service/current-time.mjs', import.meta.url));
+const SERVICE = fileURLToPath(new URL('../../lib/dynamic-origin/current-time.mjs', import.meta.url));
 const certificates = await createEdgeCertificates(['origin.test']);
 const { cert, key } = certificates.leaf;
 

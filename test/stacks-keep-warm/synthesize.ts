@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { App, type Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { CloudfrontDynamicAPIStack } from '../../lib/cloudfront-dynamic-api-stack.ts';
-import { readKeepWarmContext } from '../../lib/keep-warm-context.ts';
-import { LambdaPrewarmStack } from '../../lib/lambda-prewarm-stack.ts';
+import { CloudfrontDynamicAPIStack } from '../../lib/dynamic-origin/cloudfront-dynamic-api-stack.ts';
+import { readKeepWarmContext } from '../../lib/keep-warm/keep-warm-context.ts';
+import { LambdaPrewarmStack } from '../../lib/keep-warm/lambda-prewarm-stack.ts';
 import type { TemplateBody } from '../stacks/synthesize-stacks.ts';
 
 const CDK_JSON = fileURLToPath(new URL('../../cdk.json', import.meta.url));

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createTimeServiceUserData } from '../../lib/time-service-user-data.ts';
+import { createTimeServiceUserData } from '../../lib/dynamic-origin/time-service-user-data.ts';
 
 const SECRET = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:tls-abcdef';
 const PEM = '-----BEGIN CERTIFICATE-----';

@@ -6,7 +6,7 @@ import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { expect, test } from 'vitest';
 import { keys } from '../../core/keys.ts';
-import { WILDCARD_REASONS } from '../../lib/wildcard-reasons.ts';
+import { WILDCARD_REASONS } from '../../lib/shared/wildcard-reasons.ts';
 import { evaluate } from './evaluate-template.ts';
 import { resourcesOf, type Synthesized, synthesizeStacks, type TemplateBody } from './synthesize-stacks.ts';
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { App, type Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { readDeployContext } from '../../lib/deploy-context.ts';
-import { PrewarmExistingVpcStack } from '../../lib/prewarm-existing-vpc-stack.ts';
-import { PrewarmStack } from '../../lib/prewarm-stack.ts';
+import { readDeployContext } from '../../lib/shared/deploy-context.ts';
+import { PrewarmExistingVpcStack } from '../../lib/prewarm/prewarm-existing-vpc-stack.ts';
+import { PrewarmStack } from '../../lib/prewarm/prewarm-stack.ts';
 
 export interface Resource {
   readonly Type: string;

@@ -1,0 +1,96 @@
+import { CfnParameter, type Stack } from 'aws-cdk-lib';
+import { DEFAULT_PER_MINUTE } from '../../core/keep-warm/route-list.ts';
+import { MAX_REQUESTS_PER_POP } from '../../core/keep-warm/validate-route.ts';
+
+/** The one route that parameters describe. */
+export interface RouteParameters {
+  readonly customDomain: string;
+  readonly distributionDomainName: string;
+  readonly urlPath: string;
+  readonly popList: CfnParameter;
+  readonly requestsPerPop: string;
+  readonly method: string;
+}
+
+/** What holds for all routes. */
+export interface KeepWarmParameters {
+  readonly envName: string;
+  readonly rate: string;
+  readonly maxRequestsPerDay: string;
+  /** Empty: none. */
+  readonly headersSecret: CfnParameter;
+}
+
+type Props = ConstructorParameters<typeof CfnParameter>[2];
+
+const DEFAULT_RATE = 'rate(1 minute)';
+export const SECRET_ARN = '(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\\d{12}:secret:[A-Za-z0-9/_+=.@-]+)?';
+export const DEFAULT_MAX_REQUESTS = 1_000_000;
+
+/** All that is checked here is the form; the budget's function looks at the values before anything is scheduled. */
+export function createKeepWarmParameters(stack: Stack, defaultEnvName: string): KeepWarmParameters {
+  const text = (id: string, props: Props) => new CfnParameter(stack, id, { type: 'String', ...props });
+  return {
+    envName: text('envName', {
+      default: defaultEnvName,
+      description:
+        'Ends the names of function, schedule and alarms. Fixed at the first deploy: for another environment deploy with -c env=',
+      allowedPattern: '[A-Za-z0-9-]{1,20}',
+      constraintDescription: 'must be 1 to 20 letters, digits and hyphens',
+    }).valueAsString,
+    rate: text('rate', {
+      default: DEFAULT_RATE,
+      description: 'How often a run is started: rate(N minutes), or cron(...) in UTC',
+      allowedPattern: '(rate|cron)\\([0-9A-Za-z*?,/# -]+\\)',
+      constraintDescription: 'must be rate(1 minute) or slower, or a cron(...) of six fields',
+    }).valueAsString,
+    maxRequestsPerDay: text('maxRequestsPerDay', {
+      type: 'Number',
+      default: DEFAULT_MAX_REQUESTS,
+      minValue: 1,
+      description: 'The deploy fails where POPs x requests x runs per day would pass this',
+    }).valueAsString,
+    headersSecret: text('headersSecret', {
+      default: '',
+      noEcho: true,
+      description:
+        'ARN of a secret of this region with request headers, one "Name: value" a line, or JSON, encrypted with the default key; empty: none',
+      allowedPattern: SECRET_ARN,
+      constraintDescription: 'must be the whole ARN of a secret, or empty',
+    }),
+  };
+}
+
+export function createRouteParameters(stack: Stack): RouteParameters {
+  const text = (id: string, props: Props) => new CfnParameter(stack, id, { type: 'String', ...props });
+  const host = '[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)+';
+  return {
+    customDomain: text('customDomain', {
+      description: 'The name viewers use: an alias of the distribution, or its own name',
+      allowedPattern: host,
+      constraintDescription: 'must be a host name without scheme and path',
+    }).valueAsString,
+    distributionDomainName: text('distributionDomainName', {
+      description: "The distribution's own name, as in d111111abcdef8.cloudfront.net",
+      allowedPattern: '[A-Za-z0-9-]+\\.cloudfront\\.(net|cn)',
+      constraintDescription: "must be the distribution's own name, as in d111111abcdef8.cloudfront.net",
+    }).valueAsString,
+    urlPath: text('urlPath', {
+      description: 'The path to ask for, as in /api/time; a cheap one, whose answer is not cached',
+      allowedPattern: '/[!-~]*',
+      constraintDescription: 'must start with a slash, without blanks',
+    }).valueAsString,
+    popList: new CfnParameter(stack, 'popList', {
+      type: 'CommaDelimitedList',
+      description: 'The POPs that viewers use, as in HKG62-C1,SIN2-P1 (x-amz-cf-pop in their answers)',
+    }),
+    requestsPerPop: text('requestsPerPop', {
+      type: 'Number',
+      default: DEFAULT_PER_MINUTE,
+      minValue: 1,
+      maxValue: MAX_REQUESTS_PER_POP,
+      description: 'Requests through each POP in each run; two for each of its addresses do for a keep-alive time-out of 60 s',
+    }).valueAsString,
+    method: text('method', { default: 'GET', allowedValues: ['GET', 'HEAD'], description: 'How the path is asked for' }).valueAsString,
+  };
+}
