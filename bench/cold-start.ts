@@ -45,7 +45,7 @@ function bundleWhole(name: string, dir: string): string {
   const outfile = join(dir, `whole-${name}.mjs`);
   buildSync({
     absWorkingDir: ROOT,
-    entryPoints: [`lambda/${name}.ts`],
+    entryPoints: [`lambda/${name}/entry.ts`],
     outfile,
     bundle: true,
     format: 'esm',

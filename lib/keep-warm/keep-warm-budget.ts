@@ -21,7 +21,7 @@ export class KeepWarmBudget extends Construct {
       envName,
       name: 'keep-warm-budget',
       description: 'Refuses a deploy whose keep-warm parameters are wrong, or would pass the budget',
-      entry: 'lambda/keep-warm-budget.ts',
+      entry: 'lambda/keep-warm-budget/entry.ts',
       timeout: Duration.seconds(30),
       memorySize: 256,
       environment: { PREWARM_ENV_NAME: envName },

@@ -108,7 +108,7 @@ export class LambdaPrewarmStack extends Stack {
       envName,
       name: 'keep-warm',
       description: 'Sends a few requests through each POP, so that its connections to the origin stay open',
-      entry: 'lambda/keep-warm.ts',
+      entry: 'lambda/keep-warm/entry.ts',
       timeout: TIMEOUT,
       memorySize: MEMORY_MIB,
       environment: {

@@ -99,7 +99,7 @@ export class Functions extends Construct {
     const created = new NodeFunction(this, id, {
       envName: this.props.resources.envName,
       name,
-      entry: `lambda/${name}.ts`,
+      entry: `lambda/${name}/entry.ts`,
       environment: createEnvironment(this.props, variables),
       ...definition,
     });

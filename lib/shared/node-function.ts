@@ -12,7 +12,7 @@ export interface NodeFunctionProps {
   readonly name: string;
   /** One sentence for whoever reads the list of functions. */
   readonly description: string;
-  /** The file that exports `handler`, from the repository's root: `lambda/get-size.ts`. */
+  /** The file that exports `handler`, from the repository's root: `lambda/get-size/entry.ts`. */
   readonly entry: string;
   readonly timeout: Duration;
   /** MiB. A whole core comes with 1,769. */

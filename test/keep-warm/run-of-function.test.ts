@@ -5,8 +5,8 @@ import { createKeepWarmSender } from '../../core/keep-warm/keep-warm-sender.ts';
 import type { LaneFigures } from '../../core/keep-warm/tally.ts';
 import { isDeadAfterRun } from '../../core/keep-warm/tally.ts';
 import type { PopResolution } from '../../core/ports/pop-resolver.ts';
-import { createKeepWarmHandler } from '../../lambda/keep-warm-handler.ts';
-import { createRouteMemory } from '../../lambda/keep-warm-routes.ts';
+import { createKeepWarmHandler } from '../../lambda/keep-warm/keep-warm-handler.ts';
+import { createRouteMemory } from '../../lambda/keep-warm/route-memory.ts';
 import { createVirtualTime } from '../simulation/virtual-time.ts';
 import { answerOf, fourAddresses, routeOf, sendRun, timedDownloader } from './keep-warm-fixture.ts';
 

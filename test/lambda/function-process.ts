@@ -16,7 +16,7 @@ export interface FunctionProcess {
 }
 
 export function startFunction(name: string, env: Readonly<Record<string, string>>): FunctionProcess {
-  const child = spawn(process.execPath, [RUNNER, `${ROOT}lambda/${name}.ts`], {
+  const child = spawn(process.execPath, [RUNNER, `${ROOT}lambda/${name}/entry.ts`], {
     env: { PATH: process.env['PATH'] ?? '', POWERTOOLS_LOG_LEVEL: 'INFO', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { AsgFleet } from '../../adapters/aws/asg-fleet.ts';
 import { PrewarmError } from '../../core/errors.ts';
-import { createShutdownHandler } from '../../lambda/shutdown-handler.ts';
+import { createShutdownHandler } from '../../lambda/shutdown/shutdown-handler.ts';
 import { ID, advanceAll, getRow, makeSpec, makeUrls } from '../pipeline/pipeline-fixture.ts';
 import { openAnswerServer } from '../http/answer-server.ts';
 import { LONG, openFunctions } from './function-world.ts';

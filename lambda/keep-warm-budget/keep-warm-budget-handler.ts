@@ -1,12 +1,12 @@
-import { type InputFault, InvalidInput } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
-import { budgetFault, requestsPerDay } from '../core/keep-warm/budget.ts';
-import { monthlyCost } from '../core/keep-warm/cost.ts';
-import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
-import { parseSchedule } from '../core/keep-warm/schedule.ts';
-import { listPrices } from '../data/prices.ts';
-import type { CustomResourceProperties } from './custom-resource.ts';
-import { type KeepWarmSources, readRoutes, settingsFrom } from '../core/keep-warm/settings.ts';
+import { type InputFault, InvalidInput } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
+import { budgetFault, requestsPerDay } from '../../core/keep-warm/budget.ts';
+import { monthlyCost } from '../../core/keep-warm/cost.ts';
+import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
+import { parseSchedule } from '../../core/keep-warm/schedule.ts';
+import { listPrices } from '../../data/prices.ts';
+import type { CustomResourceProperties } from '../custom-resource.ts';
+import { type KeepWarmSources, readRoutes, settingsFrom } from '../../core/keep-warm/settings.ts';
 
 function checkBudget(routes: readonly KeepWarmRoute[], runsPerDay: number, raw: string, faults: InputFault[]): void {
   if (!/^\d{1,12}$/.test(raw)) {

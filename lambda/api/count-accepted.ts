@@ -1,6 +1,6 @@
-import type { Clock } from '../core/clock.ts';
-import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
-import type { FunctionMetrics } from './function-metrics.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
+import type { FunctionMetrics } from '../function-metrics.ts';
 
 /** Counts the requests that are made; one that is answered again for its idempotency key was made before. */
 export function countAccepted<Steps extends Pick<Pipeline, 'accept'>>(

@@ -1,7 +1,7 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
-import type { FunctionLog } from './function-log.ts';
+import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
+import type { FunctionLog } from '../function-log.ts';
 import { parseTaskMessage } from './task-message.ts';
 
 export interface DeadLetterDeps {

@@ -1,13 +1,13 @@
-import type { AsgFleet } from '../adapters/aws/asg-fleet.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
-import type { Leased, Queue } from '../core/ports/queue.ts';
-import type { RequestStore } from '../core/ports/request-store.ts';
-import { changedLately, operatorAgents } from '../core/request/operator-claim.ts';
-import { claimedSince } from '../core/pipeline/reconcile-fleet.ts';
-import { isActive } from '../core/request/request.ts';
-import type { Instruments } from './instrument.ts';
-import type { TimeLeft } from './time-budget.ts';
+import type { AsgFleet } from '../../adapters/aws/asg-fleet.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
+import type { Leased, Queue } from '../../core/ports/queue.ts';
+import type { RequestStore } from '../../core/ports/request-store.ts';
+import { changedLately, operatorAgents } from '../../core/request/operator-claim.ts';
+import { claimedSince } from '../../core/pipeline/reconcile-fleet.ts';
+import { isActive } from '../../core/request/request.ts';
+import type { Instruments } from '../instrument.ts';
+import type { TimeLeft } from '../time-budget.ts';
 
 export interface FleetTimerDeps extends Instruments {
   readonly pipeline: Pick<Pipeline, 'fireTimer' | 'reconcileFleet'>;

@@ -1,8 +1,8 @@
 import type { APIGatewayProxyEvent, APIGatewayProxyResult, Context } from 'aws-lambda';
 import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
-import type { ApiDeps } from '../server/app/api-deps.ts';
-import type { KeyHolder } from '../server/app/api-keys.ts';
-import { createApiApp } from '../server/app/app.ts';
+import type { ApiDeps } from '../../server/app/api-deps.ts';
+import type { KeyHolder } from '../../server/app/api-keys.ts';
+import { createApiApp } from '../../server/app/app.ts';
 
 /** Where the gateway does not say which key it was. */
 const UNNAMED_KEY = 'api-key';

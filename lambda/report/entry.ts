@@ -1,13 +1,13 @@
-import { createNotifier } from '../adapters/http/notifier.ts';
-import { createPipeline } from '../core/pipeline/create-pipeline.ts';
-import { ABSENT_PORTS } from './absent-ports.ts';
-import { loadFunctionConfig } from './function-config.ts';
-import { createInstruments, instrument } from './instrument.ts';
-import { lazyViewerHeaders } from './lazy-ports.ts';
-import { openLinks } from './ports/links.ts';
-import { openListStore } from './ports/list-store.ts';
-import { openRequestStore } from './ports/request-store.ts';
-import { openTopic } from './ports/topic.ts';
+import { createNotifier } from '../../adapters/http/notifier.ts';
+import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import { ABSENT_PORTS } from '../absent-ports.ts';
+import { loadFunctionConfig } from '../function-config.ts';
+import { createInstruments, instrument } from '../instrument.ts';
+import { lazyViewerHeaders } from '../lazy-ports.ts';
+import { openLinks } from '../ports/links.ts';
+import { openListStore } from '../ports/list-store.ts';
+import { openRequestStore } from '../ports/request-store.ts';
+import { openTopic } from '../ports/topic.ts';
 import { createReportHandler } from './report-handler.ts';
 
 const config = loadFunctionConfig(process.env, ['tables', 'bucket', 'topicArn', 'edge']);

@@ -1,10 +1,10 @@
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
-import { InvalidInput } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
-import { createCustomResource } from './custom-resource.ts';
-import { isRequestMessage } from './event-records.ts';
+import { InvalidInput } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
+import { createCustomResource } from '../custom-resource.ts';
+import { isRequestMessage } from '../event-records.ts';
 import { type FleetTimerDeps, keepFleet } from './fleet-timer.ts';
-import type { TimeLeft } from './time-budget.ts';
+import type { TimeLeft } from '../time-budget.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

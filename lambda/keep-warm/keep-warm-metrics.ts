@@ -1,6 +1,6 @@
 import { MetricUnit, Metrics } from '@aws-lambda-powertools/metrics';
-import { isDeadAfterRun, type LaneFigures } from '../core/keep-warm/tally.ts';
-import type { Times } from '../core/keep-warm/times.ts';
+import { isDeadAfterRun, type LaneFigures } from '../../core/keep-warm/tally.ts';
+import type { Times } from '../../core/keep-warm/times.ts';
 
 const NAMESPACE = 'CloudFrontPrewarm';
 

@@ -1,10 +1,10 @@
-import { createPipeline } from '../core/pipeline/create-pipeline.ts';
-import { ABSENT_PORTS } from './absent-ports.ts';
+import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import { ABSENT_PORTS } from '../absent-ports.ts';
 import { createDeadLetterHandler } from './dead-letter-handler.ts';
-import { loadFunctionConfig } from './function-config.ts';
-import { createInstruments, instrument } from './instrument.ts';
-import { lazyListStore } from './lazy-ports.ts';
-import { openRequestStore } from './ports/request-store.ts';
+import { loadFunctionConfig } from '../function-config.ts';
+import { createInstruments, instrument } from '../instrument.ts';
+import { lazyListStore } from '../lazy-ports.ts';
+import { openRequestStore } from '../ports/request-store.ts';
 
 const config = loadFunctionConfig(process.env, ['tables', 'bucket']);
 const instruments = createInstruments('dead-letter', config);

@@ -1,4 +1,4 @@
-import type { PopResolver } from '../core/ports/pop-resolver.ts';
+import type { PopResolver } from '../../core/ports/pop-resolver.ts';
 
 const OFF =
   'invalidating is off here; leave need_invalidate out, or set the parameter AllowedDomains of the stack to the name of the distribution (* for every one)';

@@ -1,7 +1,7 @@
-import type { Clock } from '../core/clock.ts';
-import { InvalidInput } from '../core/errors.ts';
-import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
-import type { FunctionLog } from './function-log.ts';
+import type { Clock } from '../../core/clock.ts';
+import { InvalidInput } from '../../core/errors.ts';
+import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
+import type { FunctionLog } from '../function-log.ts';
 
 /** A secret that was changed is in use after this. */
 const ROUTES_FOR_MS = 10 * 60_000;

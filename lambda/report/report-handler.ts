@@ -1,16 +1,16 @@
-import type { S3Links } from '../adapters/aws/s3-links.ts';
-import type { Topic } from '../adapters/aws/sns-topic.ts';
-import type { Notifier } from '../adapters/http/notifier.ts';
-import { count } from '../core/work/counters.ts';
-import { viewEnd } from '../core/report/end-view.ts';
-import { InvalidInput, PrewarmError } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
-import { keys } from '../core/keys.ts';
-import type { ViewerHeaders } from '../core/ports/viewer-headers.ts';
-import { isEnded, type RequestRow } from '../core/request/request.ts';
-import { type EndReportDeps, writeEndReport } from './end-report.ts';
-import { isRequestMessage } from './event-records.ts';
-import type { Instruments } from './instrument.ts';
+import type { S3Links } from '../../adapters/aws/s3-links.ts';
+import type { Topic } from '../../adapters/aws/sns-topic.ts';
+import type { Notifier } from '../../adapters/http/notifier.ts';
+import { count } from '../../core/work/counters.ts';
+import { viewEnd } from '../../core/report/end-view.ts';
+import { InvalidInput, PrewarmError } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
+import { keys } from '../../core/keys.ts';
+import type { ViewerHeaders } from '../../core/ports/viewer-headers.ts';
+import { isEnded, type RequestRow } from '../../core/request/request.ts';
+import { type EndReportDeps, writeEndReport } from '../end-report.ts';
+import { isRequestMessage } from '../event-records.ts';
+import type { Instruments } from '../instrument.ts';
 
 export interface ReportDeps extends EndReportDeps, Instruments {
   readonly links: S3Links;

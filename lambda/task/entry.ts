@@ -1,12 +1,12 @@
-import { createPipeline } from '../core/pipeline/create-pipeline.ts';
-import type { TaskMessage } from '../core/work/task.ts';
-import { ABSENT_PORTS } from './absent-ports.ts';
-import { createAdvanceHandler } from './advance-handler.ts';
-import type { RequestMessage } from './event-records.ts';
-import { ENDING, loadFunctionConfig } from './function-config.ts';
-import { createInstruments, instrument } from './instrument.ts';
-import { lazyEndingPorts, lazyListStore, lazyQueue, lazyResolver, lazyViewerHeaders } from './lazy-ports.ts';
-import { openRequestStore } from './ports/request-store.ts';
+import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
+import { ABSENT_PORTS } from '../absent-ports.ts';
+import { createAdvanceHandler } from '../advance-handler.ts';
+import type { RequestMessage } from '../event-records.ts';
+import { ENDING, loadFunctionConfig } from '../function-config.ts';
+import { createInstruments, instrument } from '../instrument.ts';
+import { lazyEndingPorts, lazyListStore, lazyQueue, lazyResolver, lazyViewerHeaders } from '../lazy-ports.ts';
+import { openRequestStore } from '../ports/request-store.ts';
 
 /** Those of a POP that takes no downloads are recorded one by one, some 30 ms each: a share is over within a minute all the same. */
 const SHARE_TASKS = 2000;

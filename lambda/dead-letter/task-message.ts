@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { isHeadersName, type TaskMessage } from '../core/work/task.ts';
-import { InvalidInput } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
-import { parseJson } from './event-records.ts';
+import { isHeadersName, type TaskMessage } from '../../core/work/task.ts';
+import { InvalidInput } from '../../core/errors.ts';
+import { inputFault } from '../../core/input-fault.ts';
+import { parseJson } from '../event-records.ts';
 
 const place = z.int().nonnegative();
 

@@ -1,9 +1,9 @@
-import { createPipeline } from '../core/pipeline/create-pipeline.ts';
-import { ABSENT_PORTS } from './absent-ports.ts';
-import { createAdvanceHandler } from './advance-handler.ts';
-import type { RequestMessage } from './event-records.ts';
-import { ENDING, loadFunctionConfig } from './function-config.ts';
-import { createInstruments, instrument } from './instrument.ts';
+import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import { ABSENT_PORTS } from '../absent-ports.ts';
+import { createAdvanceHandler } from '../advance-handler.ts';
+import type { RequestMessage } from '../event-records.ts';
+import { ENDING, loadFunctionConfig } from '../function-config.ts';
+import { createInstruments, instrument } from '../instrument.ts';
 import {
   lazyDownloader,
   lazyEndingPorts,
@@ -12,8 +12,8 @@ import {
   lazyQueue,
   lazyResolver,
   lazyViewerHeaders,
-} from './lazy-ports.ts';
-import { openRequestStore } from './ports/request-store.ts';
+} from '../lazy-ports.ts';
+import { openRequestStore } from '../ports/request-store.ts';
 
 const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'sizeQueueUrl', 'edge']);
 const instruments = createInstruments('get-size', config);

@@ -1,9 +1,9 @@
-import type { S3Links } from '../adapters/aws/s3-links.ts';
-import type { ReportLinks } from '../server/app/api-deps.ts';
-import { PrewarmError } from '../core/errors.ts';
-import type { Events } from '../core/ports/events.ts';
-import type { RequestRow } from '../core/request/request.ts';
-import { type EndReportDeps, keptReport, writeEndReport } from './end-report.ts';
+import type { S3Links } from '../../adapters/aws/s3-links.ts';
+import type { ReportLinks } from '../../server/app/api-deps.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import type { Events } from '../../core/ports/events.ts';
+import type { RequestRow } from '../../core/request/request.ts';
+import { type EndReportDeps, keptReport, writeEndReport } from '../end-report.ts';
 
 /** API Gateway waits 29 s. */
 const WRITE_MS = 20_000;

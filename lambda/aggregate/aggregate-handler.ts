@@ -1,9 +1,9 @@
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
-import { count, type CounterKey } from '../core/work/counters.ts';
-import { PrewarmError } from '../core/errors.ts';
-import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
-import { type TaskRecord, taskOfRecord } from './event-records.ts';
-import type { Instruments } from './instrument.ts';
+import { count, type CounterKey } from '../../core/work/counters.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
+import { type TaskRecord, taskOfRecord } from '../event-records.ts';
+import type { Instruments } from '../instrument.ts';
 
 export interface AggregateDeps extends Instruments {
   readonly pipeline: Pick<Pipeline, 'aggregate'>;

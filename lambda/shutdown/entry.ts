@@ -1,11 +1,11 @@
-import { systemClock } from '../core/clock.ts';
-import { createPipeline } from '../core/pipeline/create-pipeline.ts';
-import type { TaskMessage } from '../core/work/task.ts';
-import { ABSENT_PORTS } from './absent-ports.ts';
-import { ENDING, loadFunctionConfig } from './function-config.ts';
-import { createInstruments, instrument } from './instrument.ts';
-import { lazyEndingPorts, lazyQueue } from './lazy-ports.ts';
-import { openRequestStore } from './ports/request-store.ts';
+import { systemClock } from '../../core/clock.ts';
+import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import type { TaskMessage } from '../../core/work/task.ts';
+import { ABSENT_PORTS } from '../absent-ports.ts';
+import { ENDING, loadFunctionConfig } from '../function-config.ts';
+import { createInstruments, instrument } from '../instrument.ts';
+import { lazyEndingPorts, lazyQueue } from '../lazy-ports.ts';
+import { openRequestStore } from '../ports/request-store.ts';
 import { createShutdownHandler } from './shutdown-handler.ts';
 
 const config = loadFunctionConfig(process.env, [...ENDING, 'taskQueueUrl']);

@@ -1,10 +1,10 @@
-import { createPipeline } from '../core/pipeline/create-pipeline.ts';
-import { ABSENT_PORTS } from './absent-ports.ts';
+import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import { ABSENT_PORTS } from '../absent-ports.ts';
 import { createAggregateHandler } from './aggregate-handler.ts';
-import { ENDING, loadFunctionConfig } from './function-config.ts';
-import { createInstruments, instrument } from './instrument.ts';
-import { lazyEndingPorts } from './lazy-ports.ts';
-import { openRequestStore } from './ports/request-store.ts';
+import { ENDING, loadFunctionConfig } from '../function-config.ts';
+import { createInstruments, instrument } from '../instrument.ts';
+import { lazyEndingPorts } from '../lazy-ports.ts';
+import { openRequestStore } from '../ports/request-store.ts';
 
 const config = loadFunctionConfig(process.env, ENDING);
 const instruments = createInstruments('aggregate', config);

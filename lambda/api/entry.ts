@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { withAccountDistributions } from '../adapters/aws/account-distributions.ts';
-import { systemClock } from '../core/clock.ts';
-import { NOBODY_AFTER_MS } from '../core/report/nobody-came.ts';
-import { createPipeline } from '../core/pipeline/create-pipeline.ts';
-import { popCatalogue } from '../data/catalogue.ts';
-import packageFile from '../package.json' with { type: 'json' };
-import { ABSENT_PORTS } from './absent-ports.ts';
+import { withAccountDistributions } from '../../adapters/aws/account-distributions.ts';
+import { systemClock } from '../../core/clock.ts';
+import { NOBODY_AFTER_MS } from '../../core/report/nobody-came.ts';
+import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import { popCatalogue } from '../../data/catalogue.ts';
+import packageFile from '../../package.json' with { type: 'json' };
+import { ABSENT_PORTS } from '../absent-ports.ts';
 import { createApiHandler } from './api-handler.ts';
 import { countAccepted } from './count-accepted.ts';
-import { readEndSummary } from './end-report.ts';
-import { ENDING, loadFunctionConfig } from './function-config.ts';
-import { createInstruments, instrument } from './instrument.ts';
+import { readEndSummary } from '../end-report.ts';
+import { ENDING, loadFunctionConfig } from '../function-config.ts';
+import { createInstruments, instrument } from '../instrument.ts';
 import { createInvalidationCheck } from './invalidation-check.ts';
-import { lazyDistributions, lazyEndingPorts, lazyLinks, lazyListStore, lazyQueue, lazyResolver, lazyViewerHeaders } from './lazy-ports.ts';
-import { openRequestStore } from './ports/request-store.ts';
+import { lazyDistributions, lazyEndingPorts, lazyLinks, lazyListStore, lazyQueue, lazyResolver, lazyViewerHeaders } from '../lazy-ports.ts';
+import { openRequestStore } from '../ports/request-store.ts';
 import { createBucketReportLinks } from './report-links.ts';
 
 const config = loadFunctionConfig(process.env, [

@@ -1,12 +1,12 @@
-import { CancellableScope } from '../core/ask-scope.ts';
-import type { Clock } from '../core/clock.ts';
-import type { KeepWarmSender } from '../core/keep-warm/keep-warm-sender.ts';
-import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
-import { createTally, isDeadAfterRun, type LaneFigures } from '../core/keep-warm/tally.ts';
-import type { MinuteClaims } from '../core/ports/minute-claims.ts';
-import type { FunctionLog } from './function-log.ts';
+import { CancellableScope } from '../../core/ask-scope.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { KeepWarmSender } from '../../core/keep-warm/keep-warm-sender.ts';
+import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
+import { createTally, isDeadAfterRun, type LaneFigures } from '../../core/keep-warm/tally.ts';
+import type { MinuteClaims } from '../../core/ports/minute-claims.ts';
+import type { FunctionLog } from '../function-log.ts';
 import type { PublishLane } from './keep-warm-metrics.ts';
-import type { TimeLeft } from './time-budget.ts';
+import type { TimeLeft } from '../time-budget.ts';
 
 export interface KeepWarmHandlerDeps {
   readonly claims: MinuteClaims;
