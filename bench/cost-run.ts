@@ -3,7 +3,7 @@ import type { DynamoDBBatchResponse, DynamoDBRecord } from 'aws-lambda';
 import { join } from 'node:path';
 import { createDynamoRequestStore } from '../adapters/aws/dynamo-request-store.ts';
 import { systemClock } from '../core/clock.ts';
-import { type AgentProcess, startAgentProcess } from '../test/agent-aws/agent-process.ts';
+import { type AgentProcess, startAgentProcess } from '../testing/agent-process.ts';
 import { type BenchEdge, startBenchEdge } from './edge-setup.ts';
 import { askApi, type CostFunctions, createCostFunctions } from './cost-functions.ts';
 import { createLanes } from './cost-lanes.ts';

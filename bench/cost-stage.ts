@@ -11,10 +11,10 @@ import { CreateScheduleGroupCommand } from '@aws-sdk/client-scheduler';
 import { CreateTopicCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoTableNames } from '../adapters/aws/dynamo-tables.ts';
-import { createTables } from '../test/aws/dynamo-test-tables.ts';
-import { type MetadataStandIn, startMetadataStandIn } from '../test/deploy/metadata-stand-in.ts';
-import { createAwsClients } from '../test/emulator/aws-clients.ts';
-import type { EmulatedAccount } from '../test/emulator/emulated-account.ts';
+import { createTables } from '../testing/aws-account/dynamo-test-tables.ts';
+import { type MetadataStandIn, startMetadataStandIn } from '../testing/aws-account/metadata-stand-in.ts';
+import { createAwsClients } from '../testing/aws-account/aws-clients.ts';
+import type { EmulatedAccount } from '../testing/aws-account/emulated-account.ts';
 import { storedBytes } from './cost-dynamo-bill.ts';
 import { MOST_RECEIVES } from '../core/work/task.ts';
 

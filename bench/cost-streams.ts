@@ -1,7 +1,7 @@
 import { DescribeTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { DynamoDBRecord } from 'aws-lambda';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EmulatedAccount } from '../test/emulator/emulated-account.ts';
+import type { EmulatedAccount } from '../testing/aws-account/emulated-account.ts';
 
 /** The changes of one table, in order, each once. Reading a stream costs nothing where Lambda is the reader. */
 export interface TableStream {

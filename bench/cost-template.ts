@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runCdkWell } from '../test/deploy/cdk-cli.ts';
+import { runCdkWell } from '../testing/aws-account/cdk-cli.ts';
 
 export interface FunctionDefinition {
   /** The bundle, as it would be uploaded. */

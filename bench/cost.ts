@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type ListPrices, listPrices } from '../data/prices.ts';
-import { emulatorUnavailable, startEmulatedAccount } from '../test/emulator/emulated-account.ts';
+import { emulatorUnavailable, startEmulatedAccount } from '../testing/aws-account/emulated-account.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { createCostMeter } from './cost-meter.ts';
 import { hourlyMetrics, keepingCost, measureTimer, type RestingCost, restingCosts, type TimerRun } from './cost-rest.ts';

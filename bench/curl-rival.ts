@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EdgeCaches } from '../test/nginx/edge-caches.ts';
+import type { EdgeCaches } from '../testing/nginx/edge-caches.ts';
 import type { BenchContext } from './bench.ts';
 import { runProcess } from './run-process.ts';
 

@@ -1,4 +1,4 @@
-import { type EdgeCaches, type EdgeCachesOptions, startEdgeCaches } from '../test/nginx/edge-caches.ts';
+import { type EdgeCaches, type EdgeCachesOptions, startEdgeCaches } from '../testing/nginx/edge-caches.ts';
 
 const popNames = (count: number): string[] => Array.from({ length: count }, (_, index) => `IAD${index + 1}-P1`);
 

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type Hour, HOUR_MS, simulateHour, type ViewerRequest } from '../test/keep-warm/model-hour.ts';
+import { type Hour, HOUR_MS, simulateHour, type ViewerRequest } from '../testing/model-hour.ts';
 import { roundTripMs } from '../simulator/round-trips.ts';
 import { markdownTable } from './figures.ts';
 import { plotViewers } from './plot-viewers.ts';

@@ -10,7 +10,7 @@ import { createEdgeCertificates } from '../simulator/edge-certificates.ts';
 import { markdownTable } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { replaceSection } from './replace-section.ts';
-import { freePort } from '../test/free-port.ts';
+import { freePort } from '../testing/free-port.ts';
 
 /**
  * A program of its own, about nine minutes: nginx as four POPs, each with its own kept connections to one far origin (the current-time

@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { nginxAvailable } from '../test/nginx/edge-caches.ts';
+import { nginxAvailable } from '../testing/nginx/edge-caches.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { coldStart } from './cold-start.ts';
 import { cost } from './cost.ts';

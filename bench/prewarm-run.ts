@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { EdgeCaches } from '../test/nginx/edge-caches.ts';
+import type { EdgeCaches } from '../testing/nginx/edge-caches.ts';
 import type { BenchContext } from './bench.ts';
 import { type ProcessRun, runProcess } from './run-process.ts';
 

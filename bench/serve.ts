@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import type { EdgeCaches } from '../test/nginx/edge-caches.ts';
+import type { EdgeCaches } from '../testing/nginx/edge-caches.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { startBenchEdge } from './edge-setup.ts';
 import { markdownTable, median, spread } from './figures.ts';

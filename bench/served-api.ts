@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { EdgeCaches } from '../test/nginx/edge-caches.ts';
+import type { EdgeCaches } from '../testing/nginx/edge-caches.ts';
 import type { BenchContext } from './bench.ts';
 
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));

@@ -1,6 +1,6 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EdgeCaches } from '../test/nginx/edge-caches.ts';
+import type { EdgeCaches } from '../testing/nginx/edge-caches.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { type BenchEdge, startBenchEdge } from './edge-setup.ts';
 import { markdownTable, median } from './figures.ts';

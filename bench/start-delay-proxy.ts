@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { EdgeCaches } from '../test/nginx/edge-caches.ts';
-import { freePort } from '../test/free-port.ts';
+import type { EdgeCaches } from '../testing/nginx/edge-caches.ts';
+import { freePort } from '../testing/free-port.ts';
 
 const PROXY = fileURLToPath(new URL('./delay-proxy.ts', import.meta.url));
 

@@ -21,13 +21,13 @@ import type { PipelinePorts } from '../../core/ports/ports.ts';
 import type { RequestRow } from '../../core/request/request.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
-import { createTables } from '../aws/dynamo-test-tables.ts';
-import { type MetadataStandIn, startMetadataStandIn } from '../deploy/metadata-stand-in.ts';
-import type { EmulatedAccount } from '../emulator/emulated-account.ts';
-import { answer, makeSpec } from '../pipeline/pipeline-fixture.ts';
-import { type AgentProcess, startAgentProcess } from './agent-process.ts';
+import { createTables } from '../../testing/aws-account/dynamo-test-tables.ts';
+import { type MetadataStandIn, startMetadataStandIn } from '../../testing/aws-account/metadata-stand-in.ts';
+import type { EmulatedAccount } from '../../testing/aws-account/emulated-account.ts';
+import { answer, makeSpec } from '../../testing/pipeline-fixture.ts';
+import { type AgentProcess, startAgentProcess } from '../../testing/agent-process.ts';
 import { MOST_RECEIVES } from '../../core/work/task.ts';
-import { until } from '../until.ts';
+import { until } from '../../testing/until.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4'] as const;
 

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'v
 import { count } from '../../core/work/counters.ts';
 import type { RequestRow } from '../../core/request/request.ts';
 import { buildAgentBundle } from '../../packaging/agent-bundle.ts';
-import { describeWithAccount } from '../aws/with-account.ts';
-import { makeTemporaryDir, temporaryDir } from '../embedded/temporary-dir.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
+import { makeTemporaryDir, temporaryDir } from '../../testing/temporary-dir.ts';
 import { type AgentScene, openAgentScene } from './agent-scene.ts';
-import { until } from '../until.ts';
+import { until } from '../../testing/until.ts';
 
 const dir = makeTemporaryDir();
 let bundle = '';

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createAgentLog, type LogFields } from '../../agent/agent-log.ts';
 import { createBusyMarkers } from '../../agent/busy-markers.ts';
 import { createScaleInProtection } from '../../agent/scale-in-protection.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 /** A group that takes calls in any order, as their answers may come in any. */
 function createGroup() {

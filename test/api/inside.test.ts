@@ -7,7 +7,7 @@ import { createHolder } from '../../adapters/embedded/holder.ts';
 import { systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 const INSIDE = 'arn:aws:iam::123456789012:role/api may not read /var/lib/prewarm/prewarm.db';
 const ID = '0b9f2f0e-3f63-4f0e-8a30-000000000000';

@@ -7,7 +7,7 @@ import { parseServeOptions } from '../../cli/options/serve-options.ts';
 import { addressOf } from '../../server/node/refusals.ts';
 import { describeFault, InvalidInput } from '../../core/errors.ts';
 import { prewarm } from '../cli/prewarm-command.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 import { ask, hasEnded, KEY, objectUrls, openEdge, type Served, serve, submit, until } from './served.ts';
 
 const FORBIDDEN = { status: 403, body: { message: 'Forbidden' } };

@@ -5,7 +5,7 @@ import { createHolder } from '../../adapters/embedded/holder.ts';
 import { addCounter, addGauge } from '../../server/app/metric-samples.ts';
 import { createMetrics } from '../../server/app/metrics.ts';
 import { systemClock } from '../../core/clock.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 const fleet = { maximum: 3, getCapacity: async () => 2 };
 

@@ -3,7 +3,7 @@ import { createReadProgress } from '../../server/app/read-progress.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { NOBODY_AFTER_MS } from '../../core/report/nobody-came.ts';
 import type { FleetState } from '../../core/ports/fleet.ts';
-import { advanceAll, getRow, ID, makeSpec, makeUrls, openFixture } from '../pipeline/pipeline-fixture.ts';
+import { advanceAll, getRow, ID, makeSpec, makeUrls, openFixture } from '../../testing/pipeline-fixture.ts';
 
 const MINUTE = 60_000;
 const NOTHING_WRONG: FleetState = { capacity: 10, onDemand: 0, fallbackMinutes: 10, lastFailedActivity: null };

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
-import { openNotifiedServer } from '../http/notified-server.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
+import { openNotifiedServer } from '../../testing/notified-server.ts';
 import { ask, hasEnded, newDataDir, objectUrls, openEdge, serve, submit, until } from './served.ts';
 
 /** The listener's authority is the only one that is trusted; the edge is asked by http. */

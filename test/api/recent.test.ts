@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createRecent } from '../../server/app/recent.ts';
 import type { RequestRow } from '../../core/request/request.ts';
-import { requestRow } from '../contracts/request-rows.ts';
+import { requestRow } from '../../testing/request-rows.ts';
 
 const rowOf = (id: string, status: RequestRow['status']): RequestRow => requestRow(id, { status });
 

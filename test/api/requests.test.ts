@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'csv-parse/sync';
 import { expect, test } from 'vitest';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 import { createAnswerCheck, readDocument } from './answer-check.ts';
 import { ask, hasEnded, KEY, newDataDir, objectUrls, openEdge, type Progress, type Served, serve, submit, until } from './served.ts';
 

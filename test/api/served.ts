@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 import type { SimulatedEdgeOptions } from '../../simulator/edge-options.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { MAIN } from '../cli/prewarm-command.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 export const KEY = 'test-key-of-the-suite';
 const READY_MS = 20_000;

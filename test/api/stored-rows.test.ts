@@ -6,9 +6,9 @@ import { openDataDir } from '../../adapters/embedded/data-dir.ts';
 import { type EmbeddedStores, openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { RequestRow } from '../../core/request/request.ts';
-import { planOf, requestRow } from '../contracts/request-rows.ts';
-import { openNotifiedServer } from '../http/notified-server.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { planOf, requestRow } from '../../testing/request-rows.ts';
+import { openNotifiedServer } from '../../testing/notified-server.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 import { ask, hasEnded, KEY, newDataDir, objectUrls, openEdge, type Progress, type Served, serve, submit, until } from './served.ts';
 
 /** As many names as 5 MiB hold, which the version before took. */

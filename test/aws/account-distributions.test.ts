@@ -3,8 +3,8 @@ import { CloudFrontClient } from '@aws-sdk/client-cloudfront';
 import { expect, test } from 'vitest';
 import { createAccountDistributions, withAccountDistributions } from '../../adapters/aws/account-distributions.ts';
 import { createEdgeMapResolver, parseEdgeMap } from '../../adapters/dns/edge-map-resolver.ts';
-import { createManualClock } from '../embedded/manual-clock.ts';
-import type { ServerAnswer } from '../http/answer-server.ts';
+import { createManualClock } from '../../testing/manual-clock.ts';
+import type { ServerAnswer } from '../../testing/answer-server.ts';
 import { openStandIn } from './aws-stand-in.ts';
 
 const PAGES = [

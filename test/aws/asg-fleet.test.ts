@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 import { createAsgFleet } from '../../adapters/aws/asg-fleet.ts';
 import { setScaleInProtection } from '../../adapters/aws/asg-group.ts';
 import { describeFleet } from '../contracts/fleet.contract.ts';
-import { describeWithAccount } from './with-account.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 
 describeWithAccount('Auto Scaling', (account) => {
   let made = 0;

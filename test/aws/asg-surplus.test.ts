@@ -1,7 +1,7 @@
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import { expect, test } from 'vitest';
 import { type AsgFleetOptions, createAsgFleet } from '../../adapters/aws/asg-fleet.ts';
-import type { ServerAnswer } from '../http/answer-server.ts';
+import type { ServerAnswer } from '../../testing/answer-server.ts';
 import { openStandIn } from './aws-stand-in.ts';
 
 interface Instance {

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { type AnswerServer, openAnswerServer, type ServerAnswer } from '../http/answer-server.ts';
+import { type AnswerServer, openAnswerServer, type ServerAnswer } from '../../testing/answer-server.ts';
 
 /**
  * An AWS endpoint on loopback that answers as the test says, and configuration for a client of it: for answers that no

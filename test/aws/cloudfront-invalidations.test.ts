@@ -4,7 +4,7 @@ import { createAccountDistributions } from '../../adapters/aws/account-distribut
 import { createCloudFrontInvalidations } from '../../adapters/aws/cloudfront-invalidations.ts';
 import { systemClock } from '../../core/clock.ts';
 import { describeInvalidations } from '../contracts/invalidations.contract.ts';
-import { describeWithAccount } from './with-account.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 
 describeWithAccount('CloudFront', (account) => {
   let made = 0;

@@ -3,10 +3,10 @@ import { expect, it } from 'vitest';
 import { createDynamoRequestStore } from '../../adapters/aws/dynamo-request-store.ts';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import { planOf, popRow, requestRow, T0, taskRow } from '../contracts/request-rows.ts';
-import { createTables } from './dynamo-test-tables.ts';
+import { planOf, popRow, requestRow, T0, taskRow } from '../../testing/request-rows.ts';
+import { createTables } from '../../testing/aws-account/dynamo-test-tables.ts';
 import { type Decide, type FaultyDynamo, startFaultyDynamo } from './faulty-dynamo.ts';
-import { describeWithAccount } from './with-account.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 
 const ID = 'r1';
 const POPS = ['SIN2-P1', 'FRA56-P4'];

@@ -6,7 +6,7 @@ import { createDynamoMinuteClaims } from '../../adapters/aws/dynamo-minute-claim
 import { type Clock, systemClock } from '../../core/clock.ts';
 import type { MinuteClaims } from '../../core/ports/minute-claims.ts';
 import { type Decide, startFaultyDynamo } from './faulty-dynamo.ts';
-import { describeWithAccount } from './with-account.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 
 const hurried: Clock = { now: () => systemClock.now(), after: (ms, fn) => systemClock.after(ms / 50, fn) };
 

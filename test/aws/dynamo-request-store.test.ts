@@ -7,10 +7,10 @@ import { systemClock } from '../../core/clock.ts';
 import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/work/counters.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
 import type { PopRow } from '../../core/request/request.ts';
-import { counters, planOf, popRow, requestRow, T0, taskRow } from '../contracts/request-rows.ts';
+import { counters, planOf, popRow, requestRow, T0, taskRow } from '../../testing/request-rows.ts';
 import { describeRequestStore } from '../contracts/request-store.contract.ts';
-import { createTables } from './dynamo-test-tables.ts';
-import { describeWithAccount } from './with-account.ts';
+import { createTables } from '../../testing/aws-account/dynamo-test-tables.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 
 const ID = 'r1';
 

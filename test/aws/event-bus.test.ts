@@ -3,8 +3,8 @@ import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, S
 import { expect, test } from 'vitest';
 import { createEventBus, EVENT_SOURCE, REQUEST_ENDED } from '../../adapters/aws/event-bus.ts';
 import { systemClock } from '../../core/clock.ts';
-import { counters, requestRow, T0 } from '../contracts/request-rows.ts';
-import { describeWithAccount } from './with-account.ts';
+import { counters, requestRow, T0 } from '../../testing/request-rows.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 
 describeWithAccount('EventBridge', (account) => {
   test('a rule for ended requests gets what became of one', async () => {

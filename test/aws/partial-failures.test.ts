@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createEventBus } from '../../adapters/aws/event-bus.ts';
 import { createSqsQueue } from '../../adapters/aws/sqs-queue.ts';
 import { systemClock } from '../../core/clock.ts';
-import { requestRow } from '../contracts/request-rows.ts';
+import { requestRow } from '../../testing/request-rows.ts';
 import { json, openStandIn } from './aws-stand-in.ts';
 
 interface Batch {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createS3ListStore } from '../../adapters/aws/s3-list-store.ts';
 import { keys } from '../../core/keys.ts';
 import { describeListStore } from '../contracts/list-store.contract.ts';
-import { describeWithAccount } from './with-account.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 
 const MIB = 1024 * 1024;
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createSchedulerTimers } from '../../adapters/aws/scheduler-timers.ts';
 import { systemClock } from '../../core/clock.ts';
 import { describeTimers } from '../contracts/timers.contract.ts';
-import { describeWithAccount } from './with-account.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 
 const TARGET = 'arn:aws:lambda:eu-west-1:111122223333:function:prewarm_shutdown_test';
 const ROLE = 'arn:aws:iam::111122223333:role/prewarm-schedules';

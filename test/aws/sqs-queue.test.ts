@@ -5,8 +5,8 @@ import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSC
 import { afterAll, expect, test } from 'vitest';
 import { createSqsQueue, type SqsQueueOptions } from '../../adapters/aws/sqs-queue.ts';
 import { describeQueue, type Note } from '../contracts/queue.contract.ts';
-import { makeTemporaryDir } from '../embedded/temporary-dir.ts';
-import { describeWithAccount } from './with-account.ts';
+import { makeTemporaryDir } from '../../testing/temporary-dir.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 import { MOST_RECEIVES } from '../../core/work/task.ts';
 
 const dir = makeTemporaryDir();

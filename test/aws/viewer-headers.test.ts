@@ -6,8 +6,8 @@ import { createS3HeaderReader, createS3ViewerHeaders } from '../../adapters/aws/
 import { systemClock } from '../../core/clock.ts';
 import { keys } from '../../core/keys.ts';
 import { isHeadersName } from '../../core/work/task.ts';
-import { createTables } from './dynamo-test-tables.ts';
-import { describeWithAccount } from './with-account.ts';
+import { createTables } from '../../testing/aws-account/dynamo-test-tables.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
 
 const HEADERS = [[['Authorization', 'Bearer token-1'] as const, ['X-Ümlaut', 'ü'] as const], []];
 

@@ -180,7 +180,7 @@ test('what tests install from PyPI is named with its hashes, and pip takes nothi
   const root = fileURLToPath(new URL('../..', import.meta.url));
   for (const [file, user] of [
     ['test/stacks/scripts/cfn-lint.txt', 'test/stacks/scripts/lint-templates.ts'],
-    ['test/emulator/ministack.txt', 'test/emulator/prepare.py'],
+    ['testing/aws-account/ministack.txt', 'testing/aws-account/prepare.py'],
     ['test/api/scripts/schemathesis.txt', 'test/api/scripts/fuzz.ts'],
   ] as const) {
     const named = readFileSync(join(root, file), 'utf8')

@@ -8,7 +8,7 @@ import { parseTimingOptions } from '../../cli/options/timing-options.ts';
 import { describeFault, type InputFault, InvalidInput } from '../../core/errors.ts';
 import { parseRouteListText } from '../../core/keep-warm/route-list.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 const URL = 'https://d111111abcdef8.cloudfront.net/a';
 const API = { PREWARM_ENDPOINT: 'http://127.0.0.1:1', PREWARM_API_KEY: 'key' };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { progressWith } from '../cli/progress-fixture.ts';
 import { prewarm } from '../cli/prewarm-command.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 import { type Scripted, standIn } from './api-stand-in.ts';
 
 const ID = '3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f';

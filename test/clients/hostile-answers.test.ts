@@ -8,7 +8,7 @@ import { formatResultRow } from '../../core/report/result-row.ts';
 import { plainText } from '../../core/plain-text.ts';
 import { popWith, progressWith } from '../cli/progress-fixture.ts';
 import { type Ended, prewarm } from '../cli/prewarm-command.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 import { standIn } from './api-stand-in.ts';
 
 const ID = '3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f';

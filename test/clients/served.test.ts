@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import type { Progress } from '../../core/report/progress.ts';
 import { hasEnded, KEY, newDataDir, objectUrls, openEdge, type Served, serve, until } from '../api/served.ts';
 import { MAIN, prewarm } from '../cli/prewarm-command.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 const MISSING = 'https://d111111abcdef8.cloudfront.net/missing';
 const POPS = ['--pops', 'SIN2-P1,FRA56-P4'];

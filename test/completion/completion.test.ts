@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { prewarm } from '../cli/prewarm-command.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 const run = promisify(execFile);
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RequestStore } from '../../core/ports/request-store.ts';
-import { counters, planOf, popRow, requestRow, T0, taskRow } from './request-rows.ts';
+import { counters, planOf, popRow, requestRow, T0, taskRow } from '../../testing/request-rows.ts';
 
 export interface RequestStoreUnderTest {
   readonly store: RequestStore;

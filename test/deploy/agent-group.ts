@@ -2,9 +2,9 @@ import { AutoScalingClient, DescribeAutoScalingGroupsCommand } from '@aws-sdk/cl
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { callAccount } from '../emulator/emulated-account.ts';
+import { callAccount } from '../../testing/aws-account/emulated-account.ts';
 import type { InstanceImage } from './instance-image.ts';
-import { type InstanceCredentials, type MetadataStandIn, startMetadataStandIn } from './metadata-stand-in.ts';
+import { type InstanceCredentials, type MetadataStandIn, startMetadataStandIn } from '../../testing/aws-account/metadata-stand-in.ts';
 import type { World } from './world.ts';
 
 const LOOK_EVERY_MS = 200;

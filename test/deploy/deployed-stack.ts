@@ -2,7 +2,7 @@ import { APIGatewayClient, GetApiKeyCommand } from '@aws-sdk/client-api-gateway'
 import { CloudFormationClient, DescribeStackResourcesCommand } from '@aws-sdk/client-cloudformation';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CdkRun, runCdkWell } from './cdk-cli.ts';
+import { type CdkRun, runCdkWell } from '../../testing/aws-account/cdk-cli.ts';
 import type { World } from './world.ts';
 
 /** What a deployment left, as its user finds it. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { runCdk, runCdkWell } from './cdk-cli.ts';
+import { runCdk, runCdkWell } from '../../testing/aws-account/cdk-cli.ts';
 import { type DeployedSystem, deploySystem, stacksToDeploy } from './deployed-system.ts';
 import { deployArguments } from './deployed-stack.ts';
 import { addedSince, type Inventory, takeInventory } from './inventory.ts';

@@ -1,4 +1,4 @@
-import { callAccount, type EmulatedAccount } from '../emulator/emulated-account.ts';
+import { callAccount, type EmulatedAccount } from '../../testing/aws-account/emulated-account.ts';
 
 interface LogEvents {
   readonly events: readonly { readonly message: string }[];

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { emulatorUnavailable } from '../emulator/emulated-account.ts';
-import { runCdkWell } from './cdk-cli.ts';
+import { emulatorUnavailable } from '../../testing/aws-account/emulated-account.ts';
+import { runCdkWell } from '../../testing/aws-account/cdk-cli.ts';
 
 const DOCUMENT = 'docs/tests-on-an-emulated-account.md';
 const UNPROVEN = '## What it cannot prove';

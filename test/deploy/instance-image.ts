@@ -2,7 +2,7 @@ import { GetInstanceProfileCommand, IAMClient } from '@aws-sdk/client-iam';
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { callAccount } from '../emulator/emulated-account.ts';
+import { callAccount } from '../../testing/aws-account/emulated-account.ts';
 import type { DeployedStack } from './deployed-stack.ts';
 import type { World } from './world.ts';
 

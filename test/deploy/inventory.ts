@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type EmulatedAccount, runInAccount } from '../emulator/emulated-account.ts';
+import { type EmulatedAccount, runInAccount } from '../../testing/aws-account/emulated-account.ts';
 
 const SCRIPT = fileURLToPath(new URL('./inventory.py', import.meta.url));
 

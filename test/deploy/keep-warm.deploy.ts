@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { roundTripMs } from '../../simulator/round-trips.ts';
 import { prewarm } from '../cli/prewarm-command.ts';
-import { runCdk, runCdkWell } from './cdk-cli.ts';
+import { runCdk, runCdkWell } from '../../testing/aws-account/cdk-cli.ts';
 import { deployArguments } from './deployed-stack.ts';
 import { functionLog } from './function-log.ts';
 import { addedSince, type Inventory, takeInventory } from './inventory.ts';

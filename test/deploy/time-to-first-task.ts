@@ -1,6 +1,6 @@
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { ask } from '../api/served.ts';
-import { callAccount } from '../emulator/emulated-account.ts';
+import { callAccount } from '../../testing/aws-account/emulated-account.ts';
 import type { DeployedSystem } from './deployed-system.ts';
 import { makeRequest } from './requests.ts';
 import type { World } from './world.ts';

@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SimulatedEdgeOptions } from '../../simulator/edge-options.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
-import { callAccount, type EmulatedAccount, startEmulatedAccount } from '../emulator/emulated-account.ts';
-import { killRunningCdk, runCdkWell } from './cdk-cli.ts';
+import { callAccount, type EmulatedAccount, startEmulatedAccount } from '../../testing/aws-account/emulated-account.ts';
+import { killRunningCdk, runCdkWell } from '../../testing/aws-account/cdk-cli.ts';
 
 export const POPS = ['SIN2-P1', 'FRA56-P4', 'IAD89-P1'] as const;
 

@@ -9,13 +9,13 @@ import { systemClock } from '../../core/clock.ts';
 import { describeFleet } from '../contracts/fleet.contract.ts';
 import { describeListStore } from '../contracts/list-store.contract.ts';
 import { describeQueue, type Note } from '../contracts/queue.contract.ts';
-import { T0 } from '../contracts/request-rows.ts';
+import { T0 } from '../../testing/request-rows.ts';
 import { describeRequestStore } from '../contracts/request-store.contract.ts';
 import { describeTimers } from '../contracts/timers.contract.ts';
 import { scriptPath } from './child-script.ts';
 import { createMemoryListStore } from '../simulation/memory-list-store.ts';
-import { createManualClock } from './manual-clock.ts';
-import { makeTemporaryDir } from './temporary-dir.ts';
+import { createManualClock } from '../../testing/manual-clock.ts';
+import { makeTemporaryDir } from '../../testing/temporary-dir.ts';
 
 const onFile = () => {
   const dir = makeTemporaryDir();

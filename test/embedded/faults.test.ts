@@ -9,7 +9,7 @@ import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../adapters/embedded/holder.ts';
 import { systemClock } from '../../core/clock.ts';
 import { scriptPath, startCommand, startScript } from './child-script.ts';
-import { temporaryDir } from './temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 /** As whom `hold-data-dir` goes on without rights. */
 const NOBODY = 65_534;

@@ -4,7 +4,7 @@ import { createOutbox } from '../../adapters/embedded/outbox.ts';
 import { createSqliteRequestStore } from '../../adapters/embedded/sqlite-request-store.ts';
 import { createSqliteTimers } from '../../adapters/embedded/sqlite-timers.ts';
 import { systemClock } from '../../core/clock.ts';
-import { requestRow, T0, taskRow } from '../contracts/request-rows.ts';
+import { requestRow, T0, taskRow } from '../../testing/request-rows.ts';
 
 function openTestDatabase() {
   const db = openDatabase(':memory:');

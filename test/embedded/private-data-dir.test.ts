@@ -4,9 +4,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openDataDir } from '../../adapters/embedded/data-dir.ts';
 import { keepSecret } from '../../server/node/secret-file.ts';
 import { writeReport } from '../../embedded/write-report.ts';
-import { lastProgress, mapFlags, openScene, popsOf, type Scene, urlOf } from '../run/scene.ts';
-import { temporaryDir } from './temporary-dir.ts';
-import { until } from '../until.ts';
+import { lastProgress, mapFlags, openScene, popsOf, type Scene, urlOf } from '../../testing/scene.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
+import { until } from '../../testing/until.ts';
 
 const isRoot = process.geteuid?.() === 0;
 const NOBODY = 65_534;

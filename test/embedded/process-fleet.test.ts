@@ -6,8 +6,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createProcessFleet, type ProcessFleetOptions } from '../../adapters/embedded/process-fleet.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { scriptPath } from './child-script.ts';
-import { temporaryDir } from './temporary-dir.ts';
-import { until } from '../until.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
+import { until } from '../../testing/until.ts';
 
 function startFleet(mode: string, change: Partial<ProcessFleetOptions> = {}) {
   const exits: { pid: number; code: number | null; signal: string | null }[] = [];

@@ -9,9 +9,9 @@ import { systemClock } from '../../core/clock.ts';
 import { keys } from '../../core/keys.ts';
 import { countersFromMetadata } from '../../core/work/record-task.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
-import { planOf, popRow, requestRow, T0 } from '../contracts/request-rows.ts';
+import { planOf, popRow, requestRow, T0 } from '../../testing/request-rows.ts';
 import { startScript } from './child-script.ts';
-import { temporaryDir } from './temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4'];
 const ROWS = 3;

@@ -6,8 +6,8 @@ import { openDatabase } from '../../adapters/embedded/database.ts';
 import { SCHEMA_VERSION } from '../../adapters/embedded/schema.ts';
 import { createSqliteRequestStore } from '../../adapters/embedded/sqlite-request-store.ts';
 import { systemClock } from '../../core/clock.ts';
-import { requestRow, T0 } from '../contracts/request-rows.ts';
-import { temporaryDir } from './temporary-dir.ts';
+import { requestRow, T0 } from '../../testing/request-rows.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 test('tables of the first version are brought up to date, with the requests in them', async () => {
   const path = join(temporaryDir(), 'prewarm.db');

@@ -5,8 +5,8 @@ import { openDatabase } from '../../adapters/embedded/database.ts';
 import { createHolder } from '../../adapters/embedded/holder.ts';
 import { createSqliteQueue } from '../../adapters/embedded/sqlite-queue.ts';
 import { systemClock } from '../../core/clock.ts';
-import { T0 } from '../contracts/request-rows.ts';
-import { createManualClock } from './manual-clock.ts';
+import { T0 } from '../../testing/request-rows.ts';
+import { createManualClock } from '../../testing/manual-clock.ts';
 
 function openTestDatabase() {
   const db = openDatabase(':memory:');

@@ -1,6 +1,6 @@
 import { CreateQueueCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, test } from 'vitest';
-import { emulatorUnavailable, startEmulatedAccount } from './emulated-account.ts';
+import { emulatorUnavailable, startEmulatedAccount } from '../../testing/aws-account/emulated-account.ts';
 
 test.skipIf(emulatorUnavailable() !== null)(
   'an account is empty, is nobody else’s, and is gone after its end',

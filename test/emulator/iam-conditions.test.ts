@@ -3,7 +3,7 @@ import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/cli
 import { CreateBucketCommand, CreateMultipartUploadCommand, PutBucketPolicyCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { callAccount, emulatorUnavailable, startEmulatedAccount } from './emulated-account.ts';
+import { callAccount, emulatorUnavailable, startEmulatedAccount } from '../../testing/aws-account/emulated-account.ts';
 
 interface Credentials {
   readonly AccessKeyId: string;

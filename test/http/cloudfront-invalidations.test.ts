@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createCloudFrontInvalidations } from '../../adapters/aws/cloudfront-invalidations.ts';
-import { type AnswerServer, openAnswerServer, type ServerAnswer } from './answer-server.ts';
+import { type AnswerServer, openAnswerServer, type ServerAnswer } from '../../testing/answer-server.ts';
 
 const XMLNS = 'xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"';
 

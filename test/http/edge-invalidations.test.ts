@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { createEdgeInvalidations } from '../../adapters/http/edge-invalidations.ts';
-import { type AnswerServer, openAnswerServer } from './answer-server.ts';
+import { type AnswerServer, openAnswerServer } from '../../testing/answer-server.ts';
 
 let server: AnswerServer | undefined;
 

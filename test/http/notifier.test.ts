@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createNotifier } from '../../adapters/http/notifier.ts';
 import { parseNotifyUrl } from '../../core/request/notify-url.ts';
-import { openNotifiedServer } from './notified-server.ts';
+import { openNotifiedServer } from '../../testing/notified-server.ts';
 
 const QUICK = { allowPrivateAddresses: true, firstPauseMs: 5, timeoutMs: 2000 };
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { CancellableScope } from '../../core/ask-scope.ts';
 import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
 import { answer, type Script } from './scripted-edge.ts';
-import { until } from '../until.ts';
+import { until } from '../../testing/until.ts';
 
 const ok: Script = (socket, { line }) =>
   void socket.write(line.startsWith('HEAD') ? answer('', { 'content-length': '5' }) : answer('hello'));

@@ -4,7 +4,7 @@ import { createUndiciDownloader } from '../../adapters/http/undici-downloader.ts
 import { CancellableScope } from '../../core/ask-scope.ts';
 import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
 import { answer, openScriptedEdge, type Script } from './scripted-edge.ts';
-import { until } from '../until.ts';
+import { until } from '../../testing/until.ts';
 
 const SHORT = { connectTimeoutMs: 400, headersTimeoutMs: 400, stallTimeoutMs: 400 };
 const HEAD = 'HTTP/1.1 200 OK\r\nx-cache: Miss from cloudfront\r\n';

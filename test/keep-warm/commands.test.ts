@@ -3,8 +3,8 @@ import { createLiveText } from '../../cli/print/live-text.ts';
 import type { LaneView } from '../../core/keep-warm/tally.ts';
 import { ask, openEdge, serve } from '../api/served.ts';
 import { DYNAMIC, HOST, ROUTE } from './dynamic-edge.ts';
-import { dnsFlags, mapFlags, openScene } from '../run/scene.ts';
-import { until } from '../until.ts';
+import { dnsFlags, mapFlags, openScene } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 interface Figures {
   readonly ended: boolean;

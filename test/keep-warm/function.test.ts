@@ -8,12 +8,12 @@ import { parseSecretHeaders } from '../../core/keep-warm/secret-headers.ts';
 import { readRoutes, settingsFrom } from '../../core/keep-warm/settings.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
-import { describeWithAccount } from '../aws/with-account.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
-import { openAnswerServer } from '../http/answer-server.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
+import { openAnswerServer } from '../../testing/answer-server.ts';
 import { type FunctionProcess, startFunction } from '../lambda/function-process.ts';
 import { HOST } from './keep-warm-fixture.ts';
-import { until } from '../until.ts';
+import { until } from '../../testing/until.ts';
 
 const SETTINGS: Readonly<Record<string, string>> = {
   customDomain: HOST,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createOriginConnections } from '../../simulator/origin-connections.ts';
 import { roundTripMs } from '../../simulator/round-trips.ts';
-import { type Hour, simulateHour, type ViewerRequest } from './model-hour.ts';
+import { type Hour, simulateHour, type ViewerRequest } from '../../testing/model-hour.ts';
 import { ascending, quantileOf } from '../../core/quantile.ts';
 
 const HOUR: Hour = {

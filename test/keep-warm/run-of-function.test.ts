@@ -7,7 +7,7 @@ import { isDeadAfterRun } from '../../core/keep-warm/tally.ts';
 import type { PopResolution } from '../../core/ports/pop-resolver.ts';
 import { createKeepWarmHandler } from '../../lambda/keep-warm/keep-warm-handler.ts';
 import { createRouteMemory } from '../../lambda/keep-warm/route-memory.ts';
-import { createVirtualTime } from '../simulation/virtual-time.ts';
+import { createVirtualTime } from '../../testing/virtual-time.ts';
 import { answerOf, fourAddresses, routeOf, sendRun, timedDownloader } from './keep-warm-fixture.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4'];

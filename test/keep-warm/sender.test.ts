@@ -9,7 +9,7 @@ import { createTally, isDead, viewLane } from '../../core/keep-warm/tally.ts';
 import { createTimes } from '../../core/keep-warm/times.ts';
 import type { Ask } from '../../core/ports/downloader.ts';
 import type { PopResolution } from '../../core/ports/pop-resolver.ts';
-import { createVirtualTime } from '../simulation/virtual-time.ts';
+import { createVirtualTime } from '../../testing/virtual-time.ts';
 import { answerOf, fourAddresses, routeOf, sendRun, timedDownloader, unanswered } from './keep-warm-fixture.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4', 'GRU3-P1'];

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { readTimingCsv } from '../../cli/print/timing-csv.ts';
 import type { InputFault } from '../../core/errors.ts';
-import { dnsFlags, mapFlags, openScene } from '../run/scene.ts';
+import { dnsFlags, mapFlags, openScene } from '../../testing/scene.ts';
 import { DYNAMIC, HOST, ROUND_TRIP_MS, ROUTE, URL_OF_TIME } from './dynamic-edge.ts';
-import { until } from '../until.ts';
+import { until } from '../../testing/until.ts';
 
 describe('prewarm timing', () => {
   test('shows a line a request in the form of curl, and what connections of its own and the handshake behind the POP cost', async (context) => {

@@ -1,7 +1,7 @@
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import type { SqliteQueue } from '../../adapters/embedded/sqlite-queue.ts';
 import { isEnded } from '../../core/request/request.ts';
-import { getRow, workAll } from '../pipeline/pipeline-fixture.ts';
+import { getRow, workAll } from '../../testing/pipeline-fixture.ts';
 import type { TimeLeft } from '../../lambda/time-budget.ts';
 import { type FunctionWorld, failuresOf, LONG, queueRecord, requestRecord, taskRecord } from './function-world.ts';
 

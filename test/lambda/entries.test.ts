@@ -14,12 +14,12 @@ import { createSqsQueue } from '../../adapters/aws/sqs-queue.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
-import { createTables } from '../aws/dynamo-test-tables.ts';
-import { describeWithAccount } from '../aws/with-account.ts';
-import { createAwsClients } from '../emulator/aws-clients.ts';
-import type { EmulatedAccount } from '../emulator/emulated-account.ts';
-import { makeTemporaryDir } from '../embedded/temporary-dir.ts';
-import { workTask } from '../pipeline/pipeline-fixture.ts';
+import { createTables } from '../../testing/aws-account/dynamo-test-tables.ts';
+import { describeWithAccount } from '../../testing/aws-account/with-account.ts';
+import { createAwsClients } from '../../testing/aws-account/aws-clients.ts';
+import type { EmulatedAccount } from '../../testing/aws-account/emulated-account.ts';
+import { makeTemporaryDir } from '../../testing/temporary-dir.ts';
+import { workTask } from '../../testing/pipeline-fixture.ts';
 import { failuresOf, queueRecord, requestRecord, taskRecord } from './function-world.ts';
 import { type FunctionProcess, startFunction } from './function-process.ts';
 

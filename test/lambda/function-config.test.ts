@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { InvalidInput } from '../../core/errors.ts';
 import { ENDING, loadFunctionConfig } from '../../lambda/function-config.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 const ENDING_ENV = {
   PREWARM_ENV_NAME: 'prod',

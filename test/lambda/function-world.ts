@@ -13,7 +13,7 @@ import { createDeadLetterHandler } from '../../lambda/dead-letter/dead-letter-ha
 import type { RequestMessage } from '../../lambda/event-records.ts';
 import type { FunctionMetrics } from '../../lambda/function-metrics.ts';
 import type { Instruments } from '../../lambda/instrument.ts';
-import { type Edge, openFixture, type PipelineFixture } from '../pipeline/pipeline-fixture.ts';
+import { type Edge, openFixture, type PipelineFixture } from '../../testing/pipeline-fixture.ts';
 import { createFaults, type Faults, faultyPort } from './faulty-port.ts';
 
 interface Figure {

@@ -2,8 +2,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { AsgFleet } from '../../adapters/aws/asg-fleet.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { createShutdownHandler } from '../../lambda/shutdown/shutdown-handler.ts';
-import { ID, advanceAll, getRow, makeSpec, makeUrls } from '../pipeline/pipeline-fixture.ts';
-import { openAnswerServer } from '../http/answer-server.ts';
+import { ID, advanceAll, getRow, makeSpec, makeUrls } from '../../testing/pipeline-fixture.ts';
+import { openAnswerServer } from '../../testing/answer-server.ts';
 import { LONG, openFunctions } from './function-world.ts';
 
 type FleetInstance = Awaited<ReturnType<AsgFleet['listInstances']>>[number];

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type EdgeCaches, nginxAvailable, startEdgeCaches } from './edge-caches.ts';
+import { type EdgeCaches, nginxAvailable, startEdgeCaches } from '../../testing/nginx/edge-caches.ts';
 
 const run = promisify(execFile);
 const MIB = 1 << 20;

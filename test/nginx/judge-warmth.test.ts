@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EDGE_HOST, type EdgeCaches, nginxAvailable, startEdgeCaches } from './edge-caches.ts';
-import { judgeWarmth } from './judge-warmth.ts';
+import { EDGE_HOST, type EdgeCaches, nginxAvailable, startEdgeCaches } from '../../testing/nginx/edge-caches.ts';
+import { judgeWarmth } from '../../testing/nginx/judge-warmth.ts';
 
 const SIZES = [1024, 100 * 1024, 3 << 20];
 

@@ -7,8 +7,8 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { EDGE_HOST, type EdgeCaches, type EdgePop, nginxAvailable, startEdgeCaches } from './edge-caches.ts';
-import { judgeWarmth } from './judge-warmth.ts';
+import { EDGE_HOST, type EdgeCaches, type EdgePop, nginxAvailable, startEdgeCaches } from '../../testing/nginx/edge-caches.ts';
+import { judgeWarmth } from '../../testing/nginx/judge-warmth.ts';
 
 const KIB = 1024;
 const POPS = ['SIN2-P1', 'FRA56-P4'];

@@ -5,8 +5,8 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startPrewarm } from '../run/prewarm-process.ts';
-import { until } from '../until.ts';
+import { startPrewarm } from '../../testing/prewarm-process.ts';
+import { until } from '../../testing/until.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -5,7 +5,7 @@ import type { RecordedTask } from '../../core/pipeline/aggregate-tasks.ts';
 import { viewProgress } from '../../core/report/progress.ts';
 import { isEnded, type RequestRow } from '../../core/request/request.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
-import { advanceAll, faultsOf, getRow, ID, makeSpec, makeUrls, openFixture, readReport, workTask } from './pipeline-fixture.ts';
+import { advanceAll, faultsOf, getRow, ID, makeSpec, makeUrls, openFixture, readReport, workTask } from '../../testing/pipeline-fixture.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4', 'IAD89-P1'];
 const URLS = makeUrls(9);

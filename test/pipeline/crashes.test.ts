@@ -16,7 +16,7 @@ import {
   type PipelineFixture,
   readReport,
   workAll,
-} from './pipeline-fixture.ts';
+} from '../../testing/pipeline-fixture.ts';
 
 const URLS = makeUrls(11);
 const POPS = ['SIN2-P1', 'FRA56-P4', 'IAD89-P1', 'DUB2-C1', 'SYD1-C1'];

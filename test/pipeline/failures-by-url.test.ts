@@ -13,7 +13,7 @@ import {
   readReport,
   workAll,
   workTask,
-} from './pipeline-fixture.ts';
+} from '../../testing/pipeline-fixture.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4', 'GRU1-C2'];
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { readStoredAddress, shownAddress, storeAddress } from '../../core/pops/address.ts';
 import { viewPops } from '../../core/report/progress.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
-import { advanceAll, getRow, ID, makeSpec, makeUrls, openFixture, type PipelineFixture } from './pipeline-fixture.ts';
+import { advanceAll, getRow, ID, makeSpec, makeUrls, openFixture, type PipelineFixture } from '../../testing/pipeline-fixture.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4'];
 

@@ -7,7 +7,7 @@ import type { Header, Variant } from '../../core/request/request.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
 import { createAgent } from '../../core/work/agent.ts';
 import { keepHeadersIn, type KeptHeaders } from './kept-headers.ts';
-import { advanceAll, answer, getRow, ID, makeSpec, makeUrls, openFixture, workAll } from './pipeline-fixture.ts';
+import { advanceAll, answer, getRow, ID, makeSpec, makeUrls, openFixture, workAll } from '../../testing/pipeline-fixture.ts';
 
 const POP = 'SIN2-P1';
 const SECRET = 'Bearer token-1';

@@ -15,7 +15,7 @@ import {
   openFixture,
   readReport,
   workAll,
-} from './pipeline-fixture.ts';
+} from '../../testing/pipeline-fixture.ts';
 
 const spec = makeSpec(['SIN2-P1'], { invalidate: true });
 

@@ -5,7 +5,7 @@ import { viewUrlStatus } from '../../core/report/view-url-status.ts';
 import type { ListStore, ResultMetadata } from '../../core/ports/list-store.ts';
 import { taskIdOf } from '../../core/work/task.ts';
 import type { PopRow, RequestRow, RequestStatus } from '../../core/request/request.ts';
-import { advanceAll, getRow, ID, makeSpec, makeUrls, openFixture } from './pipeline-fixture.ts';
+import { advanceAll, getRow, ID, makeSpec, makeUrls, openFixture } from '../../testing/pipeline-fixture.ts';
 
 const POPS = Array.from({ length: 20 }, (_, at) => `POP${at}-P1`);
 const SLICES = 850;

@@ -5,7 +5,7 @@ import { viewPops, viewProgress } from '../../core/report/progress.ts';
 import type { PopRow, RequestRow } from '../../core/request/request.ts';
 import { SIZER_ID } from '../../core/ports/request-store.ts';
 import { bucketOf } from '../../core/report/time-histogram.ts';
-import { ID, makeSpec } from './pipeline-fixture.ts';
+import { ID, makeSpec } from '../../testing/pipeline-fixture.ts';
 
 const NOW = Date.UTC(2024, 3, 16, 3, 12, 21, 46);
 const IDLE = { available: 0, leased: 0 };

@@ -13,7 +13,7 @@ import {
   openFixture,
   readReport,
   workAll,
-} from './pipeline-fixture.ts';
+} from '../../testing/pipeline-fixture.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4', 'IAD89-P1'];
 

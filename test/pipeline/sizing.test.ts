@@ -17,7 +17,7 @@ import {
   readReport,
   silence,
   workAll,
-} from './pipeline-fixture.ts';
+} from '../../testing/pipeline-fixture.ts';
 
 async function readSizes(lists: ListStore, parts: number): Promise<[string, number][]> {
   const sizes: [string, number][] = [];

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import pLimit from 'p-limit';
 import { describe, expect, test } from 'vitest';
-import { dnsFlags, lastProgress, mapFlags, openScene, targetsIn, targetsOf, urlOf } from './scene.ts';
+import { dnsFlags, lastProgress, mapFlags, openScene, targetsIn, targetsOf, urlOf } from '../../testing/scene.ts';
 
 const HOST = 'd111111abcdef8.cloudfront.net';
 const GOOD = `https://${HOST}/o/1k/good`;

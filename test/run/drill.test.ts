@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { openScene } from './scene.ts';
-import { until } from '../until.ts';
+import { openScene } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 test('a drill proves itself, and leaves no process and no file behind', async (context) => {
   const scene = openScene(context);

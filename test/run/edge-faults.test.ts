@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { Fault, FaultMatch } from '../../simulator/fault-rules.ts';
-import { findCold } from './edge-viewer.ts';
-import { dnsFlags, lastProgress, mapFlags, openScene, popsOf, type ReportRow, targetsIn, targetsOf, urlOf } from './scene.ts';
+import { findCold } from '../../testing/edge-viewer.ts';
+import { dnsFlags, lastProgress, mapFlags, openScene, popsOf, type ReportRow, targetsIn, targetsOf, urlOf } from '../../testing/scene.ts';
 
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 /** The product with agents that wait less long; everything else is as users have it. */

@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { REPORT_COLUMNS } from '../../core/report/result-row.ts';
-import { lastProgress, mapFlags, openScene, popsOf, type Scene, targetsIn, urlOf } from './scene.ts';
-import { until } from '../until.ts';
+import { lastProgress, mapFlags, openScene, popsOf, type Scene, targetsIn, urlOf } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 /** An edge of two POPs whose origin lacks one of three objects, and the arguments of a run through it and through a POP that is not there. */
 async function openRun(scene: Scene) {

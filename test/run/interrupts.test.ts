@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { lastProgress, mapFlags, openScene, targetsIn, targetsOf, urlOf } from './scene.ts';
-import { until } from '../until.ts';
+import { lastProgress, mapFlags, openScene, targetsIn, targetsOf, urlOf } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 const PATHS = Array.from({ length: 40 }, (_, index) => `/o/5k/object-${index}`);
 /** Far less than any time-out of the product's, far more than a busy machine needs. */

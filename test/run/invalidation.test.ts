@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { SimulatedEdge } from '../../simulator/simulated-edge.ts';
-import { openAnswerServer, type ServerAnswer } from '../http/answer-server.ts';
-import { mapFlags, openScene } from './scene.ts';
+import { openAnswerServer, type ServerAnswer } from '../../testing/answer-server.ts';
+import { mapFlags, openScene } from '../../testing/scene.ts';
 
 const HOST = 'https://d111111abcdef8.cloudfront.net';
 

@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { describe, expect, type TestContext, test } from 'vitest';
 import type { LaneView } from '../../core/keep-warm/tally.ts';
-import { freePort } from '../free-port.ts';
+import { freePort } from '../../testing/free-port.ts';
 import { DYNAMIC, HOST, URL_OF_TIME } from '../keep-warm/dynamic-edge.ts';
-import { openScene } from './scene.ts';
-import { until } from '../until.ts';
+import { openScene } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 const POP = 'HKG62-C1';
 const objects = (path: string) => ({ size: 40, cacheControl: path === '/time' ? 'no-store' : 'max-age=3600' });

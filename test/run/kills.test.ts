@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { AGENT_ENTRY } from '../../embedded/embedded-system.ts';
 import type { SimulatedEdge } from '../../simulator/simulated-edge.ts';
-import { findCold } from './edge-viewer.ts';
-import type { Ended, PrewarmProcess } from './prewarm-process.ts';
-import { lastProgress, mapFlags, openScene, popsOf, type Scene, targetsIn, targetsOf, urlOf } from './scene.ts';
-import { until } from '../until.ts';
+import { findCold } from '../../testing/edge-viewer.ts';
+import type { Ended, PrewarmProcess } from '../../testing/prewarm-process.ts';
+import { lastProgress, mapFlags, openScene, popsOf, type Scene, targetsIn, targetsOf, urlOf } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4', 'GRU3-P1'].map((pop) => ({ pop, addresses: 2 }));
 const PATHS = Array.from({ length: 70 }, (_, index) => `/o/${index % 10 === 0 ? '80k' : '3k'}/object-${index}`);

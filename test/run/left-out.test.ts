@@ -1,5 +1,5 @@
 import { describe, expect, test, type TestContext } from 'vitest';
-import { lastProgress, mapFlags, openScene, urlOf } from './scene.ts';
+import { lastProgress, mapFlags, openScene, urlOf } from '../../testing/scene.ts';
 
 /** A run of three URLs, of which the origin lacks the last if `lacks` says so, through an edge that has these POPs and no others. */
 async function openRun(context: TestContext, pops: readonly string[], lacks: boolean) {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test, type TestContext } from 'vitest';
-import { lastProgress, mapFlags, openScene, type Scene, urlOf } from './scene.ts';
-import { until } from '../until.ts';
+import { lastProgress, mapFlags, openScene, type Scene, urlOf } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 const PATHS = Array.from({ length: 12 }, (_, index) => `/o/1k/object-${index}`);
 

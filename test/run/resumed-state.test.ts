@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { mapFlags, openScene, targetsIn, targetsOf, urlOf } from './scene.ts';
-import { until } from '../until.ts';
+import { mapFlags, openScene, targetsIn, targetsOf, urlOf } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 test('an interrupted run says how its report is written after all, and the resumed one leaves no temporary directory behind', async (context) => {
   const scene = openScene(context);

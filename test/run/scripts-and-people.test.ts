@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { findCold } from './edge-viewer.ts';
-import { dnsFlags, lastProgress, mapFlags, openScene, popsOf, progressOf, targetsIn, targetsOf, urlOf } from './scene.ts';
+import { findCold } from '../../testing/edge-viewer.ts';
+import { dnsFlags, lastProgress, mapFlags, openScene, popsOf, progressOf, targetsIn, targetsOf, urlOf } from '../../testing/scene.ts';
 
 const FIELDS = [
   'already_warm_count available_task_count created_at download_count download_size edge_bytes eta_seconds failed_count',

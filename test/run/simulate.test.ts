@@ -4,10 +4,10 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { freePort } from '../free-port.ts';
-import type { PrewarmProcess } from './prewarm-process.ts';
-import { lastProgress, openScene, type Scene } from './scene.ts';
-import { until } from '../until.ts';
+import { freePort } from '../../testing/free-port.ts';
+import type { PrewarmProcess } from '../../testing/prewarm-process.ts';
+import { lastProgress, openScene, type Scene } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 interface Told {
   readonly edge_map: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mapFlags, openScene, urlOf } from './scene.ts';
+import { mapFlags, openScene, urlOf } from '../../testing/scene.ts';
 
 test('an answer is awaited for as long as --first-byte-timeout says', async (context) => {
   const scene = openScene(context);

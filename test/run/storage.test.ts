@@ -2,9 +2,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, type TestContext, test } from 'vitest';
-import type { Ended } from './prewarm-process.ts';
-import { lastProgress, mapFlags, openScene, popsOf, progressOf, type Scene, targetsIn, targetsOf, urlOf } from './scene.ts';
-import { until } from '../until.ts';
+import type { Ended } from '../../testing/prewarm-process.ts';
+import { lastProgress, mapFlags, openScene, popsOf, progressOf, type Scene, targetsIn, targetsOf, urlOf } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 const canMount = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 const POPS = ['SIN2-P1', 'FRA56-P4', 'GRU3-P1', 'SYD1-C1', 'YUL62-C2', 'NRT57-P3', 'LHR61-P3', 'IAD89-P1', 'ARN56-P1', 'DFW56-P1'].map(

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { mapFlags, openScene, type Scene, targetsIn, targetsOf, urlOf } from './scene.ts';
-import { until } from '../until.ts';
+import { mapFlags, openScene, type Scene, targetsIn, targetsOf, urlOf } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const HANGUP = fileURLToPath(new URL('hangup.py', import.meta.url));

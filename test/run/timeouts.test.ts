@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../adapters/embedded/holder.ts';
 import { systemClock } from '../../core/clock.ts';
-import { lastProgress, mapFlags, openScene, targetsIn, targetsOf, urlOf } from './scene.ts';
-import { until } from '../until.ts';
+import { lastProgress, mapFlags, openScene, targetsIn, targetsOf, urlOf } from '../../testing/scene.ts';
+import { until } from '../../testing/until.ts';
 
 test('a run whose time is up ends at once as TIMEOUT, with a row for each target and nothing sent afterwards', async (context) => {
   const scene = openScene(context);

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { createEdgeCertificates } from '../../simulator/edge-certificates.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 const SERVICE = fileURLToPath(new URL('../../lib/dynamic-origin/current-time.mjs', import.meta.url));
 const certificates = await createEdgeCertificates(['origin.test']);

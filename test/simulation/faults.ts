@@ -1,6 +1,6 @@
 import type { Journal } from './journal.ts';
-import type { Random } from './random.ts';
-import type { VirtualTime } from './virtual-time.ts';
+import type { Random } from '../../testing/random.ts';
+import type { VirtualTime } from '../../testing/virtual-time.ts';
 
 /** Everything that may go wrong, and the greatest rate (per occasion) at which a seed lets it. */
 const WORST_RATES = {

@@ -1,5 +1,5 @@
-import { hashText } from './random.ts';
-import type { VirtualTime } from './virtual-time.ts';
+import { hashText } from '../../testing/random.ts';
+import type { VirtualTime } from '../../testing/virtual-time.ts';
 
 /** What happened in a run, in order, and what of it must never happen. */
 export interface Journal {

@@ -3,7 +3,7 @@ import type { Answer, Ask, AskError, Downloader } from '../../core/ports/downloa
 import type { Invalidations } from '../../core/ports/invalidations.ts';
 import type { PopResolution, PopResolver } from '../../core/ports/pop-resolver.ts';
 import { unanswered } from '../../core/work/unanswered.ts';
-import { createModelPop, type ModelPop } from '../work/model-pop.ts';
+import { createModelPop, type ModelPop } from '../../testing/model-pop.ts';
 import type { Faults } from './faults.ts';
 import { REQUEST_HEADER, type Scenario, type SimPop, type SimUrl } from './scenario.ts';
 import type { SimProcess } from './sim-process.ts';

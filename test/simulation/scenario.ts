@@ -3,7 +3,7 @@ import type { PipelineOptions } from '../../core/pipeline/pipeline-context.ts';
 import type { PopState, RequestSpec, Variant } from '../../core/request/request.ts';
 import type { AgentOptions } from '../../core/work/agent.ts';
 import type { Change } from './progress-watch.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../testing/random.ts';
 
 /** What is special about a URL, at every POP: a slow one takes seconds. A poisonous one kills the agent that downloads it, however often. */
 const URL_KINDS = [

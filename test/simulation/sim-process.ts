@@ -2,9 +2,9 @@ import type { Clock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { Faults } from './faults.ts';
 import type { Journal } from './journal.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../testing/random.ts';
 import type { Scenario } from './scenario.ts';
-import type { VirtualTime } from './virtual-time.ts';
+import type { VirtualTime } from '../../testing/virtual-time.ts';
 
 /** 2026-01-01: clocks tell milliseconds since the epoch. */
 const START_OF_TIME = Date.UTC(2026, 0, 1);

@@ -13,10 +13,10 @@ import { createMemoryListStore } from './memory-list-store.ts';
 import { createModelEdge, type ModelEdge } from './model-edge.ts';
 import { type Change, createProgressWatch } from './progress-watch.ts';
 import { type PlantedBug, plantInLists, plantInOutbox, plantInStore } from './planted-bugs.ts';
-import { createRandom, type Random } from './random.ts';
+import { createRandom, type Random } from '../../testing/random.ts';
 import { createScenario, type Scenario } from './scenario.ts';
 import { createSimProcess, type Host, type SimProcess } from './sim-process.ts';
-import { createVirtualTime, type VirtualTime } from './virtual-time.ts';
+import { createVirtualTime, type VirtualTime } from '../../testing/virtual-time.ts';
 
 /** What outlives every process of a run: tables, lists, queue, the edge, and time itself. */
 export interface World {

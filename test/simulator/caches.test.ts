@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { objectBytes } from '../../simulator/object-bytes.ts';
 import { askEdge, xCacheOf } from './edge-client.ts';
 import { useEdges } from './edge-fixture.ts';
-import { until } from '../until.ts';
+import { until } from '../../testing/until.ts';
 
 const startEdge = useEdges();
 const BIG = '/o/20m/big';

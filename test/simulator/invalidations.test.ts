@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { askEdge, xCacheOf } from './edge-client.ts';
 import { useEdges } from './edge-fixture.ts';
-import { until } from '../until.ts';
+import { until } from '../../testing/until.ts';
 
 const startEdge = useEdges();
 

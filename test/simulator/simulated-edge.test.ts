@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { createSimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { askEdge } from './edge-client.ts';
 import { useEdges } from './edge-fixture.ts';
-import { until } from '../until.ts';
+import { until } from '../../testing/until.ts';
 
 const startEdge = useEdges();
 

@@ -5,7 +5,7 @@ import { Aspects } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
 import { evaluate } from '../stacks/evaluate-template.ts';
 import { resourcesOf, type TemplateBody } from '../stacks/synthesize-stacks.ts';
 import { testBackend } from './backend-tests.ts';

@@ -7,9 +7,9 @@ import { systemClock } from '../../core/clock.ts';
 import { reportRequest } from '../../core/report/report-request.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ask, hasEnded, type Progress, type Served, serve, until } from '../api/served.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
-import { findCold } from '../run/edge-viewer.ts';
-import { lastProgress, mapFlags, openScene, targetsIn, targetsOf } from '../run/scene.ts';
+import { temporaryDir } from '../../testing/temporary-dir.ts';
+import { findCold } from '../../testing/edge-viewer.ts';
+import { lastProgress, mapFlags, openScene, targetsIn, targetsOf } from '../../testing/scene.ts';
 import { openRecordedEdge, type Recorded, readRecorded, readRecording, refresh, unpack, VERSIONS } from './recorded-dir.ts';
 
 type Row = Readonly<Record<string, string>>;

@@ -4,7 +4,7 @@ import type { Answer, Ask, Downloader } from '../../core/ports/downloader.ts';
 import { createAgent } from '../../core/work/agent.ts';
 import { createLanes } from '../../core/work/lanes.ts';
 import { systemClock } from '../../core/clock.ts';
-import { advanceAll, answer, makeSpec, openFixture } from '../pipeline/pipeline-fixture.ts';
+import { advanceAll, answer, makeSpec, openFixture } from '../../testing/pipeline-fixture.ts';
 
 const SLOW = 'aaaaaaaa-0000-4000-8000-000000000000';
 const QUICK = 'bbbbbbbb-0000-4000-8000-000000000000';

@@ -6,9 +6,9 @@ import type { TaskMessage } from '../../core/work/task.ts';
 import { createLanes } from '../../core/work/lanes.ts';
 import { SeparateCaches } from '../../core/work/separate-caches.ts';
 import { createTaskRun, type TaskResult } from '../../core/work/task-run.ts';
-import { makeSpec } from '../pipeline/pipeline-fixture.ts';
+import { makeSpec } from '../../testing/pipeline-fixture.ts';
 import { createManualClock } from './manual-clock.ts';
-import { createModelPop, modelAddresses } from './model-pop.ts';
+import { createModelPop, modelAddresses } from '../../testing/model-pop.ts';
 
 const POP = 'SIN2-P1';
 const rows = (name: string) => Array.from({ length: 5 }, (_, n) => ({ url: `https://www.example.com/${name}/${n}`, bytes: 1000 }));

@@ -7,7 +7,7 @@ import { SeparateCaches } from '../../core/work/separate-caches.ts';
 import { Target } from '../../core/work/target.ts';
 import { warmTarget, type WarmContext } from '../../core/work/warm-target.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import { createModelPop, modelAddresses, type ModelObject, type ModelPop } from './model-pop.ts';
+import { createModelPop, modelAddresses, type ModelObject, type ModelPop } from '../../testing/model-pop.ts';
 
 export const URL_1 = 'https://d111111abcdef8.cloudfront.net/a';
 export const SMALL = 1000;

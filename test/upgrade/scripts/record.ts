@@ -15,7 +15,7 @@ import type { Counters } from '../../../core/work/counters.ts';
 import type * as Reports from '../../../core/report/report-request.ts';
 import type * as Records from '../../../core/work/record-task.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../../simulator/simulated-edge.ts';
-import { until } from '../../until.ts';
+import { until } from '../../../testing/until.ts';
 
 // Records what a version of the program leaves on disk and in AWS. `README.md` beside this folder says how to call it.
 

@@ -1,12 +1,12 @@
-import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
-import { startKeepWarmLoop } from '../../core/keep-warm/keep-warm-loop.ts';
-import { createKeepWarmSender } from '../../core/keep-warm/keep-warm-sender.ts';
-import type { Downloader } from '../../core/ports/downloader.ts';
-import { createOriginConnections, type OriginConnections } from '../../simulator/origin-connections.ts';
-import { roundTripMs } from '../../simulator/round-trips.ts';
-import { createRandom } from '../simulation/random.ts';
-import { createVirtualTime, type VirtualTime } from '../simulation/virtual-time.ts';
-import { answerOf, HOST, unanswered } from './keep-warm-fixture.ts';
+import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
+import { startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
+import { createKeepWarmSender } from '../core/keep-warm/keep-warm-sender.ts';
+import type { Downloader } from '../core/ports/downloader.ts';
+import { createOriginConnections, type OriginConnections } from '../simulator/origin-connections.ts';
+import { roundTripMs } from '../simulator/round-trips.ts';
+import { createRandom } from './random.ts';
+import { createVirtualTime, type VirtualTime } from './virtual-time.ts';
+import { answerOf, HOST, unanswered } from '../test/keep-warm/keep-warm-fixture.ts';
 
 /** What is simulated for an hour. */
 export interface Hour {

@@ -1,6 +1,6 @@
-import type { Counters } from '../../core/work/counters.ts';
-import type { Plan, PopRow, RequestRow } from '../../core/request/request.ts';
-import type { TaskRow } from '../../core/work/task.ts';
+import type { Counters } from '../core/work/counters.ts';
+import type { Plan, PopRow, RequestRow } from '../core/request/request.ts';
+import type { TaskRow } from '../core/work/task.ts';
 
 export const T0 = 1_800_000_000_000;
 

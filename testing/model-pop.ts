@@ -1,6 +1,6 @@
-import type { EdgeAddress } from '../../core/pops/address.ts';
-import type { Answer, Ask, Downloader } from '../../core/ports/downloader.ts';
-import { unanswered } from '../../core/work/unanswered.ts';
+import type { EdgeAddress } from '../core/pops/address.ts';
+import type { Answer, Ask, Downloader } from '../core/ports/downloader.ts';
+import { unanswered } from '../core/work/unanswered.ts';
 
 export interface ModelObject {
   readonly bytes: number;

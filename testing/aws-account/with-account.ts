@@ -1,10 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import {
-  type EmulatedAccount,
-  type EmulatedAccountOptions,
-  emulatorUnavailable,
-  startEmulatedAccount,
-} from '../emulator/emulated-account.ts';
+import { type EmulatedAccount, type EmulatedAccountOptions, emulatorUnavailable, startEmulatedAccount } from './emulated-account.ts';
 
 /** Making the emulator's environment, which the first test of all does, takes longer than a test may. */
 const START_TIMEOUT_MS = 300_000;

@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
-import { createEdgeCertificates } from '../../simulator/edge-certificates.ts';
+import { createEdgeCertificates } from '../simulator/edge-certificates.ts';
 
 export interface NotifiedServer {
   /** `https://localhost:PORT/hook?secret=hush`. */

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:https';
 import pLimit from 'p-limit';
-import type { SimulatedEdge } from '../../simulator/simulated-edge.ts';
+import type { SimulatedEdge } from '../simulator/simulated-edge.ts';
 
 const CONNECTIONS_PER_ADDRESS = 4;
 
