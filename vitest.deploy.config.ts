@@ -5,8 +5,8 @@ import { reportersFor } from './.ci/test-results.ts';
 export default defineConfig({
   test: {
     reporters: reportersFor('deploy'),
-    include: ['test/deploy/*.deploy.ts'],
-    globalSetup: ['test/deploy/global-setup.ts'],
+    include: ['test/system/deploy/*.deploy.ts'],
+    globalSetup: ['test/system/deploy/global-setup.ts'],
     pool: 'forks',
     // Most of the time each waits for a minute to pass.
     maxWorkers: 3,

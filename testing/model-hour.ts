@@ -6,7 +6,7 @@ import { createOriginConnections, type OriginConnections } from '../simulator/or
 import { roundTripMs } from '../simulator/round-trips.ts';
 import { createRandom } from './random.ts';
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts';
-import { answerOf, HOST, unanswered } from '../test/keep-warm/keep-warm-fixture.ts';
+import { answerOf, HOST, unanswered } from './keep-warm-fixture.ts';
 
 /** What is simulated for an hour. */
 export interface Hour {

@@ -10,7 +10,7 @@ import { createApiHandler } from '../../lambda/api/api-handler.ts';
 import { countAccepted } from '../../lambda/api/count-accepted.ts';
 import { createInvalidationCheck } from '../../lambda/api/invalidation-check.ts';
 import { createBucketReportLinks } from '../../lambda/api/report-links.ts';
-import { BAD_INPUTS, judgeBadAnswer, sendBadInput } from '../api/bad-inputs.ts';
+import { BAD_INPUTS, judgeBadAnswer, sendBadInput } from '../server/bad-inputs.ts';
 import { openFunctions } from './function-world.ts';
 import { type GatewayOptions, openGateway } from './gateway-stand-in.ts';
 import { NOBODY_AFTER_MS } from '../../core/report/nobody-came.ts';

@@ -12,7 +12,7 @@ import { readEndSummary, writeEndReport } from '../../lambda/end-report.ts';
 import { createReportHandler } from '../../lambda/report/report-handler.ts';
 import { createBucketReportLinks } from '../../lambda/api/report-links.ts';
 import { openNotifiedServer } from '../../testing/notified-server.ts';
-import { keepHeadersIn } from '../pipeline/kept-headers.ts';
+import { keepHeadersIn } from '../core/pipeline/kept-headers.ts';
 import { ID, advanceAll, aggregateAll, getRow, makeSpec, makeUrls, readReport, workAll, workTask } from '../../testing/pipeline-fixture.ts';
 import { openFunctions } from './function-world.ts';
 

@@ -1,0 +1,46 @@
+import { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { expect, test } from 'vitest';
+import { attempt, translateAwsError } from '../../../adapters/aws/aws-error.ts';
+import { createS3ListStore } from '../../../adapters/aws/s3-list-store.ts';
+import { PrewarmError } from '../../../core/errors.ts';
+
+const sdkError = (name: string, message = 'because', httpStatusCode = 400) =>
+  new S3ServiceException({ name, message, $fault: 'client', $metadata: { httpStatusCode } });
+
+test.each([
+  ['ExpiredTokenException', 'because', 'AWS_ACCESS_KEY_ID'],
+  ['CredentialsProviderError', 'because', 'AWS_PROFILE'],
+  ['AccessDeniedException', 'User: arn:x is not authorized to perform: sqs:SendMessage on resource: y', 'allow sqs:SendMessage to'],
+  ['AccessDenied', 'Access Denied', 'allow s3:PutObject to'],
+  ['SlowDown', 'because', 'try again in a minute'],
+  ['ThrottlingException', 'because', 'try again in a minute'],
+  ['NoSuchBucket', 'because', 'deploy the stack'],
+  ['QueueDoesNotExist', 'because', 'deploy the stack'],
+  ['InternalError', 'because', 'try again'],
+])('%s comes with what to do about it', (name, message, remedy) => {
+  const cause = sdkError(name, message);
+  const error = translateAwsError('writing the list', cause, { permissions: 's3:PutObject' });
+  expect(error).toMatchObject({ name: 'PrewarmError', code: 'storage', cause });
+  expect(error.message.startsWith(`writing the list: ${name}: ${message}; `)).toBe(true);
+  expect(error.message).toContain(remedy);
+});
+
+test('what is the project’s own error already stays as it is', async () => {
+  const own = new PrewarmError('not_found', 'there is no such object');
+  await expect(attempt('reading', () => Promise.reject(own))).rejects.toBe(own);
+});
+
+test('an endpoint that nobody listens at is an error that says what to check', async () => {
+  const client = new S3Client({
+    endpoint: 'http://127.0.0.1:1',
+    region: 'eu-west-1',
+    maxAttempts: 1,
+    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' },
+  });
+  const lists = createS3ListStore(client, { bucket: 'lists' });
+  await expect(lists.resultMetadata('requests/r1/results/x.csv')).rejects.toMatchObject({
+    code: 'storage',
+    message: expect.stringMatching(/ECONNREFUSED.*check the network/s),
+  });
+  client.destroy();
+});

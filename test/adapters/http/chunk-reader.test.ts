@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
+// oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
+import UndiciClient from 'undici/lib/dispatcher/client.js';
+import { createReadState } from '../../../adapters/http/chunk-reader.ts';
+import { connectEdge, createTlsState } from '../../../adapters/http/edge-socket.ts';
+import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
+import { answer, openScriptedEdge } from './scripted-edge.ts';
+
+const later = (ms: number) =>
+  new Promise<void>((resolve) => {
+    setTimeout(resolve, ms);
+  });
+const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+/** Bytes that differ everywhere, so that a chunk that was overwritten or lost shows. */
+function pattern(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at + 4 <= length; at += 4) bytes.writeUInt32LE(Math.imul(at, 2_654_435_761) >>> 0, at);
+  return bytes;
+}
+
+/** Reads a body through undici as the downloader does, pausing at every nth chunk, and keeps what it got. */
+async function readPausing(port: number, everyNth: number, isPlain: boolean): Promise<Buffer> {
+  const state = { ...createReadState(), tcpMs: -1, tlsMs: -1 };
+  const target = { secure: true, host: 'edge.test', ip: '127.0.0.1', port };
+  const client = new UndiciClient(`https://edge.test:${port}`, {
+    connect: (_options, callback) => {
+      connectEdge(target, 'key', createTlsState(certificates.caPem), state, 5000, (error, socket: Socket) => {
+        if (error === null) callback(null, socket);
+        else callback(error, null);
+      });
+    },
+  });
+  const chunks: Buffer[] = [];
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let nth = 0;
+      client.dispatch(
+        { path: '/', method: 'GET' },
+        {
+          onRequestStart() {},
+          onResponseStart() {
+            state.inPlainBody = isPlain;
+          },
+          onResponseData(controller, chunk) {
+            chunks.push(Buffer.from(chunk));
+            if (++nth % everyNth !== 0) return;
+            controller.pause();
+            setTimeout(() => controller.resume(), 1);
+          },
+          onResponseEnd: () => resolve(),
+          onResponseError: (_controller, error) => reject(error),
+        },
+      );
+    });
+  } finally {
+    await client.destroy();
+  }
+  return Buffer.concat(chunks);
+}
+
+describe('what undici reads of a socket', () => {
+  test.each([
+    ['a body of a told length', true],
+    ['a body in chunks', false],
+  ] as const)(
+    '%s of 50 MB arrives byte for byte, also where it is paused again and again',
+    async (_what, isPlain) => {
+      const body = pattern(50_000_000);
+      const edge = await openEdge((socket) => {
+        socket.write(`HTTP/1.1 200 OK\r\n${isPlain ? `content-length: ${body.length}` : 'transfer-encoding: chunked'}\r\n\r\n`);
+        if (!isPlain) socket.write(`${body.length.toString(16)}\r\n`);
+        socket.write(body);
+        if (!isPlain) socket.write('\r\n0\r\nX-Sum: 1\r\n\r\n');
+      });
+      const got = await readPausing(edge.address.port, 7, isPlain);
+      expect(got.length).toBe(body.length);
+      expect(sha(got)).toBe(sha(body));
+    },
+    60_000,
+  );
+
+  test('a trailer torn inside its name fails no answer, whatever other connections read meanwhile', async () => {
+    const edge = await openScriptedEdge(null, async (socket, { line }) => {
+      socket.setNoDelay(true);
+      if (line.includes('/plain')) {
+        socket.write(answer('0123456789'));
+        return;
+      }
+      socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n');
+      await later(5);
+      socket.write('0\r\nX-Pad: abcde\r\nX-Checksum-256');
+      await later(15);
+      socket.write(': 77\r\n\r\n');
+    });
+    const downloader = openDownloader();
+    const ask = (path: string) => downloader.ask(askFor(edge.address, { url: `http://edge.test${path}` }));
+    const torn = Array.from({ length: 40 }, (_, n) => ask(`/torn/${n}`));
+    const plain: Promise<unknown>[] = [];
+    for (let wave = 0; wave < 30; wave++) {
+      for (let n = 0; n < 8; n++) plain.push(ask(`/plain/${n}`));
+      await later(1);
+    }
+    for (const got of await Promise.all(torn)) expect(got).toMatchObject({ error: null, status: 200, bodyBytes: 5 });
+    for (const got of await Promise.all(plain)) expect(got).toMatchObject({ error: null, bodyBytes: 10 });
+    await edge.close();
+  });
+
+  test('a head that comes byte by byte is read whole, interim 100 and 103 before it included', async () => {
+    const text = `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\nx-a: 1\r\n\r\n${answer('hello', { 'x-cache': 'Hit from cloudfront' })}`;
+    const edge = await openEdge(async (socket) => {
+      socket.setNoDelay(true);
+      for (const byte of text) {
+        socket.write(byte);
+        await later(0);
+      }
+    });
+    const got = await openDownloader().ask(askFor(edge.address));
+    expect(got).toMatchObject({ error: null, status: 200, bodyBytes: 5, xCache: 'Hit from cloudfront', cause: '' });
+  });
+
+  test('an interim 100 before every answer is no fault, and the connection is used again', async () => {
+    const edge = await openEdge((socket) => void socket.write(`HTTP/1.1 100 Continue\r\n\r\n${answer('hello')}`));
+    const downloader = openDownloader();
+    const got = [await downloader.ask(askFor(edge.address)), await downloader.ask(askFor(edge.address))];
+    for (const each of got) expect(each).toMatchObject({ error: null, status: 200, bodyBytes: 5 });
+    expect(edge.connections).toBe(1);
+  });
+
+  test('a flood of interim answers ends as `protocol`', async () => {
+    const edge = await openEdge((socket) => void socket.write('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100)));
+    const got = await openDownloader().ask(askFor(edge.address));
+    expect(got).toMatchObject({ error: 'protocol', status: 0, cause: 'more than 32 interim answers' });
+  });
+});
