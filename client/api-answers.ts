@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { PopProgress, Progress } from '../core/report/progress.ts';
 import { REQUEST_STATUSES } from '../core/request/request.ts';
-import { REQUEST_ID } from '../cli/options/api-flags.ts';
 
 // What the API answers, as far as it is used here. Fields beyond these are kept: a newer server may send more.
 
-/** What is pasted into a shell must be an id and nothing else. */
+/** The id of a request. People paste commands that hold one, so none of its characters means anything to a shell. */
+export const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
 const requestId = z.string().regex(REQUEST_ID);
 const status = z.enum(REQUEST_STATUSES);
 const count = z.number().nonnegative();

@@ -1,8 +1,22 @@
+import type { EdgeMap } from '../adapters/dns/edge-map-resolver.ts';
 import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { Invalidations } from '../core/ports/invalidations.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
-import type { EdgeOptions } from '../cli/options/edge-options.ts';
+
+/** Where the edge is and whom to trust there; the defaults are CloudFront itself. */
+export interface EdgeOptions {
+  /** Null: the system's resolver. */
+  readonly dnsServer: { readonly ip: string; readonly port: number } | null;
+  /** Port of https. */
+  readonly edgePort: number;
+  readonly edgeHttpPort: number;
+  /** Stands in for DNS; null: DNS. */
+  readonly edgeMap: EdgeMap | null;
+  /** Roots to trust instead of the well-known ones; agents read the file themselves. */
+  readonly ca: { readonly pem: string; readonly file: string } | null;
+  readonly allowPrivateAddresses: boolean;
+}
 
 /** How POPs' addresses are found; modules are loaded when they are needed, since a small run lasts a second. */
 export async function createResolver(edge: EdgeOptions): Promise<PopResolver> {

@@ -3,7 +3,7 @@ import { systemClock } from '../core/clock.ts';
 import { createKeepWarmSender, type KeepWarmSender } from '../core/keep-warm/keep-warm-sender.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import { popCatalogue } from '../data/catalogue.ts';
-import type { EdgeOptions } from '../cli/options/edge-options.ts';
+import type { EdgeOptions } from './edge-access.ts';
 
 /** One per address of the POPs is used at a time, about 100 KB each. */
 const MAX_IDLE_CONNECTIONS = 1024;

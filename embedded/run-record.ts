@@ -5,7 +5,6 @@ import { checkDataDir } from '../adapters/embedded/data-dir.ts';
 import { storageError } from '../adapters/embedded/storage-error.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
-import type { RawOptions } from '../cli/options/flags.ts';
 import { writePrivately } from '../adapters/embedded/private-files.ts';
 
 /** Flags that a resumed run needs again; the request itself is in the tables. */
@@ -52,7 +51,8 @@ const pathOf = (dataDir: string) => join(dataDir, 'run.json');
 
 interface RunToRecord {
   readonly requestId: string;
-  readonly raw: RawOptions;
+  /** Every flag as it was given, by its name in camel case; only those that a resume needs are kept. */
+  readonly raw: Readonly<Record<string, unknown>>;
   readonly list: ListDigests;
   readonly isTemporary: boolean;
 }

@@ -9,7 +9,7 @@ import type { Times } from '../core/keep-warm/times.ts';
 import type { RouteInput } from '../core/keep-warm/validate-route.ts';
 import { ascending, quantileOf } from '../core/quantile.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
-import type { EdgeOptions } from '../cli/options/edge-options.ts';
+import type { EdgeOptions } from './edge-access.ts';
 import { openKeepWarmSending } from './keep-warm-sending.ts';
 import type { ServerLog } from '../server/node/server-log.ts';
 

@@ -8,7 +8,7 @@ import { plainJsonText } from '../../core/plain-text.ts';
 import { compareTiming, isGood, summariseTiming } from '../../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../../core/timing/timing-sample.ts';
 import { createResolver } from '../../embedded/edge-access.ts';
-import type { EdgeOptions } from '../options/edge-options.ts';
+import type { EdgeOptions } from '../../embedded/edge-access.ts';
 import type { RawOptions } from '../options/flags.ts';
 import { columnsOf, wrapAt, wrapWords } from '../print/screen.ts';
 import { onInterrupt } from '../signals.ts';

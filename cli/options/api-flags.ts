@@ -1,5 +1,6 @@
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
+import { REQUEST_ID } from '../../client/api-answers.ts';
 import type { ApiAccess } from '../../client/api-client.ts';
 import { endpointFlag, parseFlags, type RawOptions, textFlag, yesFlag } from './flags.ts';
 
@@ -13,8 +14,6 @@ export interface ApiOptions extends ApiAccess {
 const FLAGS = { endpoint: endpointFlag, apiKey: textFlag('an API key'), json: yesFlag } as const;
 /** What a header may hold. */
 const KEY = /^[\u0021-\u007e]+$/;
-/** Nothing of it means anything to a shell, or is an option: ids of answers are printed in commands that people paste. */
-export const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
 
 function readEndpoint(flag: string | undefined, env: NodeJS.ProcessEnv, faults: InputFault[]): string {
   if (flag !== undefined) return flag;

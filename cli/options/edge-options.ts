@@ -4,21 +4,8 @@ import { resolve } from 'node:path';
 import { type EdgeMap, parseEdgeMap } from '../../adapters/dns/edge-map-resolver.ts';
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { parseFlags, portFlag, type RawOptions, type Socket, socketFlag, textFlag, yesFlag } from './flags.ts';
-
-/** Where the edge is and whom to trust there; the defaults are CloudFront itself. */
-export interface EdgeOptions {
-  /** Null: the system's resolver. */
-  readonly dnsServer: Socket | null;
-  /** Port of https. */
-  readonly edgePort: number;
-  readonly edgeHttpPort: number;
-  /** Stands in for DNS; null: DNS. */
-  readonly edgeMap: EdgeMap | null;
-  /** Roots to trust instead of the well-known ones; agents read the file themselves. */
-  readonly ca: { readonly pem: string; readonly file: string } | null;
-  readonly allowPrivateAddresses: boolean;
-}
+import type { EdgeOptions } from '../../embedded/edge-access.ts';
+import { parseFlags, portFlag, type RawOptions, socketFlag, textFlag, yesFlag } from './flags.ts';
 
 const HTTPS_PORT = 443;
 const HTTP_PORT = 80;

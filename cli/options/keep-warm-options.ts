@@ -5,7 +5,8 @@ import { dailyBudgetFaults } from '../../core/keep-warm/budget.ts';
 import { DEFAULT_PER_MINUTE } from '../../core/keep-warm/route-list.ts';
 import { type RouteFieldNames, type RouteInput, validateRoute } from '../../core/keep-warm/validate-route.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
+import type { EdgeOptions } from '../../embedded/edge-access.ts';
+import { readEdgeOptions } from './edge-options.ts';
 import { parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 import { withHeaderFile } from './header-file.ts';
 

@@ -8,7 +8,8 @@ import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../../c
 import type { PopQuestion } from '../../core/pops/pop-choice.ts';
 import { type RequestInput, validateRequest } from '../../core/request/request-input.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import { type EdgeOptions, readEdgeOptions } from './edge-options.ts';
+import type { EdgeOptions } from '../../embedded/edge-access.ts';
+import { readEdgeOptions } from './edge-options.ts';
 import { endpointFlag, flagOf, parseFlags, type RawOptions, textFlag, wholeNumber, yesFlag } from './flags.ts';
 import { withHeaderFile } from './header-file.ts';
 import {
