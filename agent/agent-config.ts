@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
+import { MAX_IN_FLIGHT } from '../core/work/lanes.ts';
 import { createVariableReader } from './variable-reader.ts';
 
 export interface AgentConfig {
@@ -13,7 +14,6 @@ export interface AgentConfig {
   readonly allowPrivateAddresses: boolean;
 }
 
-const MAX_IN_FLIGHT = 512;
 const MAX_LEASE_MS = 12 * 3_600_000;
 
 /** Reads the agent's whole configuration, once. Throws InvalidInput with every fault. */

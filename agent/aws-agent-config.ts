@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import type { AgentVariable } from '../deployment/variables.ts';
+import { MAX_IN_FLIGHT } from '../core/work/lanes.ts';
 import { createVariableReader } from './variable-reader.ts';
 
 export interface AwsAgentConfig {
@@ -28,7 +30,6 @@ export interface AwsAgentConfig {
   readonly allowPrivateAddresses: boolean;
 }
 
-const MAX_IN_FLIGHT = 512;
 const MAX_LEASE_MS = 12 * 3_600_000;
 const MAX_AGENTS = 1024;
 /** Twice that bounds how long an agent works on for a request that has ended (the row it looks at may be one beat old): 5 s. */
@@ -39,7 +40,7 @@ const METADATA_ENDPOINT = 'http://169.254.169.254';
 export function loadAwsAgentConfig(env: NodeJS.ProcessEnv): AwsAgentConfig {
   const faults: InputFault[] = [];
   const read = createVariableReader(env, faults);
-  const deployed = (name: string) => read.needed(name, 'take it from the stack');
+  const deployed = (name: AgentVariable) => read.needed(name, 'take it from the stack');
   const caFile = read.text('PREWARM_CA_FILE');
   const leaseMs = read.whole('PREWARM_LEASE_MS', MAX_LEASE_MS) ?? 120_000;
   const config = {

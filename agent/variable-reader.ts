@@ -1,13 +1,14 @@
 import type { InputFault } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import type { AgentVariable } from '../deployment/variables.ts';
 
 /** Reads variables one by one; what is wrong with them is added to the faults, and a stand-in value returned. */
 export interface VariableReader {
-  text(name: string): string | null;
+  text(name: AgentVariable): string | null;
   /** As `text`, but one that must be there; '' when it is not. */
-  needed(name: string, remedy: string): string;
-  whole(name: string, most: number): number | null;
-  yes(name: string): boolean;
+  needed(name: AgentVariable, remedy: string): string;
+  whole(name: AgentVariable, most: number): number | null;
+  yes(name: AgentVariable): boolean;
 }
 
 /** By hand: zod would take 18 MB of each agent's 150 (measured). */

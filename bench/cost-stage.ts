@@ -10,7 +10,7 @@ import { CreateBucketCommand, paginateListObjectsV2, type S3Client } from '@aws-
 import { CreateScheduleGroupCommand } from '@aws-sdk/client-scheduler';
 import { CreateTopicCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs';
-import type { DynamoTableNames } from '../adapters/aws/dynamo-tables.ts';
+import type { DynamoTableNames } from '../deployment/tables.ts';
 import { createTables } from '../testing/aws-account/dynamo-test-tables.ts';
 import { type MetadataStandIn, startMetadataStandIn } from '../testing/aws-account/metadata-stand-in.ts';
 import { createAwsClients } from '../testing/aws-account/aws-clients.ts';

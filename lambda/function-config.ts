@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseAllowedDomains } from '../core/request/allowed-domains.ts';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import type { EdgeVariable, FunctionVariable } from '../deployment/variables.ts';
 import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/request/invalidation-path.ts';
 
 /** Where the edge is and whom to trust there. Templates set none of it: the defaults are CloudFront itself. */
@@ -17,6 +18,7 @@ export interface EdgeSettings {
   readonly allowPrivateAddresses: boolean;
 }
 
+type Variable = FunctionVariable | EdgeVariable;
 type Read<T> = (env: NodeJS.ProcessEnv, faults: InputFault[]) => T;
 
 const REMEDY = 'is missing; take it from the stack';
@@ -27,7 +29,7 @@ const DEFAULT_MAX_TARGETS = 100_000_000;
 const MOST_TARGETS = 999_999_999;
 
 const text =
-  (name: string): Read<string> =>
+  (name: Variable): Read<string> =>
   (env, faults) => {
     const value = env[name] ?? '';
     if (value === '') faults.push(inputFault(name, '', REMEDY));
@@ -35,12 +37,12 @@ const text =
   };
 
 const optional =
-  (name: string): Read<string | null> =>
+  (name: Variable): Read<string | null> =>
   (env) =>
     env[name] || null;
 
 const whole =
-  (name: string, most: number, otherwise?: number): Read<number> =>
+  (name: Variable, most: number, otherwise?: number): Read<number> =>
   (env, faults) => {
     const value = env[name] ?? '';
     if (value === '' && otherwise !== undefined) return otherwise;
@@ -51,7 +53,7 @@ const whole =
 
 /** 0, which is what a missing one is, stands for never. */
 const minutes =
-  (name: string): Read<number> =>
+  (name: Variable): Read<number> =>
   (env, faults) => {
     const value = env[name] || '0';
     if (!/^\d{1,4}$/.test(value)) faults.push(inputFault(name, value, 'write a whole number of minutes, or 0 for never'));
@@ -59,7 +61,7 @@ const minutes =
   };
 
 const yes =
-  (name: string): Read<boolean> =>
+  (name: Variable): Read<boolean> =>
   (env, faults) => {
     const value = env[name] || 'false';
     if (value !== 'true' && value !== 'false') faults.push(inputFault(name, value, 'write true or false'));
@@ -67,7 +69,7 @@ const yes =
   };
 
 const file =
-  (name: string): Read<string | null> =>
+  (name: Variable): Read<string | null> =>
   (env, faults) => {
     const path = env[name] ?? '';
     if (path === '') return null;
@@ -80,7 +82,7 @@ const file =
   };
 
 const domains =
-  (name: string): Read<readonly string[]> =>
+  (name: Variable): Read<readonly string[]> =>
   (env, faults) =>
     parseAllowedDomains((env[name] ?? '').split(','), name, faults);
 

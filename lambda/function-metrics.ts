@@ -1,17 +1,5 @@
 import { MetricUnit, Metrics } from '@aws-lambda-powertools/metrics';
-
-const NAMESPACE = 'CloudFrontPrewarm';
-
-type MetricName =
-  | 'RequestsAccepted'
-  | 'RequestsEnded'
-  | 'RequestsPastTimeout'
-  | 'TargetsWarmed'
-  | 'TargetsAlreadyWarm'
-  | 'TargetsFailed'
-  | 'EdgeBytes'
-  | 'InstancesAfterLastRequest'
-  | 'NotificationsFailed';
+import { METRIC_NAMESPACE, type MetricName } from '../deployment/metrics.ts';
 
 /** Figures of the environment for alarms and dashboards, written to the log (EMF). */
 export interface FunctionMetrics {
@@ -24,7 +12,7 @@ export interface FunctionMetrics {
 
 /** Under the environment's name alone: Powertools would put every figure under the function's name too. */
 function createMetrics(envName: string): Metrics {
-  const metrics = new Metrics({ namespace: NAMESPACE });
+  const metrics = new Metrics({ namespace: METRIC_NAMESPACE });
   metrics.clearDefaultDimensions();
   metrics.setDefaultDimensions({ EnvName: envName });
   return metrics;

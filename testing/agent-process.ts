@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { AGENT_NODE_FLAGS } from '../deployment/agent-node-flags.ts';
 import { until } from './until.ts';
 
 interface LogLine {
@@ -27,8 +28,7 @@ const parseLines = (text: string) =>
 
 /** V8's flags are those of the unit. */
 export function startAgentProcess(bundle: string, env: NodeJS.ProcessEnv): AgentProcess {
-  const flags = ['--max-semi-space-size=4', '--max-old-space-size=64', '--v8-pool-size=1'];
-  const child: ChildProcess = spawn(process.execPath, [...flags, bundle], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child: ChildProcess = spawn(process.execPath, [...AGENT_NODE_FLAGS, bundle], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   let strayOutput = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {

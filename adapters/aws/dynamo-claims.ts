@@ -3,7 +3,7 @@ import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from 
 import { fromItem, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { expiresAt } from './dynamo-rows.ts';
-import { AGENTS_PARTITION_PREFIX, type DynamoTableNames } from './dynamo-tables.ts';
+import { AGENTS_PARTITION_PREFIX, type DynamoTableNames } from '../../deployment/tables.ts';
 
 type Claims = Pick<RequestStore, 'putProvisional' | 'listProvisional' | 'getOperatorClaim' | 'setOperatorClaim' | 'claimIdempotencyKey'>;
 

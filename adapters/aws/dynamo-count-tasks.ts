@@ -9,11 +9,13 @@ import { fromItem, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import type { KeyOf } from './dynamo-get-all.ts';
 import { type KeptRequest, type PopSum, popKeys, popSumItem, readPopSum, readRequest, storedCounters } from './dynamo-rows.ts';
-import type { DynamoTableNames } from './dynamo-tables.ts';
+import type { DynamoTableNames } from '../../deployment/tables.ts';
 import { all, equals, HAS_NOT_ENDED, update } from './dynamo-update.ts';
 
-const MAX_TASKS_COUNTED = 80;
+/** Items of a DynamoDB transaction, and of one read. */
 const MAX_ITEMS = 100;
+/** Some room is left for POPs, and a lost race repeats less. */
+const TASKS_AT_ONCE = 80;
 /** Each lost race is somebody else's progress; together about 7 seconds. */
 const MAX_RACES = 60;
 const FIRST_PAUSE_MS = 10;
@@ -35,20 +37,48 @@ interface Snapshot {
 
 const popOf = (taskId: string) => taskId.slice(0, taskId.indexOf('#'));
 
-/**
- * Counts what is read here, under the condition that it is still so: the sums are written as they will be, since adding
- * them in place, key by key, takes more operators (300) and text (4 KB) than an expression may have. A lost race reads again.
- */
+type Counting = { readonly calls: DynamoCalls; readonly tables: DynamoTableNames; readonly clock: Clock };
+
+/** As `RequestStore.countTasks`. */
 export async function countTasks(
-  { calls, tables, clock }: { readonly calls: DynamoCalls; readonly tables: DynamoTableNames; readonly clock: Clock },
+  counting: Counting,
   requestId: string,
   taskIds: readonly string[],
   at: number,
 ): Promise<RequestRow | null> {
-  if (taskIds.length > MAX_TASKS_COUNTED)
-    throw new RangeError(`countTasks takes at most ${MAX_TASKS_COUNTED} tasks, got ${taskIds.length}`);
-  const doing = `counting ${taskIds.length} tasks of request ${requestId}`;
-  const ids = [...new Set(taskIds)].sort();
+  let row: RequestRow | null = null;
+  for (const ids of inTransactions(taskIds)) row = await countSome(counting, requestId, ids, at);
+  return row;
+}
+
+/** Sorted, since ids begin with their POP, so that a transaction touches few POP rows: it has an item for each task, each POP and the request. */
+function* inTransactions(taskIds: readonly string[]): Generator<string[]> {
+  let ids: string[] = [];
+  let pops = new Set<string>();
+  for (const id of [...new Set(taskIds)].sort()) {
+    const items = ids.length + pops.size + (pops.has(popOf(id)) ? 1 : 2);
+    if (ids.length === TASKS_AT_ONCE || items + 1 > MAX_ITEMS) {
+      yield ids;
+      ids = [];
+      pops = new Set();
+    }
+    ids.push(id);
+    pops.add(popOf(id));
+  }
+  if (ids.length > 0) yield ids;
+}
+
+/**
+ * Counts what is read here, under the condition that it is still so: the sums are written as they will be, since adding
+ * them in place, key by key, takes more operators (300) and text (4 KB) than an expression may have. A lost race reads again.
+ */
+async function countSome(
+  { calls, tables, clock }: Counting,
+  requestId: string,
+  ids: readonly string[],
+  at: number,
+): Promise<RequestRow | null> {
+  const doing = `counting ${ids.length} tasks of request ${requestId}`;
   for (let races = 0; races < MAX_RACES; ) {
     const { request, tasks, sums } = await read(calls, tables, doing, requestId, ids);
     if (request === null || isEnded(request.row.status) || tasks.length === 0) return request?.row ?? null;

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { MinuteClaims } from '../../core/ports/minute-claims.ts';
 import { toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
-import { TTL_ATTRIBUTE } from './dynamo-tables.ts';
+import { TTL_ATTRIBUTE } from '../../deployment/tables.ts';
 
 export interface DynamoMinuteClaimsOptions {
   readonly calls: Pick<DynamoCalls, 'put'>;

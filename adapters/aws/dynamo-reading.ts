@@ -4,7 +4,7 @@ import { isActive } from '../../core/request/request.ts';
 import { fromItem, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { listedAt, readRequest, readSummary } from './dynamo-rows.ts';
-import { ACTIVE_PARTITION, BY_CREATION, type DynamoTableNames, LISTED } from './dynamo-tables.ts';
+import { ACTIVE_PARTITION, BY_CREATION, type DynamoTableNames, LISTED } from '../../deployment/tables.ts';
 
 type Reading = Pick<RequestStore, 'get' | 'list' | 'listActive'>;
 

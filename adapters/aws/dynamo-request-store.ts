@@ -4,7 +4,7 @@ import { claimMethods } from './dynamo-claims.ts';
 import { countTasks } from './dynamo-count-tasks.ts';
 import { readingMethods } from './dynamo-reading.ts';
 import { requestMethods } from './dynamo-requests.ts';
-import type { DynamoTableNames } from './dynamo-tables.ts';
+import type { DynamoTableNames } from '../../deployment/tables.ts';
 import { taskMethods } from './dynamo-tasks.ts';
 
 export interface DynamoRequestStoreOptions extends DynamoCallsOptions {

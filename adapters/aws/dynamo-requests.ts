@@ -7,7 +7,7 @@ import { toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { readingMethods } from './dynamo-reading.ts';
 import { expiresAt, planItems, requestItem, storedPlan, storedSpec } from './dynamo-rows.ts';
-import { ACTIVE_PARTITION, type DynamoTableNames } from './dynamo-tables.ts';
+import { ACTIVE_PARTITION, type DynamoTableNames } from '../../deployment/tables.ts';
 import { all, type Change, type Condition, equals, IS_ACTIVE, update } from './dynamo-update.ts';
 
 type Requests = Pick<

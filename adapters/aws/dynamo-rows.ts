@@ -2,7 +2,7 @@ import { accounted, addCounters, type Counters } from '../../core/work/counters.
 import { longCounterKey, shortCounterKey } from '../../core/work/record-task.ts';
 import type { PopRow, RequestRow, RequestSummary } from '../../core/request/request.ts';
 import { fromItem, type Item, toItem } from './dynamo-attributes.ts';
-import { LISTED, ROW_LIFETIME_DAYS } from './dynamo-tables.ts';
+import { LISTED, ROW_LIFETIME_DAYS } from '../../deployment/tables.ts';
 
 const LISTED_AT_DIGITS = 15;
 /** The item limit is 400 KB: with 200 POPs, 2 KB are left for each one's addresses. */

@@ -5,7 +5,7 @@ import type { TaskRow } from '../../core/work/task.ts';
 import { fromItem, type Item, toItem } from './dynamo-attributes.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { expiresAt, popKeys, readPops, readRequest } from './dynamo-rows.ts';
-import type { DynamoTableNames } from './dynamo-tables.ts';
+import type { DynamoTableNames } from '../../deployment/tables.ts';
 
 type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks' | 'uncountedTasks'>;
 

@@ -4,10 +4,8 @@ import type { Counters } from '../../core/work/counters.ts';
 import type { Events } from '../../core/ports/events.ts';
 import type { RequestRow, RequestStatus } from '../../core/request/request.ts';
 import { attempt } from './aws-error.ts';
+import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/events.ts';
 import { sendBatch } from './batch-retry.ts';
-
-export const EVENT_SOURCE = 'cloudfront-prewarm';
-export const REQUEST_ENDED = 'PrewarmRequestEnded';
 
 /** Detail of the event; delivered at least once. */
 interface RequestEndedDetail {

@@ -7,7 +7,7 @@ import { attempt } from './aws-error.ts';
 import { fromItem, toItem } from './dynamo-attributes.ts';
 import { createDynamoCalls, type DynamoCallsOptions } from './dynamo-calls.ts';
 import { expiresAt } from './dynamo-rows.ts';
-import { type DynamoTableNames, HEADERS_PARTITION_PREFIX } from './dynamo-tables.ts';
+import { type DynamoTableNames, HEADERS_PARTITION_PREFIX } from '../../deployment/tables.ts';
 import { createS3ListStore } from './s3-list-store.ts';
 
 const NAME_BYTES = 32;

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type ErrorCode, PrewarmError } from '../../core/errors.ts';
 import type { Fleet, FleetMember } from '../../core/ports/fleet.ts';
+import { AGENT_NODE_FLAGS } from '../../deployment/agent-node-flags.ts';
 
-/** V8's heap is kept small: what an agent needs grows with its sockets, not with the size of what it downloads. */
-const AGENT_HEAP_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64', '--v8-pool-size=1'];
 /** glibc keeps an arena per thread, and what one has freed helps no other: 143 MB against 170 at 128 in flight (measured). */
 const AGENT_MALLOC = { MALLOC_ARENA_MAX: '1' };
 /** An agent that ends sooner than this after its start never worked. */
@@ -183,7 +182,7 @@ function startAgent(
   onFatal: (error: PrewarmError) => void,
   onEnd: (code: number | null, signal: NodeJS.Signals | null) => void,
 ): Agent {
-  const { entry, execArgv = AGENT_HEAP_FLAGS, env = process.env, onOutput = (text) => process.stderr.write(text) } = options;
+  const { entry, execArgv = AGENT_NODE_FLAGS, env = process.env, onOutput = (text) => process.stderr.write(text) } = options;
   const child = spawn(process.execPath, [...execArgv, entry], {
     env: { ...AGENT_MALLOC, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

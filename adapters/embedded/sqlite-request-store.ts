@@ -19,9 +19,6 @@ import {
   updatePopCounters,
 } from './request-rows.ts';
 
-/** A DynamoDB transaction has 100 items; the same bound here keeps the two families alike. */
-const MAX_TASKS_COUNTED = 80;
-
 type Requests = Pick<
   RequestStore,
   'create' | 'get' | 'list' | 'listActive' | 'transition' | 'saveSizing' | 'fixPlan' | 'setTimeoutAt' | 'setRequestClaim'
@@ -68,8 +65,6 @@ function stoppedCounters(stopped: number): Counters {
 }
 
 function countTasks(db: Database, requestId: string, taskIds: readonly string[], at: number): RequestRow | null {
-  if (taskIds.length > MAX_TASKS_COUNTED)
-    throw new RangeError(`countTasks takes at most ${MAX_TASKS_COUNTED} tasks, got ${taskIds.length}`);
   return db.transaction(() => {
     const row = selectRequest(db, requestId);
     if (row === null || isEnded(row.status)) return row;

@@ -6,6 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { type ConnectionPool, createConnectionPool, type EdgeConnection, type PoolEvents, type PoolLimits } from './connection-pool.ts';
 import { createTlsState, type EdgeOrigin } from './edge-socket.ts';
 import { type AskMessage, Exchange } from './exchange.ts';
+import { MAX_IN_FLIGHT } from '../../core/work/lanes.ts';
 
 export interface UndiciDownloaderOptions {
   /** Trusted roots (PEM) instead of the well-known ones. */
@@ -19,7 +20,7 @@ export interface UndiciDownloaderOptions {
   readonly stallTimeoutMs?: number;
   /** From asking to the end. Default: none. */
   readonly totalTimeoutMs?: number;
-  /** Per address and origin; further asks wait. Default 512. */
+  /** Per address and origin; further asks wait. Default: as many as an agent has downloads in flight. */
   readonly maxConnectionsPerAddress?: number;
   /** Idle connections of all addresses together; the longest idle are closed beyond it. Default 128 (each costs about 100 KB). */
   readonly maxIdleConnections?: number;
@@ -92,7 +93,7 @@ export function createUndiciDownloader(options: UndiciDownloaderOptions): Downlo
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
     headersTimeoutMs: options.headersTimeoutMs ?? 30_000,
     stallTimeoutMs: options.stallTimeoutMs ?? 15_000,
-    maxConnections: options.maxConnectionsPerAddress ?? 512,
+    maxConnections: options.maxConnectionsPerAddress ?? MAX_IN_FLIGHT,
   };
   const tls = createTlsState(options.ca);
   const idleLimit = createIdleLimit(options.maxIdleConnections ?? 128);

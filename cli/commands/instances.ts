@@ -7,12 +7,12 @@ import { checkRequestId, readApiOptions } from '../options/api-flags.ts';
 import { parseFlags, type RawOptions, wholeNumber } from '../options/flags.ts';
 import { counted, formatCount } from '../print/quantities.ts';
 import { untilInterrupted } from '../until-interrupted.ts';
+import { MAX_AGENTS } from '../../core/request/request-input.ts';
 
 const SUCCESS = 0;
-const MAX_CLAIM = 1000;
 
 /** A request ends by `cancel`, not by having no instances. */
-const countOf = (isOfRequest: boolean) => wholeNumber(isOfRequest ? 1 : 0, MAX_CLAIM);
+const countOf = (isOfRequest: boolean) => wholeNumber(isOfRequest ? 1 : 0, MAX_AGENTS);
 
 function parseInstancesOptions(count: string | undefined, raw: RawOptions) {
   const faults: InputFault[] = [];
@@ -20,7 +20,7 @@ function parseInstancesOptions(count: string | undefined, raw: RawOptions) {
   const requestId = typeof raw['request'] === 'string' ? raw['request'] : null;
   const parsed = parseFlags({ count: countOf(requestId !== null) }, count === undefined ? {} : { count }, []);
   if (count !== undefined && parsed.count === undefined)
-    faults.push(inputFault('COUNT', count, `write a whole number from ${requestId === null ? 0 : 1} to ${MAX_CLAIM}`));
+    faults.push(inputFault('COUNT', count, `write a whole number from ${requestId === null ? 0 : 1} to ${MAX_AGENTS}`));
   if (requestId !== null) checkRequestId('--request', requestId, faults);
   if (requestId !== null && count === undefined) faults.push(inputFault('COUNT', '', 'is missing; --request says whose number is changed'));
   if (faults.length > 0) throw new InvalidInput(faults);

@@ -25,6 +25,7 @@ import {
 import { type GivenAgain, givenAgain } from './same-options.ts';
 import { readSuccessRule, type SuccessRule } from './success-rule.ts';
 import { atBase } from '../../lists/url-list.ts';
+import { MAX_IN_FLIGHT } from '../../core/work/lanes.ts';
 
 /** What `prewarm run` is to do. Everything in it is valid. */
 export interface RunOptions {
@@ -60,7 +61,6 @@ export interface RunOptions {
 }
 
 const MAX_AGENTS = 256;
-const MAX_IN_FLIGHT = 512;
 
 const FLAGS = {
   ...LIST_FLAGS,

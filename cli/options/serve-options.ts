@@ -12,6 +12,7 @@ import { endpointFlag, parseFlags, type RawOptions, textFlag, wholeNumber, yesFl
 import { readKeepWarmFile } from './keep-warm-file.ts';
 import { maxPerDayFlag } from './keep-warm-options.ts';
 import { readServeKeys, type ServeKeys } from './serve-keys.ts';
+import { MAX_IN_FLIGHT } from '../../core/work/lanes.ts';
 
 /** What `prewarm serve` is to do. Everything in it is valid. */
 export interface ServeOptions extends ServeKeys {
@@ -51,7 +52,6 @@ const DEFAULT_PORT = 8787;
 const MAX_AGENTS = 256;
 const DEFAULT_MAX_TARGETS = 10_000_000;
 const MOST_TARGETS = 999_999_999;
-const MAX_IN_FLIGHT = 512;
 
 const FLAGS = {
   host: textFlag('the address to listen at'),

@@ -2,9 +2,9 @@ import { InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import type { SubmitOptions } from './submit-options.ts';
 import { type TakenList, takeUrls } from './take-list.ts';
+import { MAX_BODY_BYTES } from '../../core/request/request-body.ts';
 
 /** What the API takes; a function behind a gateway could take no more. */
-const MAX_BODY_BYTES = 5 * 1024 * 1024;
 
 const tooLong = (field: string) =>
   new InvalidInput([

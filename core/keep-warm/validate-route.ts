@@ -116,3 +116,11 @@ export function validateRoute(fields: RouteFields, names: RouteFieldNames, catal
 export function unknownPops(pops: readonly string[], catalogue: PopCatalogue): readonly string[] {
   return pops.filter((pop) => catalogue.describe(pop).city === 'unknown');
 }
+
+/** Null: the name under which the route's POPs are found is the distribution's own. `field`: what it is called. */
+export function aliasFault({ domain, host }: RouteInput, field: string): InputFault | null {
+  const own = domain ?? host;
+  if (isDistributionName(own)) return null;
+  // No look-up each minute: what it finds does not change, and it may fail.
+  return inputFault(field, own, `is an alias; write the distribution's own name, as in d111111abcdef8${domainSuffixOf(own)}`);
+}

@@ -71,9 +71,9 @@ export interface RequestStore {
   /** How many tasks of the request are recorded and not counted. Of an ended request: those whose results came after the end. */
   uncountedTasks(requestId: string): Promise<number>;
   /**
-   * In one transaction: marks those of the tasks counted that exist and were not, adds their counters to the request
-   * and POP rows. Counts nothing once the request has ended. Returns the request row as it is afterwards; null: no such request.
-   * At most 80 tasks (a DynamoDB transaction has 100 items).
+   * Marks those of the tasks counted that are recorded and were not counted yet, and adds their counters to the request and POP rows.
+   * A task's mark and its counters change in one transaction; a store may take several transactions for many tasks.
+   * Counts nothing once the request has ended. Returns the request row as it is afterwards; null: no such request.
    */
   countTasks(requestId: string, taskIds: readonly string[], at: number): Promise<RequestRow | null>;
   /**

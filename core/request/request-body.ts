@@ -3,7 +3,7 @@ import { type InputFault, InvalidInput } from '../errors.ts';
 import { inputFault } from '../input-fault.ts';
 import type { PopCatalogue } from '../pops/pop-catalogue.ts';
 import { TARGET_TYPES } from '../pops/pop-choice.ts';
-import { DEFAULT_TIMEOUT_MINUTES, type FieldNames, type RequestInput, validateInSteps } from './request-input.ts';
+import { DEFAULT_TIMEOUT_MINUTES, type FieldNames, MAX_AGENTS, type RequestInput, validateInSteps } from './request-input.ts';
 import { readPlaces } from './request-places.ts';
 import { finish, type Steps } from '../steps.ts';
 
@@ -28,6 +28,9 @@ export const requestBodySchema = z.object({
   notify_url: z.string().nullish().describe('An https URL that gets a POST with the figures when the request has ended'),
 });
 
+/** The most bytes that a request's body may have. API Gateway itself takes 10 MB. */
+export const MAX_BODY_BYTES = 5 * 1024 * 1024;
+
 type Body = Readonly<Record<string, unknown>>;
 
 /** What each field that is no place holds, and what to write where it holds something else. */
@@ -36,7 +39,7 @@ const KINDS = {
   cf_domain: ['string', 'write a name: "d111111abcdef8.cloudfront.net"'],
   timeout: ['number', 'write a whole number of minutes from 1 to 1440'],
   header: ['texts', 'write a list of lines: ["Accept-Encoding: gzip, br"]'],
-  instance_count: ['number', 'write a whole number from 1 to 1000'],
+  instance_count: ['number', `write a whole number from 1 to ${MAX_AGENTS}`],
   need_invalidate: ['boolean', 'write true or false'],
   accept_status: ['numbers', 'write a list of statuses: [200, 404]'],
   first_byte_timeout: ['number', 'write a whole number of seconds from 1 to 180'],

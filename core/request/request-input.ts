@@ -58,7 +58,8 @@ export interface FieldNames {
 
 export const DEFAULT_TIMEOUT_MINUTES = 30;
 const MAX_TIMEOUT_MINUTES = 1440;
-const MAX_AGENTS = 1000;
+/** The most agents that a request, or the operator, may claim. */
+export const MAX_AGENTS = 1000;
 /** CloudFront itself waits for an origin for 180 s at most. */
 const MAX_FIRST_BYTE_SECONDS = 180;
 const FIRST_STATUS = 200;

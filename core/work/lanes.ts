@@ -4,8 +4,9 @@ import type { Answer, AskScope } from '../ports/downloader.ts';
 import { AgentLimit } from './agent-limit.ts';
 import { InFlightLimit } from './in-flight-limit.ts';
 
-/** Downloads in flight per agent: at most 512 in all (memory), at least 64 where the processor is what bounds (measured optimum near). */
-const CEILING = 512;
+/** The most downloads in flight of one agent: more would take too much memory. */
+export const MAX_IN_FLIGHT = 512;
+/** Where an agent begins: near the optimum where the processor is what bounds (measured). */
 const START = 64;
 /** At one POP: few at first, since each takes a connection, and near POPs need no more; far ones double within a few round trips. */
 const LANE_START = 16;
@@ -74,10 +75,10 @@ export interface Lanes {
  * never go below, neither in all nor at one POP while there is work for it (null: few enough to relieve a POP in trouble).
  */
 export function createLanes(clock: Clock, fixed: number | null, floor: number | null = null): Lanes {
-  const agentLimit = new AgentLimit(fixed ?? Math.max(START, floor ?? 0), fixed ?? CEILING);
+  const agentLimit = new AgentLimit(fixed ?? Math.max(START, floor ?? 0), fixed ?? MAX_IN_FLIGHT);
   const laneLimits =
     fixed === null
-      ? { start: Math.max(LANE_START, floor ?? 0), floor: floor ?? LANE_FLOOR, ceiling: CEILING }
+      ? { start: Math.max(LANE_START, floor ?? 0), floor: floor ?? LANE_FLOOR, ceiling: MAX_IN_FLIGHT }
       : { start: fixed, floor: fixed, ceiling: fixed };
   /** By request, then by POP. */
   const lanes = new Map<string, Map<string, Lane>>();

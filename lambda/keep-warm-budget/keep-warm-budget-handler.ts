@@ -1,12 +1,13 @@
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { budgetFault, requestsPerDay } from '../../core/keep-warm/budget.ts';
-import { monthlyCost } from '../../core/keep-warm/cost.ts';
+import { monthlyCost } from '../../deployment/keep-warm-cost.ts';
 import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
-import { parseSchedule } from '../../core/keep-warm/schedule.ts';
-import { listPrices } from '../../data/prices.ts';
+import { parseSchedule } from '../../deployment/schedule-expression.ts';
+import { listPrices } from '../../deployment/prices.ts';
 import type { CustomResourceProperties } from '../custom-resource.ts';
-import { type KeepWarmSources, readRoutes, settingsFrom } from '../../core/keep-warm/settings.ts';
+import { settingsFrom } from '../../deployment/keep-warm-settings.ts';
+import { type KeepWarmSources, readRoutes } from '../keep-warm-routes.ts';
 
 function checkBudget(routes: readonly KeepWarmRoute[], runsPerDay: number, raw: string, faults: InputFault[]): void {
   if (!/^\d{1,12}$/.test(raw)) {

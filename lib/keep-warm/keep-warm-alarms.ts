@@ -3,6 +3,7 @@ import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingDat
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { type KeepWarmDimensions, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/metrics.ts';
 import { createAlarmTopic } from '../shared/alarm-topic.ts';
 import type { KeepWarmLane } from './keep-warm-lanes.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
@@ -26,6 +27,7 @@ interface Condition {
   readonly isLow?: boolean;
 }
 
+const SILENT: KeepWarmMetricName = 'KeepWarmSilent';
 const PERIOD = Duration.minutes(5);
 const STOPPED_PERIODS = 3;
 /** Rates at which every period has a run; of others a period without any says nothing. */
@@ -57,9 +59,9 @@ export class KeepWarmAlarms extends Construct {
       what: `The POP ${pop} has stopped answering for ${host}, so nothing is kept warm there.`,
       section: 'pop-silent',
       metric: new Metric({
-        namespace: 'CloudFrontPrewarm',
-        metricName: 'KeepWarmSilent',
-        dimensionsMap: { EnvName: this.envName, Host: host, Pop: pop },
+        namespace: METRIC_NAMESPACE,
+        metricName: SILENT,
+        dimensionsMap: { EnvName: this.envName, Host: host, Pop: pop } satisfies KeepWarmDimensions,
         // Silent in every run of the period.
         statistic: Stats.MINIMUM,
         period: PERIOD,

@@ -4,8 +4,7 @@ import type { Node } from 'constructs';
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { parseRouteListText, ROUTE_LIST_EXAMPLE } from '../../core/keep-warm/route-list.ts';
-import { aliasFault } from '../../core/keep-warm/settings.ts';
-import type { RouteInput } from '../../core/keep-warm/validate-route.ts';
+import { aliasFault, type RouteInput } from '../../core/keep-warm/validate-route.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 
 /** Routes that the context names, in a file that the function is given as it is. */

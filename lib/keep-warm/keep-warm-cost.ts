@@ -1,10 +1,10 @@
 import type { KeepWarmLoad } from '../../core/keep-warm/budget.ts';
 import { describeLoad, requestsPerDay } from '../../core/keep-warm/budget.ts';
-import { monthlyCost } from '../../core/keep-warm/cost.ts';
+import { monthlyCost } from '../../deployment/keep-warm-cost.ts';
 import { DEFAULT_PER_MINUTE } from '../../core/keep-warm/route-list.ts';
 import type { RouteInput } from '../../core/keep-warm/validate-route.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import { listPrices } from '../../data/prices.ts';
+import { listPrices } from '../../deployment/prices.ts';
 import { DEFAULT_MAX_REQUESTS } from './keep-warm-parameters.ts';
 
 const RUNS_PER_DAY = 1440;

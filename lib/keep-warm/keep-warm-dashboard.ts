@@ -1,6 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { Dashboard, GraphWidget, MathExpression, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
+import { KEEP_WARM_DIMENSIONS, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/metrics.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
 
 export interface KeepWarmDashboardProps {
@@ -15,14 +16,14 @@ const HALF = 12;
 export class KeepWarmDashboard extends Construct {
   constructor(scope: Construct, id: string, { envName, sender }: KeepWarmDashboardProps) {
     super(scope, id);
-    const ofPops = (metricName: string, statistic: string) =>
+    const ofPops = (metricName: KeepWarmMetricName, statistic: string) =>
       new MathExpression({
-        expression: `SEARCH('{CloudFrontPrewarm,EnvName,Host,Pop} MetricName="${metricName}" EnvName="${envName}"', '${statistic}', 60)`,
+        expression: `SEARCH('{${[METRIC_NAMESPACE, ...KEEP_WARM_DIMENSIONS].join(',')}} MetricName="${metricName}" EnvName="${envName}"', '${statistic}', 60)`,
         usingMetrics: {},
         label: `\${PROP('Dim.Host')} \${PROP('Dim.Pop')}`,
         period: MINUTE,
       });
-    const graph = (title: string, metricName: string, statistic: string) =>
+    const graph = (title: string, metricName: KeepWarmMetricName, statistic: string) =>
       new GraphWidget({ title, width: HALF, left: [ofPops(metricName, statistic)], leftYAxis: { min: 0 } });
     new Dashboard(this, 'Dashboard', {
       dashboardName: `prewarm_keep-warm_${envName}`,

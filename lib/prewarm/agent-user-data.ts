@@ -1,3 +1,4 @@
+import { AGENT_NODE_FLAGS } from '../../deployment/agent-node-flags.ts';
 import { SYSTEMD_HARDENING } from '../shared/systemd-hardening.ts';
 
 export interface AgentUserDataProps {
@@ -14,8 +15,6 @@ export interface AgentUserDataProps {
 /** Of the distribution itself, but for the Node.js: its command of a version's own name stays what it is, whatever else is installed. */
 const PACKAGES = 'nodejs24 amazon-cloudwatch-agent logrotate';
 const NODE = '/usr/bin/node-24';
-/** V8's heap is kept small: what an agent needs grows with its sockets, not with the size of what it downloads. */
-const NODE_FLAGS = '--max-semi-space-size=4 --max-old-space-size=64 --v8-pool-size=1';
 
 /**
  * The script that turns a new Amazon Linux 2023 instance into agents, one process per core. It may hold tokens.
@@ -135,7 +134,7 @@ EnvironmentFile=/etc/prewarm/agent.env
 Environment=PREWARM_AGENT_NUMBER=%i
 Environment=PREWARM_BUSY_DIR=/run/prewarm
 Environment=MALLOC_ARENA_MAX=1
-ExecStart=${NODE} ${NODE_FLAGS} /opt/prewarm/agent.mjs
+ExecStart=${NODE} ${AGENT_NODE_FLAGS.join(' ')} /opt/prewarm/agent.mjs
 Restart=always
 RestartSec=5
 KillSignal=SIGTERM

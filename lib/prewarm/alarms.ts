@@ -3,6 +3,7 @@ import { Alarm, type AlarmProps, ComparisonOperator, type IMetric, Metric, Stats
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { METRIC_NAMESPACE, type MetricName } from '../../deployment/metrics.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
 import type { Notifications } from './notifications.ts';
 import type { TaskQueues } from './task-queues.ts';
@@ -23,13 +24,11 @@ interface Condition {
   readonly periods?: number;
 }
 
-/** What the functions measure. */
-const METRIC_NAMESPACE = 'CloudFrontPrewarm';
 const PERIOD = Duration.minutes(5);
 const BACKLOG_MINUTES = 5;
 
 /** A metric of the functions. `status` narrows it to requests that ended in it. */
-export function ownMetric(envName: string, metricName: string, statistic: string = Stats.SUM, status?: string): Metric {
+export function ownMetric(envName: string, metricName: MetricName, statistic: string = Stats.SUM, status?: string): Metric {
   return new Metric({
     namespace: METRIC_NAMESPACE,
     metricName,

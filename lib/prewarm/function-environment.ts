@@ -1,27 +1,8 @@
+import type { FunctionVariable } from '../../deployment/variables.ts';
 import type { SystemResources } from './permissions.ts';
 
-/** The names of what a function can be told. Edge options are not among them: only test harnesses set those. */
-export type Variable =
-  | 'PREWARM_REQUEST_TABLE'
-  | 'PREWARM_POP_TABLE'
-  | 'PREWARM_TASK_TABLE'
-  | 'PREWARM_BUCKET'
-  | 'PREWARM_TASK_QUEUE_URL'
-  | 'PREWARM_SIZE_QUEUE_URL'
-  | 'PREWARM_PLAN_QUEUE_URL'
-  | 'PREWARM_GROUP_NAME'
-  | 'PREWARM_ON_DEMAND_GROUP_NAME'
-  | 'PREWARM_ON_DEMAND_FALLBACK'
-  | 'PREWARM_MAX_INSTANCES'
-  | 'PREWARM_SCHEDULE_GROUP'
-  | 'PREWARM_SHUTDOWN_FUNCTION_ARN'
-  | 'PREWARM_SCHEDULE_ROLE_ARN'
-  | 'PREWARM_EVENT_BUS'
-  | 'PREWARM_TOPIC_ARN'
-  | 'PREWARM_SHOW_SUCCESS_URLS'
-  | 'PREWARM_ALLOWED_DOMAINS'
-  | 'PREWARM_MAX_TARGETS'
-  | 'PREWARM_MAX_INVALIDATION_PATHS';
+/** Every function has the environment's name; of the others each has those that it asks for. */
+export type Variable = Exclude<FunctionVariable, 'PREWARM_ENV_NAME'>;
 
 export interface EnvironmentSource {
   readonly resources: SystemResources;

@@ -2,7 +2,7 @@ import { Duration } from 'aws-cdk-lib';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import { Construct } from 'constructs';
-import { BY_CREATION } from '../../adapters/aws/dynamo-tables.ts';
+import { BY_CREATION } from '../../deployment/tables.ts';
 import { createEnvironment, type EnvironmentSource, type Variable } from './function-environment.ts';
 import { NodeFunction } from '../shared/node-function.ts';
 import {

@@ -4,7 +4,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
-import { ROW_LIFETIME_DAYS } from '../../adapters/aws/dynamo-tables.ts';
+import { ROW_LIFETIME_DAYS } from '../../deployment/tables.ts';
 
 export interface ListBucketProps {
   /** Keep the bucket and what is in it when the stack is removed. */

@@ -12,6 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { Construct } from 'constructs';
+import type { MetricName } from '../../deployment/metrics.ts';
 import { type Alarms, ownMetric } from './alarms.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
 import type { TaskQueues } from './task-queues.ts';
@@ -63,7 +64,7 @@ function showRequests({ envName, alarms }: MonitoringDashboardProps): IWidget[] 
 }
 
 function showTargets({ envName }: MonitoringDashboardProps): IWidget[] {
-  const counted = (name: string, label: string) => ownMetric(envName, name).with({ label, period: MINUTE });
+  const counted = (name: MetricName, label: string) => ownMetric(envName, name).with({ label, period: MINUTE });
   const warmed = counted('TargetsWarmed', 'warmed');
   const alreadyWarm = counted('TargetsAlreadyWarm', 'already warm (hits)');
   const failed = counted('TargetsFailed', 'failed');

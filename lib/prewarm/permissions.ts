@@ -4,7 +4,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { AGENTS_PARTITION_PREFIX } from '../../adapters/aws/dynamo-tables.ts';
+import { AGENTS_PARTITION_PREFIX } from '../../deployment/tables.ts';
 import { RESULT_KEYS } from './list-bucket.ts';
 import type { Notifications } from './notifications.ts';
 import type { Schedules } from './schedules.ts';

@@ -1,5 +1,7 @@
 import { CfnParameter, type Stack } from 'aws-cdk-lib';
 import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../../core/request/invalidation-path.ts';
+import { MAX_AGENTS } from '../../core/request/request-input.ts';
+import { MAX_IN_FLIGHT } from '../../core/work/lanes.ts';
 
 /** What both stacks let the user set. */
 export interface StackParameters {
@@ -77,14 +79,14 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
       type: 'Number',
       default: 6,
       minValue: 1,
-      maxValue: 512,
+      maxValue: MAX_IN_FLIGHT,
       description: 'Downloads in flight per agent at the least; each agent finds out how many more do good',
     }),
     maxInstances: text('MaxInstances', {
       type: 'Number',
       default: 100,
       minValue: 1,
-      maxValue: 1000,
+      maxValue: MAX_AGENTS,
       description: 'The most instances that all requests together may start',
     }),
     onDemandFallback: text('OnDemandFallback', {

@@ -1,7 +1,7 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { type Attribute, AttributeType, BillingMode, ProjectionType, StreamViewType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import { DYNAMO_TABLES, type TableSchema, TTL_ATTRIBUTE } from '../../adapters/aws/dynamo-tables.ts';
+import { DYNAMO_TABLES, type TableSchema, TTL_ATTRIBUTE } from '../../deployment/tables.ts';
 
 export interface TablesProps {
   /** Keep the tables when the stack is removed, and refuse to delete them by hand. */

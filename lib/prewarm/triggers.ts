@@ -7,6 +7,7 @@ import { SqsDlq, SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/events.ts';
 import type { Functions } from './functions.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
 import type { SystemResources } from './permissions.ts';
@@ -123,7 +124,7 @@ export class Triggers extends Construct {
     new Rule(this, 'RequestEnded', {
       description: 'Reports ended requests',
       eventBus: notifications.bus,
-      eventPattern: { source: ['cloudfront-prewarm'], detailType: ['PrewarmRequestEnded'] },
+      eventPattern: { source: [EVENT_SOURCE], detailType: [REQUEST_ENDED] },
       targets: [new LambdaFunction(functions.report.handler, bounded)],
     });
     notifications.backlog.addSubscription(new LambdaSubscription(functions.shutdown.handler, { deadLetterQueue: queues.failed }));

@@ -13,8 +13,7 @@ import { findRequest } from './find-request.ts';
 import { queryOf } from './query.ts';
 import { createReadFleet } from './read-fleet.ts';
 import type { ReadBody } from './read-json-body.ts';
-
-const MAX_CLAIM = 1000;
+import { MAX_AGENTS } from '../../core/request/request-input.ts';
 
 const bodySchema = z
   .object({
@@ -23,9 +22,9 @@ const bodySchema = z
       .nullish()
       .openapi({ description: 'Whose claim is changed; without it, the claim of the operator is' }),
     DesiredCapacity: z
-      .int(`write a whole number from 0 to ${MAX_CLAIM}`)
-      .min(0, `write a whole number from 0 to ${MAX_CLAIM}`)
-      .max(MAX_CLAIM, `write a whole number from 0 to ${MAX_CLAIM}`)
+      .int(`write a whole number from 0 to ${MAX_AGENTS}`)
+      .min(0, `write a whole number from 0 to ${MAX_AGENTS}`)
+      .max(MAX_AGENTS, `write a whole number from 0 to ${MAX_AGENTS}`)
       .nullish()
       .openapi({ description: 'Agents: from 1 with req_id; 0 removes the claim of the operator. May be left out with force_stop' }),
     force_stop: z.boolean('write true or false').nullish().openapi({ description: 'End the request of req_id as STOPPED' }),
@@ -72,7 +71,7 @@ function* parseBody(body: unknown): Steps<InstancesBody> {
   if (parsed.success) {
     const { data } = parsed;
     if ((data.DesiredCapacity ?? null) === null && data.force_stop !== true) {
-      throw new InvalidInput([inputFault('DesiredCapacity', '', `is missing; write a whole number from 0 to ${MAX_CLAIM}`)]);
+      throw new InvalidInput([inputFault('DesiredCapacity', '', `is missing; write a whole number from 0 to ${MAX_AGENTS}`)]);
     }
     return data;
   }
@@ -94,7 +93,7 @@ async function changeRequest(deps: ApiDeps, id: string, { DesiredCapacity: agent
     return;
   }
   if ((agents ?? 0) < 1) {
-    const message = `write a whole number from 1 to ${MAX_CLAIM}; to end the request, pass force_stop: true`;
+    const message = `write a whole number from 1 to ${MAX_AGENTS}; to end the request, pass force_stop: true`;
     throw new InvalidInput([inputFault('DesiredCapacity', agents, message)]);
   }
   if (!isActive(row.status) || !(await deps.store.setRequestClaim(row.id, agents ?? 1))) {

@@ -4,9 +4,9 @@ import { InvalidInput, PrewarmError } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { finishInPieces, type Steps } from '../../core/steps.ts';
 import { parseStrictJsonInSteps } from './strict-json.ts';
+import { MAX_BODY_BYTES } from '../../core/request/request-body.ts';
 
 /** The gateway's function payload ends at 6 MB, escapes included; the same limit everywhere. */
-const MAX_BODY_BYTES = 5 * 1024 * 1024;
 /** So much, for so long, is read of a body that is refused. */
 const DISCARD_BYTES = 64 * 1024 * 1024;
 const DISCARD_MS = 10_000;

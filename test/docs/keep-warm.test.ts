@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { describeLoad } from '../../core/keep-warm/budget.ts';
-import { monthlyCost } from '../../core/keep-warm/cost.ts';
+import { monthlyCost } from '../../deployment/keep-warm-cost.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import { listPrices } from '../../data/prices.ts';
+import { listPrices } from '../../deployment/prices.ts';
 
 const README = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
 const catalogue = popCatalogue();

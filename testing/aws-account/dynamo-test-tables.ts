@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AttributeDefinition, CreateTableCommand, type DynamoDBClient, type KeySchemaElement } from '@aws-sdk/client-dynamodb';
-import { DYNAMO_TABLES, type DynamoTableNames, type TableSchema } from '../../adapters/aws/dynamo-tables.ts';
+import { DYNAMO_TABLES, type DynamoTableNames, type TableSchema } from '../../deployment/tables.ts';
 
 function keySchema({ partitionKey, sortKey }: { readonly partitionKey: string; readonly sortKey: string | null }): KeySchemaElement[] {
   const hash: KeySchemaElement = { AttributeName: partitionKey, KeyType: 'HASH' };

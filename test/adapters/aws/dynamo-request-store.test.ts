@@ -2,7 +2,7 @@ import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Consumed } from '../../../adapters/aws/dynamo-calls.ts';
 import { createDynamoRequestStore } from '../../../adapters/aws/dynamo-request-store.ts';
-import { ROW_LIFETIME_DAYS, TTL_ATTRIBUTE } from '../../../adapters/aws/dynamo-tables.ts';
+import { ROW_LIFETIME_DAYS, TTL_ATTRIBUTE } from '../../../deployment/tables.ts';
 import { systemClock } from '../../../core/clock.ts';
 import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../../core/work/counters.ts';
 import type { RequestStore } from '../../../core/ports/request-store.ts';

@@ -1,8 +1,9 @@
 import { CreateEventBusCommand, EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge';
 import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, test } from 'vitest';
-import { createEventBus, EVENT_SOURCE, REQUEST_ENDED } from '../../../adapters/aws/event-bus.ts';
+import { createEventBus } from '../../../adapters/aws/event-bus.ts';
 import { systemClock } from '../../../core/clock.ts';
+import { EVENT_SOURCE, REQUEST_ENDED } from '../../../deployment/events.ts';
 import { counters, requestRow, T0 } from '../../../testing/request-rows.ts';
 import { describeWithAccount } from '../../../testing/aws-account/with-account.ts';
 

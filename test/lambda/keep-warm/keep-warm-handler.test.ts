@@ -5,7 +5,8 @@ import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secre
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { InputFault } from '../../../core/errors.ts';
 import { parseSecretHeaders } from '../../../core/keep-warm/secret-headers.ts';
-import { readRoutes, settingsFrom } from '../../../core/keep-warm/settings.ts';
+import { settingsFrom } from '../../../deployment/keep-warm-settings.ts';
+import { readRoutes } from '../../../lambda/keep-warm-routes.ts';
 import { popCatalogue } from '../../../data/catalogue.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../../simulator/simulated-edge.ts';
 import { describeWithAccount } from '../../../testing/aws-account/with-account.ts';

@@ -1,40 +1,10 @@
-import { domainSuffixOf } from '../request/domain-question.ts';
-import { type InputFault, InvalidInput } from '../errors.ts';
-import { inputFault } from '../input-fault.ts';
-import type { PopCatalogue } from '../pops/pop-catalogue.ts';
-import { isDistributionName } from '../request/url.ts';
-import type { KeepWarmRoute } from './route.ts';
-import { parseRouteListText } from './route-list.ts';
-import { parseSecretHeaders } from './secret-headers.ts';
-import { type RouteFieldNames, type RouteInput, validateRoute } from './validate-route.ts';
-
-/** What the stack's parameters say, as texts. Empty ones were not given. */
-export interface KeepWarmSettings {
-  readonly customDomain: string;
-  readonly distributionDomainName: string;
-  readonly urlPath: string;
-  /** Names with commas between. */
-  readonly popList: string;
-  readonly requestsPerPop: string;
-  readonly method: string;
-  /** ARN of the secret. */
-  readonly headersSecret: string;
-  /** Where the list of routes is that was given in the context; empty: the parameters are the one route. */
-  readonly routesBucket: string;
-  readonly routesKey: string;
-}
-
-export const SETTING_NAMES = [
-  'customDomain',
-  'distributionDomainName',
-  'urlPath',
-  'popList',
-  'requestsPerPop',
-  'method',
-  'headersSecret',
-  'routesBucket',
-  'routesKey',
-] as const satisfies readonly (keyof KeepWarmSettings)[];
+import { type InputFault, InvalidInput } from '../core/errors.ts';
+import type { PopCatalogue } from '../core/pops/pop-catalogue.ts';
+import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
+import { parseRouteListText } from '../core/keep-warm/route-list.ts';
+import { parseSecretHeaders } from '../core/keep-warm/secret-headers.ts';
+import { aliasFault, type RouteFieldNames, type RouteInput, validateRoute } from '../core/keep-warm/validate-route.ts';
+import type { KeepWarmSettings } from '../deployment/keep-warm-settings.ts';
 
 export interface KeepWarmSources {
   /** Text of a secret. */
@@ -53,23 +23,6 @@ const NAMES: RouteFieldNames = {
   method: 'method',
   headers: 'headersSecret',
 };
-
-/** Environment variable of a setting: `urlPath` is `PREWARM_KEEP_WARM_URL_PATH`. */
-export function variableOf(setting: keyof KeepWarmSettings): string {
-  return `PREWARM_KEEP_WARM_${setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
-}
-
-export function settingsFrom(read: (setting: keyof KeepWarmSettings) => string | undefined): KeepWarmSettings {
-  return Object.fromEntries(SETTING_NAMES.map((name) => [name, (read(name) ?? '').trim()])) as unknown as KeepWarmSettings;
-}
-
-/** Null: the name under which the route's POPs are found is the distribution's own. `field`: what it is called. */
-export function aliasFault({ domain, host }: RouteInput, field: string): InputFault | null {
-  const own = domain ?? host;
-  if (isDistributionName(own)) return null;
-  // No look-up each minute: what it finds does not change, and it may fail.
-  return inputFault(field, own, `is an alias; write the distribution's own name, as in d111111abcdef8${domainSuffixOf(own)}`);
-}
 
 function checkDomain(input: RouteInput, field: string, faults: InputFault[]): void {
   const fault = aliasFault(input, field);

@@ -1,4 +1,4 @@
-import type { KeepWarmPrices } from '../core/keep-warm/cost.ts';
+import type { KeepWarmPrices } from './keep-warm-cost.ts';
 import prices from './prices.json' with { type: 'json' };
 
 export type ListPrices = typeof prices;

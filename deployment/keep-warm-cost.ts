@@ -1,5 +1,5 @@
-import type { PopCatalogue } from '../pops/pop-catalogue.ts';
-import type { KeepWarmLoad } from './budget.ts';
+import type { PopCatalogue } from '../core/pops/pop-catalogue.ts';
+import type { KeepWarmLoad } from '../core/keep-warm/budget.ts';
 
 type ByPriceRegion = Readonly<Record<string, number>>;
 
