@@ -9,7 +9,10 @@ export interface ProgressMeter {
   begin(requestId: string, run: TaskRun): void;
   /** `recorded`: its targets are accounted from now on. */
   end(requestId: string, run: TaskRun, recorded: boolean): void;
-  /** Writes one row per request, unless the last were written less than `pauseMs` ago; one of zeros, once, when nothing is held any more. */
+  /**
+   * Writes one row per request, unless the last were written less than `pauseMs` ago. A request that no task is held for any more gets a
+   * row of zeros, which removes its figures, and is forgotten once that row is written.
+   */
   report(): Promise<void>;
 }
 
@@ -83,9 +86,11 @@ export function createProgressMeter(
       reportedAt = clock.now();
       for (const [requestId, meter] of meters) {
         const row = read(requestId, meter);
-        if (meter.runs.size === 0) meters.delete(requestId);
+        const isOver = meter.runs.size === 0;
         try {
-          await store.putProvisional(meter.runs.size === 0 ? { ...row, count: 0, bytes: 0, rate: 0, byteRate: 0, inFlight: 0 } : row);
+          await store.putProvisional(isOver ? { ...row, count: 0, bytes: 0, rate: 0, byteRate: 0, inFlight: 0 } : row);
+          // A task may have begun while the row was written.
+          if (isOver && meter.runs.size === 0) meters.delete(requestId);
         } catch {
           // Progress that is not shown for a second loses nothing; stores that stay broken stop the tasks themselves.
         }
