@@ -70,6 +70,37 @@ describe('the in-flight limit of a POP', () => {
     expect(limit.limit).toBe(100);
   });
 
+  it('stays for eight windows where doubling brought no more, and tries again then', () => {
+    const limit = new InFlightLimit({ ...OPTIONS, start: 16 });
+    const seen: number[] = [];
+    for (let window = 0, now = 0; window < 12; window++) {
+      now = serve(limit, 2 * limit.limit, 32, now);
+      seen.push(limit.limit);
+    }
+    expect(seen).toEqual([32, ...Array.from({ length: 10 }, () => 64), 128]);
+  });
+
+  it('weighs large objects by their bytes, so that fewer of them a second are no loss', () => {
+    const limit = new InFlightLimit({ start: 16, floor: 4, ceiling: 64 });
+    let now = 0;
+    const windowOf = (bytes: number, msEach: number) => {
+      for (let n = 2 * limit.limit; n > 0; n--) {
+        now += msEach;
+        limit.ended(now, bytes, true);
+      }
+    };
+    windowOf(1024, 1);
+    expect(limit.limit).toBe(32);
+    windowOf(64 * 64 * 1024, 10);
+    expect(limit.limit).toBe(64);
+  });
+
+  it('measures nothing while it is not what keeps more from starting', () => {
+    const limit = new InFlightLimit({ ...OPTIONS, start: 16 });
+    for (let n = 0; n < 5000; n++) limit.ended(n, 1_000_000, n % 31 !== 30);
+    expect(limit.limit).toBe(16);
+  });
+
   it('never leaves a fixed number', () => {
     const limit = new InFlightLimit({ start: 10, floor: 10, ceiling: 10 });
     for (let n = 0; n < 500; n++) limit.trouble();

@@ -168,3 +168,60 @@ describe('the lane of one request at one POP', () => {
     expect(clock.waiting()).toBe(0);
   });
 });
+
+describe('the lanes of an agent', () => {
+  it('has no more in flight in all than the agent may have, however many lanes there are, and fills what becomes free', () => {
+    const lanes = createLanes(createManualClock(), null);
+    const sources = Array.from({ length: 6 }, (_, n) => endless(lanes, lanes.laneOf('r', `SIN${n}-P1`)));
+    expect(sources.map(({ begun }) => begun)).toEqual([16, 16, 16, 16, 0, 0]);
+    expect([lanes.inFlight(), lanes.free()]).toEqual([64, 0]);
+    lanes.observeLoad(0.1);
+    expect(lanes.inFlight()).toBe(96);
+    expect(sources.map(({ begun }) => begun)).toEqual([16, 16, 16, 16, 16, 16]);
+    expect(lanes.free()).toBe(32);
+  });
+
+  it('goes on with the next source when the first has nothing left, and asks an empty one no more', () => {
+    const { lanes, lane } = openLanes(3);
+    const asked: string[] = [];
+    const add = (name: string, targets: number) => {
+      let left = targets;
+      lanes.add(lane, {
+        startNext: () => {
+          asked.push(name);
+          return left-- > 0;
+        },
+      });
+    };
+    add('a', 2);
+    add('b', 2);
+    expect(asked).toEqual(['a', 'a', 'a', 'b']);
+    expect(lanes.inFlight()).toBe(3);
+    for (let n = 0; n < 3; n++) lanes.release(lane, GOOD);
+    expect(asked).toEqual(['a', 'a', 'a', 'b', 'b', 'b']);
+    expect(lanes.inFlight()).toBe(1);
+  });
+
+  it('begins nothing of a source that was removed, and forgets no lane in which something is in flight', () => {
+    const { lanes, lane } = openLanes(2);
+    const source = endless(lanes, lane);
+    lanes.remove(lane, source);
+    lanes.release(lane, GOOD);
+    expect([source.begun, lanes.inFlight()]).toEqual([2, 1]);
+    lanes.forgetOthers(new Set());
+    expect(lanes.laneOf('r', POP)).toBe(lane);
+    lanes.release(lane, GOOD);
+    lanes.forgetOthers(new Set());
+    expect(lanes.laneOf('r', POP)).not.toBe(lane);
+  });
+
+  it('gives a slot that was taken for nothing back without learning from it', async () => {
+    const { clock, lanes, lane } = openLanes();
+    endless(lanes, lane);
+    for (let n = 0; n < 100; n++) {
+      await clock.pass(1);
+      lanes.release(lane, null);
+    }
+    expect([lane.limit.limit, lane.inFlight]).toEqual([16, 16]);
+  });
+});

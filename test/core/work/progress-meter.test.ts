@@ -93,6 +93,17 @@ describe('the meter of what an agent has done but not recorded', () => {
     expect(written.at(-1)).toMatchObject({ count: 1, rate: 0 });
   });
 
+  it('counts nothing of a task that was given back before the first report', async () => {
+    const { clock, meter, written } = openMeter();
+    const givenBack = taskWith(500);
+    meter.begin('r', givenBack);
+    meter.begin('r', taskWith(1));
+    meter.end('r', givenBack, false);
+    await clock.pass(1000);
+    await meter.report();
+    expect(written).toMatchObject([{ count: 1, rate: 1 }]);
+  });
+
   it('removes the row of a request that no task is held for, and then writes nothing more', async () => {
     const { meter, written, rows } = openMeter();
     const task = taskWith(9, 90);
