@@ -17,11 +17,9 @@ const ROWS: readonly SizedRow[] = [
   { url: 'https://www.example.com/last', bytes: 5_000_000_000 },
 ];
 const LINES = ROWS.map(({ url, bytes }) => formatSizedRow(url, bytes));
-/** Where each line begins, and where the last one ends. */
-const OFFSETS = LINES.reduce<number[]>((offsets, line) => [...offsets, (offsets.at(-1) ?? 0) + line.length], [0]);
-
+/** Where the nth line begins: after all lines before it. */
 function offset(line: number): number {
-  return OFFSETS[line] ?? Number.NaN;
+  return LINES.slice(0, line).join('').length;
 }
 
 /** Bytes of a row with the longest URL that a list may hold. */
