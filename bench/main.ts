@@ -18,11 +18,13 @@ import { serve } from './serve.ts';
 import { smallCold } from './small-cold.ts';
 import { smallHot } from './small-hot.ts';
 import { smallJob } from './small-job.ts';
+import { socket } from './socket.ts';
 
 const BENCHES: readonly Bench[] = [
   smallHot,
   smallCold,
   largeObjects,
+  socket,
   memory,
   farPops,
   smallJob,

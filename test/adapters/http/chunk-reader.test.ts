@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 // oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
 import UndiciClient from 'undici/lib/dispatcher/client.js';
-import { createReadState } from '../../../adapters/http/chunk-reader.ts';
-import { connectEdge, createTlsState } from '../../../adapters/http/edge-socket.ts';
-import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
-import { answer, openScriptedEdge } from './scripted-edge.ts';
+import { createReadState } from '../../adapters/http/chunk-reader.ts';
+import { connectEdge, createTlsState } from '../../adapters/http/edge-socket.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { askFor, certificates, openDownloader, openEdge, until } from './downloader-fixture.ts';
+import { answer, type Script } from './scripted-edge.ts';
 
 const later = (ms: number) =>
   new Promise<void>((resolve) => {
@@ -21,11 +23,21 @@ function pattern(length: number): Buffer {
   return bytes;
 }
 
-/** Reads a body through undici as the downloader does, pausing at every nth chunk, and keeps what it got. */
-async function readPausing(port: number, everyNth: number, isPlain: boolean): Promise<Buffer> {
+interface Reading {
+  readonly secure: boolean;
+  readonly port: number;
+  /** Pauses at every nth chunk. */
+  readonly everyNth: number;
+  readonly isPlain: boolean;
+  /** Is given each chunk as undici hands it over; default: nobody. */
+  readonly look?: (chunk: Buffer) => void;
+}
+
+/** Reads a body through undici as the downloader does, and keeps a copy of what it got. */
+async function readPausing({ secure, port, everyNth, isPlain, look = () => {} }: Reading): Promise<Buffer> {
   const state = { ...createReadState(), tcpMs: -1, tlsMs: -1 };
-  const target = { secure: true, host: 'edge.test', ip: '127.0.0.1', port };
-  const client = new UndiciClient(`https://edge.test:${port}`, {
+  const target = { secure, host: 'edge.test', ip: '127.0.0.1', port };
+  const client = new UndiciClient(`${secure ? 'https' : 'http'}://edge.test:${port}`, {
     connect: (_options, callback) => {
       connectEdge(target, 'key', createTlsState(certificates.caPem), state, 5000, (error, socket: Socket) => {
         if (error === null) callback(null, socket);
@@ -45,6 +57,7 @@ async function readPausing(port: number, everyNth: number, isPlain: boolean): Pr
             state.inPlainBody = isPlain;
           },
           onResponseData(controller, chunk) {
+            look(chunk);
             chunks.push(Buffer.from(chunk));
             if (++nth % everyNth !== 0) return;
             controller.pause();
@@ -61,29 +74,75 @@ async function readPausing(port: number, everyNth: number, isPlain: boolean): Pr
   return Buffer.concat(chunks);
 }
 
-describe('what undici reads of a socket', () => {
-  test.each([
-    ['a body of a told length', true],
-    ['a body in chunks', false],
-  ] as const)(
-    '%s of 50 MB arrives byte for byte, also where it is paused again and again',
+/** An edge over TLS or plain TCP, closed after the test. */
+const openOver = (secure: boolean, script: Script) => openEdge(script, secure ? certificates.leaf : null);
+
+function sendBody(socket: Socket, body: Buffer, isPlain: boolean): void {
+  socket.write(`HTTP/1.1 200 OK\r\n${isPlain ? `content-length: ${body.length}` : 'transfer-encoding: chunked'}\r\n\r\n`);
+  if (!isPlain) socket.write(`${body.length.toString(16)}\r\n`);
+  socket.write(body);
+  if (!isPlain) socket.write('\r\n0\r\nX-Sum: 1\r\n\r\n');
+}
+
+const SCHEMES = [
+  ['https', true],
+  ['http', false],
+] as const;
+const BODIES = [
+  ['of a told length', true],
+  ['in chunks', false],
+] as const;
+
+test('undici is pinned exactly, and that version is installed, because our socket rests on how it reads', () => {
+  expect(packageJson.devDependencies.undici).toMatch(/^\d+\.\d+\.\d+$/);
+  const installed = JSON.parse(readFileSync(new URL('../../../node_modules/undici/package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  expect(installed.version).toBe(packageJson.devDependencies.undici);
+});
+
+describe.each(SCHEMES)('what undici reads of a socket over %s', (scheme, secure) => {
+  test.each(BODIES)(
+    'a body %s of 50 MB arrives byte for byte, also where it is paused again and again',
     async (_what, isPlain) => {
       const body = pattern(50_000_000);
-      const edge = await openEdge((socket) => {
-        socket.write(`HTTP/1.1 200 OK\r\n${isPlain ? `content-length: ${body.length}` : 'transfer-encoding: chunked'}\r\n\r\n`);
-        if (!isPlain) socket.write(`${body.length.toString(16)}\r\n`);
-        socket.write(body);
-        if (!isPlain) socket.write('\r\n0\r\nX-Sum: 1\r\n\r\n');
-      });
-      const got = await readPausing(edge.address.port, 7, isPlain);
+      const edge = await openOver(secure, (socket) => sendBody(socket, body, isPlain));
+      const got = await readPausing({ secure, port: edge.address.port, everyNth: 7, isPlain });
       expect(got.length).toBe(body.length);
       expect(sha(got)).toBe(sha(body));
     },
     60_000,
   );
 
+  test('bodies that are read at the same time, each paused at other chunks, do not mix', async () => {
+    const bodies = Array.from({ length: 8 }, (_, n) => pattern(2_000_000).map((byte) => byte ^ n) as Buffer);
+    let next = 0;
+    const edge = await openOver(secure, (socket) => {
+      const n = next++;
+      sendBody(socket, Buffer.from(bodies[n] ?? ''), n % 2 === 0);
+    });
+    // One after another is asked for, so that the nth body goes to the nth reader; all of them are then read side by side.
+    const got = [];
+    for (let n = 0; n < bodies.length; n++) {
+      got.push(readPausing({ secure, port: edge.address.port, everyNth: 1 + n, isPlain: n % 2 === 0 }));
+      await until(() => edge.requests.length > n);
+    }
+    expect((await Promise.all(got)).map(sha)).toEqual(bodies.map((body) => sha(Buffer.from(body))));
+  });
+
+  test('a body of a told length is read through one buffer, however long it is', async () => {
+    const body = pattern(20_000_000);
+    const edge = await openOver(secure, (socket) => sendBody(socket, body, true));
+    const bytesOf = new Map<ArrayBufferLike, number>();
+    const look = ({ buffer, length }: Buffer) => void bytesOf.set(buffer, (bytesOf.get(buffer) ?? 0) + length);
+    await readPausing({ secure, port: edge.address.port, everyNth: Number.POSITIVE_INFINITY, isPlain: true, look });
+    // What comes with the head is a copy; the rest of the 20 MB is not.
+    expect(Math.max(...bytesOf.values())).toBeGreaterThan(19_000_000);
+    expect(bytesOf.size).toBeLessThanOrEqual(4);
+  });
+
   test('a trailer torn inside its name fails no answer, whatever other connections read meanwhile', async () => {
-    const edge = await openScriptedEdge(null, async (socket, { line }) => {
+    const edge = await openOver(secure, async (socket, { line }) => {
       socket.setNoDelay(true);
       if (line.includes('/plain')) {
         socket.write(answer('0123456789'));
@@ -96,7 +155,7 @@ describe('what undici reads of a socket', () => {
       socket.write(': 77\r\n\r\n');
     });
     const downloader = openDownloader();
-    const ask = (path: string) => downloader.ask(askFor(edge.address, { url: `http://edge.test${path}` }));
+    const ask = (path: string) => downloader.ask(askFor(edge.address, { url: `${scheme}://edge.test${path}` }));
     const torn = Array.from({ length: 40 }, (_, n) => ask(`/torn/${n}`));
     const plain: Promise<unknown>[] = [];
     for (let wave = 0; wave < 30; wave++) {
@@ -105,9 +164,10 @@ describe('what undici reads of a socket', () => {
     }
     for (const got of await Promise.all(torn)) expect(got).toMatchObject({ error: null, status: 200, bodyBytes: 5 });
     for (const got of await Promise.all(plain)) expect(got).toMatchObject({ error: null, bodyBytes: 10 });
-    await edge.close();
   });
+});
 
+describe('what undici reads of a head', () => {
   test('a head that comes byte by byte is read whole, interim 100 and 103 before it included', async () => {
     const text = `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\nx-a: 1\r\n\r\n${answer('hello', { 'x-cache': 'Hit from cloudfront' })}`;
     const edge = await openEdge(async (socket) => {
