@@ -7,8 +7,9 @@ import UndiciClient from 'undici/lib/dispatcher/client.js';
 import { createReadState } from '../../adapters/http/chunk-reader.ts';
 import { connectEdge, createTlsState } from '../../adapters/http/edge-socket.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { askFor, certificates, openDownloader, openEdge, until } from './downloader-fixture.ts';
+import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
 import { answer, type Script } from './scripted-edge.ts';
+import { until } from '../until.ts';
 
 const later = (ms: number) =>
   new Promise<void>((resolve) => {
@@ -125,7 +126,7 @@ describe.each(SCHEMES)('what undici reads of a socket over %s', (scheme, secure)
     const got = [];
     for (let n = 0; n < bodies.length; n++) {
       got.push(readPausing({ secure, port: edge.address.port, everyNth: 1 + n, isPlain: n % 2 === 0 }));
-      await until(() => edge.requests.length > n);
+      await until('the body is asked for', () => edge.requests.length > n);
     }
     expect((await Promise.all(got)).map(sha)).toEqual(bodies.map((body) => sha(Buffer.from(body))));
   });

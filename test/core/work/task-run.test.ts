@@ -175,7 +175,7 @@ describe('the run of a task by itself', () => {
     held.waiting.reverse();
     while (held.waiting.length > 0) await held.answerNext();
     const result = await run;
-    const written = parse(REPORT_HEADER + (result?.rows ?? ''), { columns: true }) as Record<string, string>[];
+    const written = parse<Record<string, string>>(REPORT_HEADER + (result?.rows ?? ''), { columns: true });
     const named = rows('task1').flatMap(({ url }) => variants.map(({ name }) => `${url} ${name}`));
     expect(written.map(({ url, variant }) => `${url} ${variant}`)).toEqual(named);
     const facts = { pop: POP, status: '200', bytes: '1000', address: '192.0.2.1:443', notes: 'verified' };
@@ -198,7 +198,7 @@ describe('the run of a task by itself', () => {
     const separate = new SeparateCaches();
     const task = createTaskRun(ports, taskAt(modelAddresses(1), 1), makeSpec([POP]), rows('a'), separate);
     const result = await task.run();
-    const written = parse(REPORT_HEADER + (result?.rows ?? ''), { columns: true }) as Record<string, string>[];
+    const written = parse<Record<string, string>>(REPORT_HEADER + (result?.rows ?? ''), { columns: true });
     expect(written.map(({ outcome, reason, status }) => [outcome, reason, status])).toEqual([
       ['warmed', '', '200'],
       ['already_warm', '', '200'],
