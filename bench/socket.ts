@@ -1,15 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { type EdgeCaches, startEdgeCaches } from '../test/nginx/edge-caches.ts';
+import { AGENT_NODE_FLAGS } from '../deployment/agent-node-flags.ts';
+import { type EdgeCaches, startEdgeCaches } from '../testing/nginx/edge-caches.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { markdownTable, median, MIB, ratio, spread } from './figures.ts';
 import type { ReadFigures, ReadJob, ReadWay } from './read-objects.ts';
 import { runProcess } from './run-process.ts';
 
 const READ_OBJECTS = fileURLToPath(new URL('read-objects.ts', import.meta.url));
-/** Those of every agent. */
-const AGENT_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64', '--v8-pool-size=1'];
 const WAYS = ['shared', 'connector', 'flowing', 'downloader'] as const satisfies readonly ReadWay[];
-/** No round begins after this, so that the bench stays below two minutes on a machine that is slow, too. */
+/** No round begins after this, so that the bench stays below two minutes on a machine that does nothing else. */
 const LAST_ROUND_AFTER_MS = 85_000;
 
 interface Load {
@@ -47,7 +46,7 @@ async function readOnce(edge: EdgeCaches, { load, scheme }: Cell, way: ReadWay, 
     asks,
     inFlight: Math.min(load.inFlight, asks),
   };
-  const run = await runProcess(process.execPath, [...AGENT_FLAGS, READ_OBJECTS, JSON.stringify(job)]);
+  const run = await runProcess(process.execPath, [...AGENT_NODE_FLAGS, READ_OBJECTS, JSON.stringify(job)]);
   return JSON.parse(run.stdout) as ReadFigures;
 }
 
@@ -76,7 +75,7 @@ async function measureImports(rounds: number): Promise<string> {
   for (let round = 0; round < rounds; round++) {
     for (const name of modules) {
       const script = `import ${JSON.stringify(name)}; import { readFileSync } from 'node:fs'; console.log(/VmHWM:\\s+(\\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);`;
-      const { stdout } = await runProcess(process.execPath, [...AGENT_FLAGS, '--input-type=module', '-e', script]);
+      const { stdout } = await runProcess(process.execPath, [...AGENT_NODE_FLAGS, '--input-type=module', '-e', script]);
       peaks.get(name)?.push((Number(stdout) * 1024) / 1e6);
     }
   }

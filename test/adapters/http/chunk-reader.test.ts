@@ -4,12 +4,12 @@ import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 // oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
 import UndiciClient from 'undici/lib/dispatcher/client.js';
-import { createReadState } from '../../adapters/http/chunk-reader.ts';
-import { connectEdge, createTlsState } from '../../adapters/http/edge-socket.ts';
-import packageJson from '../../package.json' with { type: 'json' };
+import { createReadState } from '../../../adapters/http/chunk-reader.ts';
+import { connectEdge, createTlsState } from '../../../adapters/http/edge-socket.ts';
+import packageJson from '../../../package.json' with { type: 'json' };
 import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
 import { answer, type Script } from './scripted-edge.ts';
-import { until } from '../until.ts';
+import { until } from '../../../testing/until.ts';
 
 const later = (ms: number) =>
   new Promise<void>((resolve) => {

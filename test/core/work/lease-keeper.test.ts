@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openDatabase } from '../../adapters/embedded/database.ts';
-import { createSqliteQueue } from '../../adapters/embedded/sqlite-queue.ts';
-import { PrewarmError } from '../../core/errors.ts';
-import type { TaskMessage } from '../../core/task.ts';
-import { createLeaseKeeper } from '../../core/work/lease-keeper.ts';
+import { openDatabase } from '../../../adapters/embedded/database.ts';
+import { createSqliteQueue } from '../../../adapters/embedded/sqlite-queue.ts';
+import { PrewarmError } from '../../../core/errors.ts';
+import type { TaskMessage } from '../../../core/work/task.ts';
+import { createLeaseKeeper } from '../../../core/work/lease-keeper.ts';
 import { createManualClock } from './manual-clock.ts';
 
 const LEASE_MS = 90_000;

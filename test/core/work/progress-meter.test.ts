@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openDatabase } from '../../adapters/embedded/database.ts';
-import { createSqliteRequestStore } from '../../adapters/embedded/sqlite-request-store.ts';
-import { CancellableScope } from '../../core/ask-scope.ts';
-import type { Provisional } from '../../core/ports/request-store.ts';
-import { createProgressMeter } from '../../core/work/progress-meter.ts';
-import type { TaskRun } from '../../core/work/task-run.ts';
+import { openDatabase } from '../../../adapters/embedded/database.ts';
+import { createSqliteRequestStore } from '../../../adapters/embedded/sqlite-request-store.ts';
+import { CancellableScope } from '../../../core/ask-scope.ts';
+import type { Provisional } from '../../../core/ports/request-store.ts';
+import { createProgressMeter } from '../../../core/work/progress-meter.ts';
+import type { TaskRun } from '../../../core/work/task-run.ts';
 import { createManualClock } from './manual-clock.ts';
 
 /** A task of which only the figures count here. */

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openDatabase } from '../../adapters/embedded/database.ts';
-import { createSqliteRequestStore } from '../../adapters/embedded/sqlite-request-store.ts';
-import { createRequestCache } from '../../core/work/request-cache.ts';
-import { requestRow } from '../contracts/request-rows.ts';
+import { openDatabase } from '../../../adapters/embedded/database.ts';
+import { createSqliteRequestStore } from '../../../adapters/embedded/sqlite-request-store.ts';
+import { createRequestCache } from '../../../core/work/request-cache.ts';
+import { requestRow } from '../../../testing/request-rows.ts';
 import { createManualClock } from './manual-clock.ts';
 
 const MAX_AGE_MS = 1000;

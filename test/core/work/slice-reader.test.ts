@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { createFileListStore } from '../../adapters/embedded/file-list-store.ts';
-import { createHolder } from '../../adapters/embedded/holder.ts';
-import { PrewarmError } from '../../core/errors.ts';
-import { keys } from '../../core/keys.ts';
-import type { ListStore } from '../../core/ports/list-store.ts';
-import { formatFailedRow, formatSizedRow, type SizedRow } from '../../core/sized-list.ts';
-import type { Slice, TaskMessage } from '../../core/task.ts';
-import { createSliceReader } from '../../core/work/slice-reader.ts';
-import { temporaryDir } from '../embedded/temporary-dir.ts';
+import { createFileListStore } from '../../../adapters/embedded/file-list-store.ts';
+import { createHolder } from '../../../adapters/embedded/holder.ts';
+import { PrewarmError } from '../../../core/errors.ts';
+import { keys } from '../../../core/keys.ts';
+import type { ListStore } from '../../../core/ports/list-store.ts';
+import { formatFailedRow, formatSizedRow, type SizedRow } from '../../../core/work/sized-list.ts';
+import type { Slice, TaskMessage } from '../../../core/work/task.ts';
+import { createSliceReader } from '../../../core/work/slice-reader.ts';
+import { temporaryDir } from '../../../testing/temporary-dir.ts';
 
 const MIB = 1 << 20;
 const ROWS: readonly SizedRow[] = [
