@@ -27,15 +27,21 @@ function pattern(length: number): Buffer {
 interface Reading {
   readonly secure: boolean;
   readonly port: number;
-  /** Pauses at every nth chunk. */
-  readonly everyNth: number;
+  /** For how long to pause at a chunk, the next at each call; null: not at all. */
+  readonly pauseMs: () => number | null;
   readonly isPlain: boolean;
   /** Is given each chunk as undici hands it over; default: nobody. */
   readonly look?: (chunk: Buffer) => void;
 }
 
+/** A pause of a millisecond at every nth chunk. */
+function everyNth(n: number): () => number | null {
+  let chunks = 0;
+  return () => (++chunks % n === 0 ? 1 : null);
+}
+
 /** Reads a body through undici as the downloader does, and keeps a copy of what it got. */
-async function readPausing({ secure, port, everyNth, isPlain, look = () => {} }: Reading): Promise<Buffer> {
+async function readPausing({ secure, port, isPlain, pauseMs, look = () => {} }: Reading): Promise<Buffer> {
   const state = { ...createReadState(), tcpMs: -1, tlsMs: -1 };
   const target = { secure, host: 'edge.test', ip: '127.0.0.1', port };
   const client = new UndiciClient(`${secure ? 'https' : 'http'}://edge.test:${port}`, {
@@ -49,7 +55,6 @@ async function readPausing({ secure, port, everyNth, isPlain, look = () => {} }:
   const chunks: Buffer[] = [];
   try {
     await new Promise<void>((resolve, reject) => {
-      let nth = 0;
       client.dispatch(
         { path: '/', method: 'GET' },
         {
@@ -60,9 +65,10 @@ async function readPausing({ secure, port, everyNth, isPlain, look = () => {} }:
           onResponseData(controller, chunk) {
             look(chunk);
             chunks.push(Buffer.from(chunk));
-            if (++nth % everyNth !== 0) return;
+            const ms = pauseMs();
+            if (ms === null) return;
             controller.pause();
-            setTimeout(() => controller.resume(), 1);
+            setTimeout(() => controller.resume(), ms);
           },
           onResponseEnd: () => resolve(),
           onResponseError: (_controller, error) => reject(error),
@@ -108,12 +114,29 @@ describe.each(SCHEMES)('what undici reads of a socket over %s', (scheme, secure)
     async (_what, isPlain) => {
       const body = pattern(50_000_000);
       const edge = await openOver(secure, (socket) => sendBody(socket, body, isPlain));
-      const got = await readPausing({ secure, port: edge.address.port, everyNth: 7, isPlain });
+      const got = await readPausing({ secure, port: edge.address.port, pauseMs: everyNth(7), isPlain });
       expect(got.length).toBe(body.length);
       expect(sha(got)).toBe(sha(body));
     },
     60_000,
   );
+
+  test('a paused body is not read on into memory, and comes whole afterwards', async () => {
+    const body = pattern(50_000_000);
+    let sender: Socket | undefined;
+    const edge = await openOver(secure, (socket) => {
+      sender = socket;
+      sendBody(socket, body, true);
+    });
+    let chunks = 0;
+    const pauseMs = () => (++chunks === 20 ? 300 : null);
+    const reading = readPausing({ secure, port: edge.address.port, isPlain: true, pauseMs });
+    await until('the body is paused', () => chunks === 20);
+    await later(250);
+    // The kernel holds a few megabytes for both ends; all the rest has to wait at the sender.
+    expect([chunks, (sender?.writableLength ?? 0) > 25_000_000]).toEqual([20, true]);
+    expect(sha(await reading)).toBe(sha(body));
+  });
 
   test('bodies that are read at the same time, each paused at other chunks, do not mix', async () => {
     const bodies = Array.from({ length: 8 }, (_, n) => pattern(2_000_000).map((byte) => byte ^ n) as Buffer);
@@ -125,7 +148,7 @@ describe.each(SCHEMES)('what undici reads of a socket over %s', (scheme, secure)
     // One after another is asked for, so that the nth body goes to the nth reader; all of them are then read side by side.
     const got = [];
     for (let n = 0; n < bodies.length; n++) {
-      got.push(readPausing({ secure, port: edge.address.port, everyNth: 1 + n, isPlain: n % 2 === 0 }));
+      got.push(readPausing({ secure, port: edge.address.port, pauseMs: everyNth(1 + n), isPlain: n % 2 === 0 }));
       await until('the body is asked for', () => edge.requests.length > n);
     }
     expect((await Promise.all(got)).map(sha)).toEqual(bodies.map((body) => sha(Buffer.from(body))));
@@ -136,7 +159,7 @@ describe.each(SCHEMES)('what undici reads of a socket over %s', (scheme, secure)
     const edge = await openOver(secure, (socket) => sendBody(socket, body, true));
     const bytesOf = new Map<ArrayBufferLike, number>();
     const look = ({ buffer, length }: Buffer) => void bytesOf.set(buffer, (bytesOf.get(buffer) ?? 0) + length);
-    await readPausing({ secure, port: edge.address.port, everyNth: Number.POSITIVE_INFINITY, isPlain: true, look });
+    await readPausing({ secure, port: edge.address.port, pauseMs: () => null, isPlain: true, look });
     // What comes with the head is a copy; the rest of the 20 MB is not.
     expect(Math.max(...bytesOf.values())).toBeGreaterThan(19_000_000);
     expect(bytesOf.size).toBeLessThanOrEqual(4);
