@@ -277,11 +277,11 @@ describe('both stacks', () => {
     }
   });
 
-  test('are as they were', () => {
+  test('are as they were, the places of the list of POPs told apart by their numbers alone', () => {
     for (const { body } of both()) {
       const text = JSON.stringify(body, (key, value: unknown) => (key === 'cdk_nag' ? undefined : value));
       const stable = text.replaceAll(/[0-9a-f]{64}/g, '<hash>').replaceAll(/(ServiceInstance)[0-9a-f]{8}/g, '$1<hash>');
-      expect(JSON.parse(stable)).toMatchSnapshot();
+      expect(withoutTwins(JSON.parse(stable) as TemplateBody)).toMatchSnapshot();
     }
   });
 
@@ -292,3 +292,24 @@ describe('both stacks', () => {
     );
   });
 });
+
+/**
+ * The template without the entries of the second to the last place of the list of POPs, where they are the first place's but for their number.
+ * An entry that is anything else stays, and shows.
+ */
+function withoutTwins(body: TemplateBody): unknown {
+  const asFirst = (place: string, entry: unknown) =>
+    JSON.stringify(entry).replaceAll(`Pop${place}IsListed`, 'Pop0IsListed').replaceAll(`{"Fn::Select":[${place},`, '{"Fn::Select":[0,');
+  return Object.fromEntries(
+    Object.entries(body).map(([section, entries]) => {
+      if (typeof entries !== 'object' || entries === null) return [section, entries];
+      const placed = Object.entries(entries as Readonly<Record<string, unknown>>).map(([id, entry]) => {
+        const [, kind, place] = /^((?:Alarms)?Pop)(\d+?)(?:IsListed|[0-9A-F]{8})$/.exec(id) ?? [];
+        return { id, entry, kind, place, text: place === undefined ? '' : asFirst(place, entry) };
+      });
+      const first = new Map(placed.filter(({ place }) => place === '0').map(({ kind, text }) => [kind, text]));
+      const isTwin = ({ kind, place, text }: (typeof placed)[number]) => place !== undefined && place !== '0' && first.get(kind) === text;
+      return [section, Object.fromEntries(placed.filter((each) => !isTwin(each)).map(({ id, entry }) => [id, entry]))];
+    }),
+  );
+}
