@@ -167,6 +167,7 @@ const BLANK = {
   servedBy: '',
   requestId: '',
   xConnection: '',
+  serverTiming: '',
 };
 
 const dir = await mkdtemp(join(tmpdir(), 'keep-warm-nginx-'));

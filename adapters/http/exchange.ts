@@ -169,6 +169,8 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
       tlsMs: opened === null ? -1 : opened.tlsMs,
       wafAction: wafAction === undefined ? undefined : text(wafAction),
       xConnection: text(headers['x-connection']),
+      serverTiming: text(headers['server-timing']),
+      requestId: text(headers['x-amz-cf-id']),
       cause: error === null ? this.redirect(headers) : this.describe(error, cause),
       retryAfterMs: this.status === 429 || this.status >= 500 ? this.retryAfter(headers) : 0,
       unreached: error !== null && error !== 'cancelled' && this.connection !== null && this.phase === 'connecting',

@@ -23,6 +23,7 @@ export type TimedAnswer = Pick<
   | 'servedBy'
   | 'requestId'
   | 'xConnection'
+  | 'serverTiming'
 > & {
   /** No connection to the address came to stand. */
   readonly unreached: boolean;
@@ -46,6 +47,7 @@ export interface TimedExchange {
 const DEFAULT_HEADERS: readonly Header[] = [
   ['user-agent', 'cloudfront-prewarm'],
   ['accept', '*/*'],
+  ['pragma', 'server-timing'],
 ];
 
 interface Clockwork {
@@ -106,6 +108,7 @@ function answerOf(
     servedBy: text(headers['x-amz-cf-pop']),
     requestId: text(headers['x-amz-cf-id']),
     xConnection: text(headers['x-connection']),
+    serverTiming: text(headers['server-timing']),
     unreached: failure !== null && failure.error !== 'cancelled' && clockwork.phase === 'connecting',
   };
 }

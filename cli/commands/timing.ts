@@ -47,6 +47,7 @@ const NOTHING: TimedAnswer = {
   servedBy: '',
   requestId: '',
   xConnection: '',
+  serverTiming: '',
   unreached: false,
 };
 

@@ -6,12 +6,14 @@ import { inputFault } from '../../core/input-fault.ts';
 import { plainText } from '../../core/plain-text.ts';
 import { type PartSummary, summariseTiming, type TimingGain, type TimingSummary } from '../../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../../core/timing/timing-sample.ts';
+import { readServerTiming } from '../../core/work/server-timing.ts';
 
 const rounded = (value: number) => Math.round(value * 1000) / 1000;
 const ms = (value: number) => (value < 0 ? null : rounded(value));
 
 /** A sample as scripts get it, as a JSON object or a CSV row: times in milliseconds, '' or null where there is none. */
 export function viewSample(sample: TimingSample) {
+  const { layer, upstreamLayer, upstreamConnectMs } = readServerTiming(sample.serverTiming, sample.requestId);
   return {
     at: new Date(sample.at).toISOString(),
     url: sample.url,
@@ -31,6 +33,9 @@ export function viewSample(sample: TimingSample) {
     x_amz_cf_id: sample.requestId,
     x_connection: sample.xConnection,
     detail: sample.detail,
+    hit_layer: layer,
+    upstream_layer: upstreamLayer,
+    upstream_connect_ms: ms(upstreamConnectMs),
   };
 }
 
@@ -98,6 +103,7 @@ function sampleOf(row: Row): TimingSample {
     servedBy: '',
     requestId: '',
     xConnection: '',
+    serverTiming: '',
   };
 }
 

@@ -1,6 +1,7 @@
 import { plainText } from '../../core/plain-text.ts';
 import type { PartSummary, TimingGain, TimingSummary } from '../../core/timing/summarise-timing.ts';
 import type { TimingSample } from '../../core/timing/timing-sample.ts';
+import { readServerTiming } from '../../core/work/server-timing.ts';
 import { formatMilliseconds } from './quantities.ts';
 import { wrapWords } from './screen.ts';
 import { fitColumns, formatTable, type TableColumn } from './text-table.ts';
@@ -13,6 +14,7 @@ const seconds = (ms: number) => (ms / 1000).toFixed(6);
  */
 export function formatTimingLine(sample: TimingSample): string {
   const { dnsMs, tcpMs, tlsMs, waitMs, firstByteMs, totalMs, status, bytes } = sample;
+  const { layer, upstreamLayer, upstreamConnectMs } = readServerTiming(sample.serverTiming, sample.requestId);
   const told = [
     ['pop', sample.pop],
     ['address', sample.address],
@@ -20,6 +22,9 @@ export function formatTimingLine(sample: TimingSample): string {
     ['x-amz-cf-pop', sample.servedBy],
     ['x-amz-cf-id', sample.requestId],
     ['x-connection', sample.xConnection],
+    ['layer', layer === 'unknown' ? '' : layer],
+    ['upstream-layer', upstreamLayer ?? ''],
+    ['upstream-connect', upstreamConnectMs < 0 ? '' : seconds(upstreamConnectMs)],
   ].flatMap(([name, value]) => (value === '' ? [] : [`${name}: ${plainText(value ?? '')}`]));
   if (sample.error !== null)
     return [`error: ${sample.error}: ${plainText(sample.detail)}`, `total: ${seconds(totalMs)}`, ...told].join(' | ');

@@ -5,6 +5,8 @@ import type { Clock } from '../clock.ts';
 import type { Answer, AskScope, Downloader } from '../ports/downloader.ts';
 import type { PopResolution, PopResolver } from '../ports/pop-resolver.ts';
 import { readServedBy, type SameCity } from '../pops/served-by.ts';
+import type { Header } from '../request/request.ts';
+import { askingServerTiming } from '../work/server-timing.ts';
 import { readXCache } from '../work/x-cache.ts';
 import { createOriginConnectionJudge, type OriginConnection, type OriginConnectionJudge } from './origin-connection.ts';
 import { type PlannedRequest, planRun } from './plan.ts';
@@ -98,6 +100,15 @@ export function createKeepWarmSender(ports: KeepWarmPorts, limits: KeepWarmLimit
   const judges = new Map<string, OriginConnectionJudge>();
   const turns = new Map<string, AddressTurn>();
 
+  /** Made once per route, so that the downloader sees the same headers each time. */
+  const asking = new WeakMap<KeepWarmRoute, readonly Header[]>();
+
+  function headersOf(route: KeepWarmRoute): readonly Header[] {
+    const headers = asking.get(route) ?? askingServerTiming(route.headers);
+    asking.set(route, headers);
+    return headers;
+  }
+
   function judgeOf({ key }: Lane): OriginConnectionJudge {
     const judge = judges.get(key) ?? createOriginConnectionJudge();
     judges.set(key, judge);
@@ -121,7 +132,8 @@ export function createKeepWarmSender(ports: KeepWarmPorts, limits: KeepWarmLimit
 
   /** Asks once, within the time-out and the end of the run. Null: broken off before its own time was over. */
   async function ask({ lane, ordinal }: PlannedRequest, { startedAt, run }: Sending, addresses: readonly EdgeAddress[]) {
-    const { method, url, headers } = lane.route;
+    const { method, url } = lane.route;
+    const headers = headersOf(lane.route);
     const turn = turnOf(lane);
     const askNext = async (scope: AskScope) => {
       const address = turn.next(addresses, ordinal);

@@ -1,4 +1,5 @@
 import type { Answer } from '../ports/downloader.ts';
+import { readServerTiming } from '../work/server-timing.ts';
 
 /** On what connection the edge seems to have asked the origin. `unknown`: too little is known to tell. */
 export type OriginConnection = 'new' | 'reused' | 'unknown';
@@ -20,7 +21,7 @@ export interface OriginConnectionJudge {
 
 /**
  * Tells for the answers of one lane, given in order. The origin's own word (`x-connection: new|reused`) counts where it is
- * given. Otherwise the time beyond the round trip to the POP is compared with that of the fastest tenth of the latest 200
+ * given, then CloudFront's (`cdn-upstream-connect` of `Server-Timing`: 0 is a connection that was used before). Otherwise the time beyond the round trip to the POP is compared with that of the fastest tenth of the latest 200
  * answers: 1.5 times as long and 2 ms more looks like a handshake. So it sees nothing where all connections are new, and
  * nothing where the origin's own work takes much longer than a handshake.
  */
@@ -28,9 +29,11 @@ export function createOriginConnectionJudge(): OriginConnectionJudge {
   const beyondEdge: number[] = [];
   let roundTripMs = Number.POSITIVE_INFINITY;
   return {
-    judge({ xConnection, tcpMs = -1, ttfbMs }) {
+    judge({ xConnection, serverTiming = '', requestId = '', tcpMs = -1, ttfbMs }) {
       const said = xConnection?.trim().toLowerCase();
       if (said === 'new' || said === 'reused') return said;
+      const { upstreamConnectMs } = readServerTiming(serverTiming, requestId);
+      if (upstreamConnectMs >= 0) return upstreamConnectMs === 0 ? 'reused' : 'new';
       if (tcpMs >= 0) roundTripMs = Math.min(roundTripMs, tcpMs);
       const ms = Math.max(0, ttfbMs - (Number.isFinite(roundTripMs) ? roundTripMs : 0));
       beyondEdge.push(ms);

@@ -50,6 +50,10 @@ export interface Answer {
   readonly wafAction?: string | undefined;
   /** `x-connection`, as received: what an origin may tell of the connection it was asked on. Absent: not told. */
   readonly xConnection?: string;
+  /** `server-timing`, as received; several lines are joined by commas. Absent: not told. */
+  readonly serverTiming?: string;
+  /** `x-amz-cf-id`, as received. Absent: not told. */
+  readonly requestId?: string;
   /** What happened, in a few words for people: a system or parser code, which time was over, where a redirect leads. '' or absent: nothing to tell. */
   readonly cause?: string;
   /** How long a refusal (429, 5xx) asks to wait, milliseconds, by its `Retry-After`. 0 or absent: it does not ask. */

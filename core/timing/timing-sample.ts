@@ -31,4 +31,6 @@ export interface TimingSample {
   readonly requestId: string;
   /** `x-connection`: what the origin says of the connection it was asked on. */
   readonly xConnection: string;
+  /** `server-timing`, as received. */
+  readonly serverTiming: string;
 }

@@ -97,6 +97,9 @@ describe('what is told of an answer', () => {
       'Content-Encoding: br',
       'Cache-Control: no-store',
       'X-Connection: reused',
+      'Server-Timing: cdn-cache-miss',
+      'server-timing: db;dur=2',
+      'X-Amz-Cf-Id: an-id==',
       'Content-Length: 3',
     ].join('\r\n');
     const edge = await openEdge((socket) => void socket.write(`${head}\r\n\r\nabc`, 'latin1'));
@@ -114,6 +117,8 @@ describe('what is told of an answer', () => {
       rangeTotal: -1,
       bodyBytes: 3,
       xConnection: 'reused',
+      serverTiming: 'cdn-cache-miss, db;dur=2',
+      requestId: 'an-id==',
       cause: '',
       retryAfterMs: 0,
       unreached: false,

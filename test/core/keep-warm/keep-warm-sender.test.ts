@@ -62,7 +62,15 @@ describe('a run', () => {
     expect(asked).toHaveLength(120);
     const plan = planRun([route], 55_000, 0);
     for (const [nth, { at }] of asked.entries()) expect(Math.abs(at - (plan[nth]?.offsetMs ?? 0))).toBeLessThan(2);
-    for (const { ask } of asked) expect(ask).toMatchObject({ method: 'HEAD', url: route.url, headers: [['x-key', 'k']] });
+    for (const { ask } of asked)
+      expect(ask).toMatchObject({
+        method: 'HEAD',
+        url: route.url,
+        headers: [
+          ['x-key', 'k'],
+          ['pragma', 'server-timing'],
+        ],
+      });
     const byAddress = Map.groupBy(asked, ({ ask }) => ask.address.ip);
     expect([...byAddress.values()].map(({ length }) => length)).toEqual(Array.from({ length: 8 }, () => 15));
     const tally = createTally([route]);
@@ -242,6 +250,12 @@ describe('a new connection to the origin', () => {
 
   test('is what the origin says it is', () => {
     expect(judgeAll([answerOf({ xConnection: 'new' }), answerOf({ xConnection: ' Reused' })])).toEqual(['new', 'reused']);
+  });
+
+  test('is what CloudFront says it is, where the origin says nothing', () => {
+    const said = (ms: string, xConnection = '') =>
+      answerOf({ xConnection, serverTiming: `cdn-upstream-layer;desc="EDGE",cdn-upstream-connect;dur=${ms},cdn-cache-miss`, ttfbMs: 10 });
+    expect(judgeAll([said('114'), said('0'), said('0', 'new'), said('none')])).toEqual(['new', 'reused', 'new', 'unknown']);
   });
 
   test('is seen by the time beyond the round trip to the POP, once some answers were fast', () => {
