@@ -22,7 +22,7 @@ export async function submit(file: string | undefined, raw: RawOptions): Promise
   const work = async (signal: AbortSignal): Promise<number> => {
     const client = createApiClient(options, signal);
     const { body, taken } = await readSubmitBody(options, signal);
-    for (const text of [...describeTaken(taken), ...options.places]) say(text);
+    for (const text of describeTaken(taken)) say(text);
     // One key for all tries: one whose answer was lost may have been taken.
     const idempotencyKey = randomUUID();
     left = `interrupted while the list was being sent; see whether it was taken: prewarm requests${options.endpointHint}`;
@@ -34,6 +34,8 @@ export async function submit(file: string | undefined, raw: RawOptions): Promise
     });
     const { request_id: id, timeout_at: timeoutAt } = accepted;
     left = howToGoOn(id, options.endpointHint);
+    // What was refused has no POPs.
+    for (const text of options.places) say(text);
     if (options.wait) {
       say(`request ${id}`);
       const output = createRunOutput(options);
