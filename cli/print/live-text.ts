@@ -10,6 +10,7 @@ export interface LiveText {
 }
 
 const ERASE_BELOW = '\u001b[J';
+const ERASE_LINE = '\u001b[K';
 const cursorUp = (lines: number) => (lines === 0 ? '' : `\u001b[${lines}A`);
 
 /** What text is drawn on. */
@@ -42,7 +43,10 @@ export function createLiveText(stream: Terminal): LiveText {
     const frame = lines.map((line) => `${line}\n`).join('');
     shown = text;
     if (before === '' && frame === drawn) return;
-    stream.write(`${cursorUp(height)}\r${ERASE_BELOW}${before}${frame}`);
+    // Erasing all below the top left corner is clearing the screen, which tmux moves into its history: so lines are erased one by one.
+    const emptied = before === '' ? '' : `${`${ERASE_LINE}\n`.repeat(height)}${cursorUp(height)}`;
+    const written = lines.map((line) => `${ERASE_LINE}${line}\n`).join('');
+    stream.write(`${cursorUp(height)}\r${emptied}${before}${written}${ERASE_BELOW}`);
     height = lines.length;
     drawn = frame;
   };

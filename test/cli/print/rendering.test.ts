@@ -112,7 +112,7 @@ describe('the progress display', () => {
     stream.on('data', (text: Buffer) => (drawn += text.toString()));
     const frames = () =>
       drawn
-        .split('\r\u001b[J')
+        .split('\r\u001b[K')
         .slice(1)
         .map((text) => text.split('\n')[0] ?? '');
     display.update(HALF_WAY);
