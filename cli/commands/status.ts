@@ -10,7 +10,7 @@ import { formatEnd, formatPopTable } from '../print/pop-table.ts';
 import { formatPlainLine } from '../print/progress-line.ts';
 import { type RemoteFailuresContext, readRemoteFailures } from '../print/remote-failures.ts';
 import { createRunOutput } from '../print/run-output.ts';
-import { columnsOf, wrapAt, wrapWords } from '../print/screen.ts';
+import { columnsOf, wrapAt, wrapNote, wrapWords } from '../print/screen.ts';
 import { describeStatusReason } from '../print/status-reason.ts';
 import { readSuccessRule } from '../options/success-rule.ts';
 import { untilInterrupted } from '../until-interrupted.ts';
@@ -57,5 +57,5 @@ export async function status(requestId: string, raw: RawOptions): Promise<number
     return SUCCESS;
   };
   const last = isWaiting ? howToGoOn(requestId, options.endpointHint) : 'interrupted';
-  return untilInterrupted(work, () => process.stderr.write(`${wrapWords(last, wrapAt(process.stderr), '  ')}\n`));
+  return untilInterrupted(work, () => process.stderr.write(`${wrapNote(last, wrapAt(process.stderr))}\n`));
 }

@@ -4,7 +4,7 @@ import type { RawOptions } from '../options/flags.ts';
 import { followAccepted, howToGoOn } from './follow-request.ts';
 import { retryPassing } from '../../client/retry-passing.ts';
 import { createRunOutput } from '../print/run-output.ts';
-import { wrapAt, wrapWords } from '../print/screen.ts';
+import { wrapAt, wrapNote } from '../print/screen.ts';
 import { readSubmitBody } from '../options/submit-body.ts';
 import { parseSubmitOptions } from '../options/submit-options.ts';
 import { describeTaken } from '../options/take-list.ts';
@@ -13,7 +13,7 @@ import { untilInterrupted } from '../until-interrupted.ts';
 const SUCCESS = 0;
 const RETRY_FOR_MS = 30_000;
 
-const say = (text: string) => process.stderr.write(`${wrapWords(text, wrapAt(process.stderr), '  ')}\n`);
+const say = (text: string) => process.stderr.write(`${wrapNote(text, wrapAt(process.stderr))}\n`);
 
 /** `prewarm submit`: hands a list to the API. Returns the exit code; throws InvalidInput when nothing was sent, and ApiError. */
 export async function submit(file: string | undefined, raw: RawOptions): Promise<number> {

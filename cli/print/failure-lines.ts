@@ -1,8 +1,8 @@
-import type { FailureDigest, FailureGroup, ReasonTotal } from '../../core/report/failure-digest.ts';
+import type { FailureDigest, FailedPop, FailureGroup, ReasonTotal } from '../../core/report/failure-digest.ts';
 import { plainText } from '../../core/plain-text.ts';
 import type { PopProgress } from '../../core/report/progress.ts';
 import { counted, formatCount } from './quantities.ts';
-import { wrapWords } from './screen.ts';
+import { wrapNote, wrapWords } from './screen.ts';
 
 /** URLs on the screen, and in `--json`. */
 export const MAX_SHOWN = 10;
@@ -16,6 +16,12 @@ export interface ToldFailures {
   /** Every URL that is known instead of the first ten. */
   readonly showAll: boolean;
 }
+
+/** They concern a POP as a whole, so that its URLs tell nothing. */
+const REASONS_OF_A_POP: readonly string[] = ['pop_unresolvable', 'address_refused'];
+const isOfPop = ({ reason }: { readonly reason: string }) => REASONS_OF_A_POP.includes(reason);
+
+const namesOf = (pops: readonly FailedPop[]) => pops.map(({ pop }) => pop);
 
 function places(pops: readonly string[]): string {
   return pops.length <= MAX_POPS_NAMED ? pops.join(', ') : counted(pops.length, 'POP');
@@ -32,10 +38,21 @@ function urlLines(total: ReasonTotal, groups: readonly FailureGroup[], commonCau
   });
 }
 
+/** `pop_unresolvable: 53 URLs at FOO1-P1: its name does not exist`, a line for each POP. */
+function popLines({ reason, pops, isWhole }: ReasonTotal, width: number | null, showAll: boolean): readonly string[] {
+  const shown = showAll ? pops : pops.slice(0, MAX_SHOWN);
+  const lines = shown.map(({ pop, urls, cause }) => {
+    const head = `${reason}: ${isWhole ? '' : 'at least '}${counted(urls, 'URL')} at ${pop}`;
+    return wrapWords(cause === '' ? head : `${head}: ${plainText(cause)}`, width, '  ');
+  });
+  const rest = pops.length - shown.length;
+  return rest > 0 ? [...lines, `${reason}: and at ${counted(rest, 'more POP')}`] : lines;
+}
+
 /** `status_404: 1 URL at 10 POPs: https://...`, or the URLs below it. */
 function reasonLines(total: ReasonTotal, groups: readonly FailureGroup[], width: number | null): readonly string[] {
   const urls = `${total.isWhole ? '' : 'more than '}${counted(total.urls, 'URL')}`;
-  const head = `${total.reason}: ${urls} at ${places(total.pops)}`;
+  const head = `${total.reason}: ${urls} at ${places(namesOf(total.pops))}`;
   const causes = new Set(groups.map(({ cause }) => cause));
   const [first = ''] = causes;
   const commonCause = causes.size <= 1 ? first : null;
@@ -76,14 +93,9 @@ export function formatFailures({ digest, whereAll, showAll }: ToldFailures, widt
   // What was not tried is told in the closing sentence.
   const reasons = digest.reasons().filter(({ reason }) => reason !== 'stopped');
   if (reasons.length === 0) return '';
-  const groups = digest.groups().filter(({ reason }) => reason !== 'stopped');
+  const groups = digest.groups().filter((group) => group.reason !== 'stopped' && !isOfPop(group));
   const shown = showAll ? groups : groups.slice(0, MAX_SHOWN);
-  const lines = reasons.flatMap((total) =>
-    reasonLines(
-      total,
-      shown.filter(({ reason }) => reason === total.reason),
-      width,
-    ),
-  );
-  return ['Failed:', ...lines, ...(whereAll === '' ? [] : [wrapWords(whereAll, width, '  ')])].join('\n');
+  const urlsOf = (total: ReasonTotal) => shown.filter(({ reason }) => reason === total.reason);
+  const lines = reasons.flatMap((total) => (isOfPop(total) ? popLines(total, width, showAll) : reasonLines(total, urlsOf(total), width)));
+  return ['Failed:', ...lines, ...(whereAll === '' ? [] : [wrapNote(whereAll, width)])].join('\n');
 }

@@ -3,7 +3,7 @@ import { plainJsonText, plainText } from '../../core/plain-text.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { formatKeepWarmLine, formatKeepWarmTable } from './keep-warm-table.ts';
 import { createLiveText } from './live-text.ts';
-import { columnsOf, wrapAt, wrapWords } from './screen.ts';
+import { columnsOf, wrapAt, wrapNote } from './screen.ts';
 
 /** What `prewarm keep-warm` shows: a table that is drawn anew at a terminal, JSON lines for scripts, a line a minute elsewhere. */
 export interface KeepWarmOutput {
@@ -29,7 +29,7 @@ export function createKeepWarmOutput(
   let writtenAt = startedAt;
 
   const note = (text: string) => {
-    const lines = wrapWords(text, wrapAt(stderr), '  ');
+    const lines = wrapNote(text, wrapAt(stderr));
     if (live === null) stderr.write(`${lines}\n`);
     else live.note(lines);
   };

@@ -35,6 +35,8 @@ interface Sum {
   readonly of: (pop: PopProgress) => number;
   readonly format: (value: number) => string;
   readonly rank?: number;
+  /** It counts targets that are warm. */
+  readonly isWarm?: true;
 }
 
 const NOT_TRIED = 'Not tried';
@@ -43,15 +45,24 @@ const notTried = ({ failed_reasons: reasons }: PopProgress) => reasons['stopped'
 
 const SUMS: readonly Sum[] = [
   { head: 'Targets', of: (pop) => pop.total_count, format: formatCount },
-  { head: 'Warmed', of: (pop) => pop.warmed_count, format: formatCount, rank: 3 },
-  { head: 'Already', of: (pop) => pop.already_warm_count, format: formatCount, rank: 6 },
+  { head: 'Warmed', of: (pop) => pop.warmed_count, format: formatCount, rank: 6, isWarm: true },
+  { head: 'Already', of: (pop) => pop.already_warm_count, format: formatCount, rank: 6, isWarm: true },
   { head: 'Failed', of: (pop) => pop.failed_count - notTried(pop), format: formatCount },
   { head: NOT_TRIED, of: notTried, format: formatCount, rank: 2 },
   { head: 'Verified', of: (pop) => pop.verified_count, format: formatCount, rank: 9 },
   { head: 'Bytes', of: (pop) => pop.download_size, format: formatBytes, rank: 8 },
 ];
 
+/** A column of zeros tells least. */
 const ZEROS_RANK = 10;
+const MOST_RANK = 3;
+
+/** Of the two columns of warm targets the one that holds more tells more of how it went than the times do. */
+function rankOf({ rank, isWarm }: Sum, total: number, most: number): { readonly rank?: number } {
+  if (rank === undefined) return {};
+  if (total === 0) return { rank: ZEROS_RANK };
+  return { rank: isWarm === true && total === most ? MOST_RANK : rank };
+}
 
 const FIRST_ASK = 'First ask, ms';
 const LAST_CHECK = 'Last check, ms';
@@ -61,12 +72,12 @@ function popColumns(pops: readonly PopProgress[], { cityOf, color }: TableOption
   const cell = ({ head, format }: Sum, value: number) =>
     head === 'Failed' && value > 0 && color ? styleText('red', format(value), { validateStream: false }) : format(value);
   const wanted = SUMS.filter(({ head }) => head !== NOT_TRIED || pops.some((pop) => notTried(pop) > 0));
+  const totalOf = (sum: Sum) => pops.reduce((whole, pop) => whole + sum.of(pop), 0);
+  const most = Math.max(...wanted.filter(({ isWarm }) => isWarm === true).map(totalOf));
   const sums = wanted.map((sum): TableColumn => {
     const cells = pops.map((pop) => cell(sum, sum.of(pop)));
-    const total = pops.reduce((whole, pop) => whole + sum.of(pop), 0);
-    // A column of zeros tells least.
-    const rank = sum.rank !== undefined && total === 0 ? { rank: ZEROS_RANK } : {};
-    return { ...sum, ...rank, cells: hasTotal ? [...cells, cell(sum, total)] : cells };
+    const total = totalOf(sum);
+    return { ...sum, ...rankOf(sum, total, most), cells: hasTotal ? [...cells, cell(sum, total)] : cells };
   });
   const names = pops.map(({ pop }) => pop);
   return [

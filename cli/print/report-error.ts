@@ -2,7 +2,7 @@ import { InvalidInput, PrewarmError } from '../../core/errors.ts';
 import { plainText } from '../../core/plain-text.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { formatFaults } from './faults.ts';
-import { wrapAt, wrapWords } from './screen.ts';
+import { wrapAt, wrapNote } from './screen.ts';
 
 function totalFaults(error: InvalidInput): number {
   return 'total' in error && typeof error.total === 'number' ? error.total : error.faults.length + error.omitted;
@@ -20,7 +20,7 @@ export function reportError(
 ): ExitCode {
   const { debug } = options;
   const width = wrapAt(options.stderr);
-  const stderr = { write: (text: string) => options.stderr.write(wrapWords(text, width, '  ')) };
+  const stderr = { write: (text: string) => options.stderr.write(wrapNote(text, width)) };
   const isInput = error instanceof InvalidInput;
   const isRefusal = error instanceof PrewarmError && error.code === 'api_refused';
   if (isInput) stderr.write(formatFaults(error.faults, totalFaults(error), canSkipLines(error)));

@@ -4,7 +4,7 @@ import { popCatalogue } from '../../data/catalogue.ts';
 import { MAX_SHOWN, type ToldFailures } from './failure-lines.ts';
 import { createJsonLines } from './json-lines.ts';
 import { createProgressDisplay } from './progress-bar.ts';
-import { columnsOf, wrapAt, wrapWords } from './screen.ts';
+import { columnsOf, wrapAt, wrapNote } from './screen.ts';
 import { createSteadyProgress } from './steady-progress.ts';
 
 /** How a request ended. */
@@ -43,7 +43,7 @@ export function createRunOutput(options: { readonly json: boolean }): RunOutput 
   let closed = false;
 
   function note(text: string): void {
-    const lines = wrapWords(text, wrapAt(stderr), '  ');
+    const lines = wrapNote(text, wrapAt(stderr));
     if (display !== null && !closed) display.note(lines);
     else stderr.write(`${lines}\n`);
   }

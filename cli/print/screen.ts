@@ -23,6 +23,9 @@ export function wrapAt(stream: Output): number | null {
   return stream.isTTY === true ? columnsOf(stream) : null;
 }
 
+/** Blanks at which a line may be broken: not before the unit of a number, nor within `1 min 07 s`. */
+const BREAK = / (?!(?<=\d )(?:ms|s|min|h|B|kB|MB|GB|TB|PB|%)(?![\p{L}\d]))(?!(?<=\d (?:min|h) )\d)/u;
+
 function wrapLine(line: string, width: number, indent: string): string {
   if (textWidth(line) <= width) return line;
   const lines: string[] = [];
@@ -30,7 +33,7 @@ function wrapLine(line: string, width: number, indent: string): string {
   let current = margin;
   let filled = margin.length;
   let isEmpty = true;
-  for (const word of rest.split(' ')) {
+  for (const word of rest.split(BREAK)) {
     const wordWidth = textWidth(word);
     if (!isEmpty && filled + 1 + wordWidth > width) {
       lines.push(current);
@@ -52,4 +55,19 @@ export function wrapWords(text: string, width: number | null, indent = ''): stri
     .split('\n')
     .map((line) => wrapLine(line, width, indent))
     .join('\n');
+}
+
+/** A command that a note tells: it begins after a colon, and ends with the note or before a semicolon. */
+const COMMAND = /(?<=: )(prewarm [a-z][a-z-]*(?: (?:'[^']*'|[^;'])*)?)(?:; |$)/;
+
+/** Like wrapWords, for what is told beside results: each command in it has a line of its own, which can be pasted whole. */
+export function wrapNote(text: string, width: number | null): string {
+  if (width === null) return text;
+  const lines = text.split('\n').flatMap((line) => {
+    const pieces = line.split(COMMAND).filter((piece) => piece !== '');
+    return pieces.map((piece) =>
+      pieces.length > 1 && piece.startsWith('prewarm ') ? `  ${piece}` : wrapWords(piece.trimEnd(), width, '  '),
+    );
+  });
+  return lines.join('\n');
 }

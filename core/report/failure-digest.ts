@@ -19,7 +19,17 @@ export interface ReasonTotal {
   readonly urls: number;
   /** False: there are more URLs than were kept apart. */
   readonly isWhole: boolean;
-  readonly pops: readonly string[];
+  /** Where they failed, in the report's order. */
+  readonly pops: readonly FailedPop[];
+}
+
+/** What failed at one POP for one reason. */
+export interface FailedPop {
+  readonly pop: string;
+  /** As far as they were kept apart. */
+  readonly urls: number;
+  /** What stood behind the reason where it was seen first; '': nothing is known. */
+  readonly cause: string;
 }
 
 /** What failed of a request, by reason and URL. It is fed the failed rows of a report, one line after another. */
@@ -46,7 +56,7 @@ interface GrowingGroup {
 
 interface GrowingTotal {
   readonly reason: string;
-  readonly pops: Set<string>;
+  readonly pops: Map<string, { readonly pop: string; urls: number; cause: string }>;
   targets: number;
   urls: number;
   isWhole: boolean;
@@ -68,7 +78,7 @@ export function createFailureDigest(maxGroups = MAX_GROUPS): FailureDigest {
   function totalOf(reason: string): GrowingTotal {
     let total = totals.get(reason);
     if (total === undefined) {
-      total = { reason, pops: new Set(), targets: 0, urls: 0, isWhole: true };
+      total = { reason, pops: new Map(), targets: 0, urls: 0, isWhole: true };
       totals.set(reason, total);
     }
     return total;
@@ -95,15 +105,19 @@ export function createFailureDigest(maxGroups = MAX_GROUPS): FailureDigest {
       if (row === null) return;
       const total = totalOf(row.reason);
       total.targets += 1;
-      total.pops.add(row.pop);
+      const place = total.pops.get(row.pop) ?? { pop: row.pop, urls: 0, cause: '' };
+      total.pops.set(row.pop, place);
+      if (place.cause === '') place.cause = row.cause;
       const group = groupOf(row, total);
       if (group === null) return;
       group.targets += 1;
       if (group.cause === '') group.cause = row.cause;
       // A report tells one POP after another, so that all rows of one POP follow each other.
-      if (group.pops.at(-1) !== row.pop) group.pops.push(row.pop);
+      if (group.pops.at(-1) === row.pop) return;
+      group.pops.push(row.pop);
+      place.urls += 1;
     },
     groups: () => [...groups.values()].toSorted(byWeight),
-    reasons: () => [...totals.values()].map((total) => ({ ...total, pops: [...total.pops] })).toSorted(byWeight),
+    reasons: () => [...totals.values()].map((total) => ({ ...total, pops: [...total.pops.values()] })).toSorted(byWeight),
   };
 }

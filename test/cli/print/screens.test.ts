@@ -9,7 +9,7 @@ import { formatKeepWarmLine, formatKeepWarmTable } from '../../../cli/print/keep
 import { formatEnd, formatPopTable } from '../../../cli/print/pop-table.ts';
 import { createProgram } from '../../../cli/program.ts';
 import { formatRequests } from '../../../cli/commands/requests.ts';
-import { columnsOf, wrapWords } from '../../../cli/print/screen.ts';
+import { columnsOf, wrapNote, wrapWords } from '../../../cli/print/screen.ts';
 import { formatSummary } from '../../../cli/commands/summary.ts';
 import { formatTable } from '../../../cli/print/text-table.ts';
 import { cutToWidth, textWidth } from '../../../cli/print/text-width.ts';
@@ -266,6 +266,58 @@ test('times are explained only where the table has them', () => {
   expect(formatPopTable(popRows, { ...look, width: 120 })).toContain('First ask: ');
   expect(formatPopTable([popWith({ total_count: 4, failed_count: 4 })], { ...look, width: 120 })).not.toContain('First ask');
   expect(formatPopTable(popRows, { ...look, width: 40 })).not.toContain('Last check');
+});
+
+test('of the columns of warm targets the one that holds most stays beside the times where there is no room for both', () => {
+  const headsOf = (warmed: number, already: number) => {
+    const pop = popWith({ ...popRows[0], warmed_count: warmed, already_warm_count: already });
+    return formatPopTable([pop], { cityOf, color: false, wrap: null, width: 64 }).split('\n')[0]?.split(/ {2,}/);
+  };
+  expect(headsOf(435, 1165)).toEqual(['POP', 'Targets', 'Already', 'Failed', 'First ask, ms', 'Last check, ms']);
+  expect(headsOf(1165, 435)).toEqual(['POP', 'Targets', 'Warmed', 'Failed', 'First ask, ms', 'Last check, ms']);
+});
+
+test('a POP that fails as a whole takes one line, so that there is room for the URLs that failed elsewhere', () => {
+  const digest = createFailureDigest();
+  const row = (url: string, pop: string, reason: string, cause: string) =>
+    digest.add(`https://a.example/${url},${pop},default,failed,${reason},,,,,,,1,,,,cause=${cause}`);
+  for (let n = 0; n < 53; n++) row(String(n), 'FOO1-P1', 'pop_unresolvable', 'd1.FOO1-P1.cloudfront.net does not exist');
+  for (let n = 0; n < 53; n++) row(String(n), 'FOO2-P1', 'pop_unresolvable', 'd1.FOO2-P1.cloudfront.net does not exist');
+  for (let n = 0; n < 10; n++) row(`slow/${n}`, 'SIN2-P1', 'timeout', 'no headers within 30 s');
+  const failures = { digest, whereAll: '', showAll: false };
+  const text = formatEnd(progressWith({ status: 'FINISHED' }), [], { cityOf, color: false, width: 80, wrap: 80, elapsedMs: 1, failures });
+  expect(text.split('\n\n')[0]?.split('\n')).toEqual([
+    'Failed:',
+    'pop_unresolvable: 53 URLs at FOO1-P1: d1.FOO1-P1.cloudfront.net does not exist',
+    'pop_unresolvable: 53 URLs at FOO2-P1: d1.FOO2-P1.cloudfront.net does not exist',
+    'timeout: 10 URLs at SIN2-P1:',
+    '  because: no headers within 30 s',
+    ...Array.from({ length: 10 }, (_, n) => `  https://a.example/slow/${n}`),
+  ]);
+});
+
+test('a line is not broken between a number and its unit, nor within a duration', () => {
+  expect(wrapWords('warm in 4.4 s.', 12)).toBe('warm in\n4.4 s.');
+  expect(wrapWords('warm in 1 min 07 s, of 15.4 MB', 18)).toBe('warm in\n1 min 07 s, of\n15.4 MB');
+  expect(wrapWords('50 of 50 second runs', 10)).toBe('50 of 50\nsecond\nruns');
+});
+
+test('a command that a note tells has a line of its own and is never broken, and a log has the note in one line', () => {
+  const note = `request ${ID} goes on; follow it: prewarm status ${ID} --wait --endpoint https://api.example.com/prod; end it: prewarm cancel ${ID}`;
+  expect(wrapNote(note, 60)).toBe(
+    [
+      `request ${ID} goes on; follow`,
+      '  it:',
+      `  prewarm status ${ID} --wait --endpoint https://api.example.com/prod`,
+      'end it:',
+      `  prewarm cancel ${ID}`,
+    ].join('\n'),
+  );
+  expect(wrapNote("interrupted; go on with: prewarm run --resume --data-dir 'a; b'", 80)).toBe(
+    "interrupted; go on with:\n  prewarm run --resume --data-dir 'a; b'",
+  );
+  expect(wrapNote('prewarm: the API failed', 80)).toBe('prewarm: the API failed');
+  expect(wrapNote(note, null)).toBe(note);
 });
 
 test('a colored cell takes the room of its text alone', () => {
