@@ -9,10 +9,9 @@ import { formatKeepWarmLine, formatKeepWarmTable } from '../../../cli/print/keep
 import { formatEnd, formatPopTable } from '../../../cli/print/pop-table.ts';
 import { createProgram } from '../../../cli/program.ts';
 import { formatRequests } from '../../../cli/commands/requests.ts';
-import { columnsOf, wrapNote, wrapWords } from '../../../cli/print/screen.ts';
 import { formatSummary } from '../../../cli/commands/summary.ts';
 import { formatTable } from '../../../cli/print/text-table.ts';
-import { cutToWidth, textWidth } from '../../../cli/print/text-width.ts';
+import { textWidth } from '../../../cli/print/text-width.ts';
 import { formatTimingGain, formatTimingSummary } from '../../../cli/print/timing-tables.ts';
 import { createFailureDigest } from '../../../core/report/failure-digest.ts';
 import type { LaneView } from '../../../core/keep-warm/tally.ts';
@@ -277,49 +276,6 @@ test('of the columns of warm targets the one that holds most stays beside the ti
   expect(headsOf(1165, 435)).toEqual(['POP', 'Targets', 'Warmed', 'Failed', 'First ask, ms', 'Last check, ms']);
 });
 
-test('a POP that fails as a whole takes one line, so that there is room for the URLs that failed elsewhere', () => {
-  const digest = createFailureDigest();
-  const row = (url: string, pop: string, reason: string, cause: string) =>
-    digest.add(`https://a.example/${url},${pop},default,failed,${reason},,,,,,,1,,,,cause=${cause}`);
-  for (let n = 0; n < 53; n++) row(String(n), 'FOO1-P1', 'pop_unresolvable', 'd1.FOO1-P1.cloudfront.net does not exist');
-  for (let n = 0; n < 53; n++) row(String(n), 'FOO2-P1', 'pop_unresolvable', 'd1.FOO2-P1.cloudfront.net does not exist');
-  for (let n = 0; n < 10; n++) row(`slow/${n}`, 'SIN2-P1', 'timeout', 'no headers within 30 s');
-  const failures = { digest, whereAll: '', showAll: false };
-  const text = formatEnd(progressWith({ status: 'FINISHED' }), [], { cityOf, color: false, width: 80, wrap: 80, elapsedMs: 1, failures });
-  expect(text.split('\n\n')[0]?.split('\n')).toEqual([
-    'Failed:',
-    'pop_unresolvable: 53 URLs at FOO1-P1: d1.FOO1-P1.cloudfront.net does not exist',
-    'pop_unresolvable: 53 URLs at FOO2-P1: d1.FOO2-P1.cloudfront.net does not exist',
-    'timeout: 10 URLs at SIN2-P1:',
-    '  because: no headers within 30 s',
-    ...Array.from({ length: 10 }, (_, n) => `  https://a.example/slow/${n}`),
-  ]);
-});
-
-test('a line is not broken between a number and its unit, nor within a duration', () => {
-  expect(wrapWords('warm in 4.4 s.', 12)).toBe('warm in\n4.4 s.');
-  expect(wrapWords('warm in 1 min 07 s, of 15.4 MB', 18)).toBe('warm in\n1 min 07 s, of\n15.4 MB');
-  expect(wrapWords('50 of 50 second runs', 10)).toBe('50 of 50\nsecond\nruns');
-});
-
-test('a command that a note tells has a line of its own and is never broken, and a log has the note in one line', () => {
-  const note = `request ${ID} goes on; follow it: prewarm status ${ID} --wait --endpoint https://api.example.com/prod; end it: prewarm cancel ${ID}`;
-  expect(wrapNote(note, 60)).toBe(
-    [
-      `request ${ID} goes on; follow`,
-      '  it:',
-      `  prewarm status ${ID} --wait --endpoint https://api.example.com/prod`,
-      'end it:',
-      `  prewarm cancel ${ID}`,
-    ].join('\n'),
-  );
-  expect(wrapNote("interrupted; go on with: prewarm run --resume --data-dir 'a; b'", 80)).toBe(
-    "interrupted; go on with:\n  prewarm run --resume --data-dir 'a; b'",
-  );
-  expect(wrapNote('prewarm: the API failed', 80)).toBe('prewarm: the API failed');
-  expect(wrapNote(note, null)).toBe(note);
-});
-
 test('a colored cell takes the room of its text alone', () => {
   const red = { cityOf, color: true, wrap: null };
   for (const width of [60, 80, 120]) {
@@ -340,14 +296,6 @@ test('a table keeps to its width and its columns in line where a name has wide c
   expect(lines(20)[0]).toBe('Name       URLs');
 });
 
-test('a text that is too wide is cut between characters, however wide they are', () => {
-  expect(cutToWidth('春の発売', 8)).toBe('春の発売');
-  expect(cutToWidth('春の発売', 6, '…')).toBe('春の…');
-  expect(cutToWidth('\u001b[31mspring launch\u001b[39m', 7, '…')).toBe('spring…');
-  expect(cutToWidth('👩‍👩‍👧 family', 2)).toBe('👩‍👩‍👧');
-  expect(wrapWords('春の 発売 です', 9)).toBe('春の 発売\nです');
-});
-
 test('a POP table tells what was not tried apart from what failed', () => {
   const pop = popWith({ pop: 'SIN2-P1', total_count: 9, failed_count: 8, failed_reasons: { stopped: 6, timeout: 2 }, warmed_count: 1 });
   const [head, , row] = formatPopTable([pop], { cityOf, color: false, wrap: null, width: 120 }).split('\n');
@@ -358,20 +306,6 @@ test('a POP table tells what was not tried apart from what failed', () => {
 
 test('a log of keep-warm counts one request and one error as one', () => {
   expect(formatKeepWarmLine([lane('SIN2-P1', { requests: 1, errors: { timeout: 1 } })], 60_000)).toContain('1 request, 1 error,');
-});
-
-test('lines are broken between words, and a longer word stays whole', () => {
-  expect(wrapWords('one two three', 8)).toBe('one two\nthree');
-  expect(wrapWords('  go https://www.example.com/a on', 12, '  ')).toBe('  go\n    https://www.example.com/a\n    on');
-  expect(wrapWords('one two three', null)).toBe('one two three');
-});
-
-test('a terminal tells its width; elsewhere COLUMNS does, or there is room for all columns', () => {
-  expect(columnsOf({ isTTY: true, columns: 132 }, {})).toBe(132);
-  expect(columnsOf({ isTTY: true, columns: 0 }, {})).toBe(80);
-  expect(columnsOf({}, { COLUMNS: '120' })).toBe(120);
-  expect(columnsOf({}, { COLUMNS: 'wide' })).toBe(132);
-  expect(columnsOf({}, {}, 80)).toBe(80);
 });
 
 test('agents are counted as such, with what else the API tells', () => {
