@@ -16,11 +16,13 @@ export interface NewRequest {
   readonly urls: Iterable<string> | AsyncIterable<string> | number;
 }
 
+type AcceptingPort = 'store' | 'lists' | 'viewerHeaders' | 'timers' | 'fleet' | 'clock';
+
 /**
  * List, headers, timer, row, fleet, in this order: whatever is left behind by a crash in between runs nothing, since nothing runs
  * for a request that has no row, and a timer without a row finds nothing to end.
  */
-export async function acceptRequest(ports: PipelinePorts, request: NewRequest): Promise<RequestRow> {
+export async function acceptRequest(ports: Pick<PipelinePorts, AcceptingPort>, request: NewRequest): Promise<RequestRow> {
   const { store, timers, clock } = ports;
   const known = await store.get(request.id);
   if (known === null) {
@@ -36,14 +38,14 @@ export async function acceptRequest(ports: PipelinePorts, request: NewRequest): 
 }
 
 /** What the row may hold of the request. */
-async function keepHeadersApart({ viewerHeaders }: PipelinePorts, { id, spec }: NewRequest): Promise<RequestSpec> {
+async function keepHeadersApart({ viewerHeaders }: Pick<PipelinePorts, 'viewerHeaders'>, { id, spec }: NewRequest): Promise<RequestSpec> {
   const apart = viewerHeaders === null ? null : takeHeadersApart(spec);
   if (viewerHeaders === null || apart === null) return spec;
   await viewerHeaders.keep(id, apart.headers);
   return apart.spec;
 }
 
-async function writeUrls(ports: PipelinePorts, id: string, urls: Iterable<string> | AsyncIterable<string>): Promise<number> {
+async function writeUrls(ports: Pick<PipelinePorts, 'lists'>, id: string, urls: Iterable<string> | AsyncIterable<string>): Promise<number> {
   let count = 0;
   async function* rows(): AsyncGenerator<string> {
     for await (const url of urls) {

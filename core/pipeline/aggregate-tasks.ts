@@ -1,5 +1,5 @@
 import { endIfDone } from './end-request.ts';
-import type { PipelineContext } from './pipeline-context.ts';
+import type { EndingPort, PipelineContext } from './pipeline-context.ts';
 
 /** What a change of the task table tells. */
 export interface RecordedTask {
@@ -8,7 +8,7 @@ export interface RecordedTask {
 }
 
 /** Counts each task once, however often it is told, and ends what is done. A record told again ends what a crash left unended. */
-export async function aggregateTasks(context: PipelineContext, records: readonly RecordedTask[]): Promise<void> {
+export async function aggregateTasks(context: PipelineContext<EndingPort>, records: readonly RecordedTask[]): Promise<void> {
   const { store, clock } = context.ports;
   const byRequest = new Map<string, Set<string>>();
   for (const { requestId, taskId } of records) byRequest.set(requestId, (byRequest.get(requestId) ?? new Set()).add(taskId));

@@ -35,8 +35,11 @@ interface ShareLine {
   readonly url: string;
 }
 
+/** The ports that sizing takes. */
+export type SizingPort = 'store' | 'lists' | 'viewerHeaders' | 'resolver' | 'downloader' | 'clock';
+
 /** Asks the size of each URL of the share at the row's cursor. Null: the request has ended meanwhile. */
-export async function askShare(context: PipelineContext, row: RequestRow, deadPops: number): Promise<AskedShare | null> {
+export async function askShare(context: PipelineContext<SizingPort>, row: RequestRow, deadPops: number): Promise<AskedShare | null> {
   const { resolver, lists } = context.ports;
   const refused: ReadonlySet<string> = row.spec.invalidate ? await readRefusedPaths(lists, row.id) : new Set();
   const pops = row.spec.pops.map(({ pop }) => pop);
@@ -71,7 +74,7 @@ export async function askShare(context: PipelineContext, row: RequestRow, deadPo
 }
 
 /** Tells whoever looks on how many URLs have been asked. A figure that is not written is made good by the next one. */
-function createTeller({ ports: { store, clock } }: PipelineContext, row: RequestRow) {
+function createTeller({ ports: { store, clock } }: PipelineContext<SizingPort>, row: RequestRow) {
   let asked = row.sizing.rows + row.sizing.failedRows;
   let toldAt = clock.now();
   let isTold = false;
@@ -95,7 +98,7 @@ function createTeller({ ports: { store, clock } }: PipelineContext, row: Request
 }
 
 /** The lines of one share, read as they are taken. */
-function takeShare({ ports, limits }: PipelineContext, row: RequestRow, scope: CancellableScope) {
+function takeShare({ ports, limits }: PipelineContext<SizingPort>, row: RequestRow, scope: CancellableScope) {
   const { offset, rows, failedRows } = row.sizing;
   const startedAt = ports.clock.now();
   let taken = 0;
@@ -128,7 +131,11 @@ interface AskWith {
   readonly stop: () => void;
 }
 
-function createAsker({ ports, limits }: PipelineContext, row: RequestRow, { addresses, headers, refused, scope, stop }: AskWith) {
+function createAsker(
+  { ports, limits }: PipelineContext<SizingPort>,
+  row: RequestRow,
+  { addresses, headers, refused, scope, stop }: AskWith,
+) {
   const { downloader, store, clock } = ports;
   const verdicts: string[] = [];
   const hold = createHold(clock, scope, clock.now() + limits.shareMs);

@@ -6,7 +6,7 @@ import { advanceRequest } from './advance-request.ts';
 import { aggregateTasks, type RecordedTask } from './aggregate-tasks.ts';
 import { endRequest } from './end-request.ts';
 import { fireTimer } from './fire-timer.ts';
-import { DEFAULT_LIMITS, type PipelineOptions } from './pipeline-context.ts';
+import { createContext, haltAll, type PipelineOptions } from './pipeline-context.ts';
 import { reconcileFleet } from './reconcile-fleet.ts';
 import { recordDead } from './record-failures.ts';
 import { reportRequest } from '../report/report-request.ts';
@@ -37,7 +37,7 @@ export interface Pipeline {
 }
 
 export function createPipeline(ports: PipelinePorts, options: PipelineOptions = {}): Pipeline {
-  const context = { ports, limits: { ...DEFAULT_LIMITS, ...options }, running: new Map<string, Set<() => void>>() };
+  const context = createContext(ports, options);
   return {
     accept: (request) => acceptRequest(ports, request),
     advance: (id) => advanceRequest(context, id),
@@ -46,9 +46,7 @@ export function createPipeline(ports: PipelinePorts, options: PipelineOptions = 
     fireTimer: (id) => fireTimer(context, id),
     recordDead: (message) => recordDead(ports, message),
     reconcileFleet: () => reconcileFleet(ports),
-    halt() {
-      for (const stops of context.running.values()) for (const stop of stops) stop();
-    },
+    halt: () => haltAll(context),
     report: (id, only) => reportRequest(ports, id, only),
   };
 }

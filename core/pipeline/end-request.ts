@@ -1,6 +1,6 @@
 import { accounted } from '../work/counters.ts';
 import { type EndStatus, isActive, isEnded, type RequestRow } from '../request/request.ts';
-import type { PipelineContext } from './pipeline-context.ts';
+import type { EndingPort, PipelineContext } from './pipeline-context.ts';
 import { reconcileFleet } from './reconcile-fleet.ts';
 
 /**
@@ -8,7 +8,7 @@ import { reconcileFleet } from './reconcile-fleet.ts';
  * those again, so a retry after a crash between the two completes it. FINISHED ends nothing while targets are left.
  */
 export async function endRequest(
-  context: PipelineContext,
+  context: PipelineContext<EndingPort>,
   id: string,
   status: EndStatus,
   statusReason: string | null,
@@ -32,7 +32,7 @@ export async function endRequest(
 }
 
 /** Ends the request as FINISHED if every target is accounted for; side effects again if it had FINISHED. */
-export async function endIfDone(context: PipelineContext, row: RequestRow): Promise<void> {
+export async function endIfDone(context: PipelineContext<EndingPort>, row: RequestRow): Promise<void> {
   if (row.status === 'FINISHED') await afterEnd(context, row);
   else if (isDone(row)) await endRequest(context, row.id, 'FINISHED', null);
 }
@@ -41,7 +41,7 @@ function isDone(row: RequestRow): boolean {
   return isActive(row.status) && row.plan !== null && accounted(row.counters) === row.totalCount;
 }
 
-async function afterEnd({ ports, running }: PipelineContext, row: RequestRow): Promise<void> {
+async function afterEnd({ ports, running }: PipelineContext<EndingPort>, row: RequestRow): Promise<void> {
   for (const stop of running.get(row.id) ?? []) stop();
   await ports.timers.cancel(row.id);
   await reconcileFleet(ports);

@@ -11,6 +11,9 @@ import type { PipelineContext } from './pipeline-context.ts';
 import { type FailedUrl, readFailures, recordFailures } from './record-failures.ts';
 import { readSlices } from './slice-file.ts';
 
+/** The ports that enqueueing takes. */
+export type EnqueuingPort = 'store' | 'lists' | 'viewerHeaders' | 'tasks' | 'fleet' | 'clock';
+
 const SEND_BATCH = 200;
 const POPS_PER_AGENT = 4;
 
@@ -27,7 +30,7 @@ interface Position {
  * After a crash it goes on from the last position written; tasks sent twice have the same ids, and are worked once.
  */
 export async function enqueueShare(
-  context: PipelineContext,
+  context: PipelineContext<EnqueuingPort>,
   row: RequestRow,
   plan: Plan,
   resolutions: ReadonlyMap<string, PopResolution>,
@@ -72,7 +75,7 @@ interface SendWith {
   readonly headers: string | null;
 }
 
-function createSender({ ports }: PipelineContext, row: RequestRow, { reasons, resolutions, headers }: SendWith) {
+function createSender({ ports }: PipelineContext<EnqueuingPort>, row: RequestRow, { reasons, resolutions, headers }: SendWith) {
   const { store, lists, tasks } = ports;
   const named = headers === null ? {} : { headers };
   let batch: TaskMessage[] = [];

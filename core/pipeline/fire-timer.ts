@@ -1,10 +1,10 @@
 import { describeFleet, wasEverTaken } from '../report/nobody-came.ts';
 import { isEnded, type RequestRow } from '../request/request.ts';
 import { endRequest } from './end-request.ts';
-import type { PipelineContext } from './pipeline-context.ts';
+import type { EndingPort, PipelineContext } from './pipeline-context.ts';
 
 /** Ends the request as TIMEOUT if its time is up; a timer that is early (a resumed run, a clock that jumped) is set again. */
-export async function fireTimer(context: PipelineContext, id: string): Promise<void> {
+export async function fireTimer(context: PipelineContext<EndingPort | 'tasks'>, id: string): Promise<void> {
   const { store, timers, clock } = context.ports;
   const row = await store.get(id);
   if (row === null) return;
@@ -14,7 +14,7 @@ export async function fireTimer(context: PipelineContext, id: string): Promise<v
   else await endRequest(context, id, 'TIMEOUT', await reasonOf(context, row));
 }
 
-async function reasonOf({ ports }: PipelineContext, row: RequestRow): Promise<string> {
+async function reasonOf({ ports }: PipelineContext<EndingPort | 'tasks'>, row: RequestRow): Promise<string> {
   const reason = `not done within ${row.spec.timeoutMinutes} minutes`;
   if (row.status === 'INVALIDATING')
     return row.statusReason === null ? `${reason}; the invalidation had not ended` : `${reason}; ${row.statusReason}`;
@@ -24,7 +24,7 @@ async function reasonOf({ ports }: PipelineContext, row: RequestRow): Promise<st
   return `${reason}; no agent ever reported having taken a task of it${why === null ? '' : `; ${why}`}`;
 }
 
-async function findOutWhy({ fleet }: PipelineContext['ports'], row: RequestRow): Promise<string | null> {
+async function findOutWhy({ fleet }: Pick<PipelineContext['ports'], 'fleet'>, row: RequestRow): Promise<string | null> {
   if (fleet.describe === undefined) return null;
   try {
     return describeFleet(await fleet.describe(), row.createdAt);

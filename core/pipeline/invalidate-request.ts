@@ -3,8 +3,12 @@ import type { Invalidations } from '../ports/invalidations.ts';
 import type { RequestRow } from '../request/request.ts';
 import { endRequest } from './end-request.ts';
 import { gatherRefused, type InvalidationBatches, openBatches, readBatchPaths, writeRefused } from './invalidation-batches.ts';
-import type { PipelineContext } from './pipeline-context.ts';
+import type { EndingPort, PipelineContext } from './pipeline-context.ts';
 import { readSearch, referenceOf, saveSearch, searchAfter } from './refused-search.ts';
+
+/** The ports that invalidating takes. */
+export type InvalidatingPort = EndingPort | 'lists' | 'invalidations';
+type Context = PipelineContext<InvalidatingPort>;
 
 /** A request without a time-out is not kept waiting for ever by an API that nobody answers at. */
 const LONGEST_WAIT_MS = 30 * 60_000;
@@ -15,7 +19,7 @@ const MAX_NAME = 200;
  * Waits for the batch created last, creates the next one, or moves on after the last. Paths that are refused are set aside, and the rest
  * goes on. What passes is waited for; only what does not pass ends the request as FAILED.
  */
-export async function invalidateShare(context: PipelineContext, row: RequestRow): Promise<number | null> {
+export async function invalidateShare(context: Context, row: RequestRow): Promise<number | null> {
   const { invalidations, lists } = context.ports;
   if (invalidations === null) return fail(context, row, 'nothing can be invalidated here');
   try {
@@ -39,7 +43,7 @@ async function areComplete(invalidations: Invalidations, row: RequestRow): Promi
 }
 
 /** One call. A batch that is refused is searched for the paths at fault, a call a share, before the row goes on to the next one. */
-async function createBatch({ ports }: PipelineContext, row: RequestRow, invalidations: Invalidations): Promise<number | null> {
+async function createBatch({ ports }: Context, row: RequestRow, invalidations: Invalidations): Promise<number | null> {
   const { store, lists, clock } = ports;
   const batch = row.invalidations.length;
   const paths = await readBatchPaths(lists, row.id, batch);
@@ -57,7 +61,7 @@ async function createBatch({ ports }: PipelineContext, row: RequestRow, invalida
   return (await store.transition(row.id, 'INVALIDATING', 'INVALIDATING', clock.now(), change)) ? 0 : null;
 }
 
-async function moveOn({ ports }: PipelineContext, row: RequestRow, batches: InvalidationBatches): Promise<number | null> {
+async function moveOn({ ports }: Context, row: RequestRow, batches: InvalidationBatches): Promise<number | null> {
   const { store, lists, clock } = ports;
   const statusReason = describeRefused(await gatherRefused(lists, row.id, batches));
   return (await store.transition(row.id, 'INVALIDATING', 'SIZING', clock.now(), { statusReason })) ? 0 : null;
@@ -72,7 +76,7 @@ function describeRefused(paths: readonly string[]): string | null {
 }
 
 /** Grows with the time since the row changed last, so that it is the same whoever looks. */
-function pauseMs({ ports, limits }: PipelineContext, row: RequestRow): number {
+function pauseMs({ ports, limits }: Context, row: RequestRow): number {
   const [first, second, others] = limits.invalidationPollsMs;
   const passed = ports.clock.now() - row.updatedAt;
   if (passed < first) return first;
@@ -80,7 +84,7 @@ function pauseMs({ ports, limits }: PipelineContext, row: RequestRow): number {
 }
 
 /** The reason is told once: each telling would begin the pauses anew. */
-async function waitLonger(context: PipelineContext, row: RequestRow, why: string): Promise<number | null> {
+async function waitLonger(context: Context, row: RequestRow, why: string): Promise<number | null> {
   const { store, clock } = context.ports;
   if (row.statusReason === null) {
     const statusReason = `the invalidation is waited for: ${why}`;
@@ -91,7 +95,7 @@ async function waitLonger(context: PipelineContext, row: RequestRow, why: string
   return pauseMs(context, row);
 }
 
-async function fail(context: PipelineContext, row: RequestRow, reason: string): Promise<null> {
+async function fail(context: Context, row: RequestRow, reason: string): Promise<null> {
   await endRequest(context, row.id, 'FAILED', reason);
   return null;
 }

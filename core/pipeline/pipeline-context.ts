@@ -17,14 +17,15 @@ export interface PipelineOptions {
   readonly invalidationPollsMs?: readonly [first: number, second: number, others: number];
 }
 
-export interface PipelineContext {
-  readonly ports: PipelinePorts;
+/** What a step works with. `Port` names the ports that the step needs, so that a caller without one of them does not compile. */
+export interface PipelineContext<Port extends keyof PipelinePorts = keyof PipelinePorts> {
+  readonly ports: Pick<PipelinePorts, Port>;
   readonly limits: Required<PipelineOptions>;
   /** What this process is doing for a request and must stop when it ends. */
   readonly running: Map<string, Set<() => void>>;
 }
 
-export const DEFAULT_LIMITS: Required<PipelineOptions> = {
+const DEFAULT_LIMITS: Required<PipelineOptions> = {
   shareUrls: 5000,
   shareBytes: 8 * 1024 * 1024,
   shareMs: 60_000,
@@ -34,8 +35,23 @@ export const DEFAULT_LIMITS: Required<PipelineOptions> = {
   invalidationPollsMs: [3000, 10_000, 30_000],
 };
 
+/** The ports that ending a request takes. */
+export type EndingPort = 'store' | 'fleet' | 'timers' | 'events' | 'clock';
+
+export function createContext<Port extends keyof PipelinePorts>(
+  ports: Pick<PipelinePorts, Port>,
+  options: PipelineOptions = {},
+): PipelineContext<Port> {
+  return { ports, limits: { ...DEFAULT_LIMITS, ...options }, running: new Map() };
+}
+
+/** Breaks off what this process is doing for any request; a later step does it again. */
+export function haltAll({ running }: Pick<PipelineContext, 'running'>): void {
+  for (const stops of running.values()) for (const stop of stops) stop();
+}
+
 /** Registers what stops a piece of work; the returned function takes it back. */
-export function stopOnEnd(context: PipelineContext, id: string, stop: () => void): () => void {
+export function stopOnEnd(context: Pick<PipelineContext, 'running'>, id: string, stop: () => void): () => void {
   const stops = context.running.get(id) ?? new Set();
   context.running.set(id, stops);
   stops.add(stop);

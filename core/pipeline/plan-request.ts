@@ -4,13 +4,16 @@ import type { PopResolution } from '../ports/pop-resolver.ts';
 import type { Plan, PopRow, RequestRow } from '../request/request.ts';
 import { chooseSliceLimits } from './slicing.ts';
 import { endIfDone, endRequest } from './end-request.ts';
-import { enqueueShare } from './enqueue-tasks.ts';
-import type { PipelineContext } from './pipeline-context.ts';
+import { enqueueShare, type EnqueuingPort } from './enqueue-tasks.ts';
+import type { EndingPort, PipelineContext } from './pipeline-context.ts';
 import { fixedResolutions, resolvePops } from './resolve-pops.ts';
 import { writeSlices } from './slice-file.ts';
 
+/** The ports that planning takes. */
+export type PlanningPort = EndingPort | EnqueuingPort | 'resolver';
+
 /** Fixes the plan if there is none, then enqueues the next share of its tasks; after the last one the request is IN_PROGRESS. */
-export async function planShare(context: PipelineContext, row: RequestRow): Promise<number | null> {
+export async function planShare(context: PipelineContext<PlanningPort>, row: RequestRow): Promise<number | null> {
   const { store, resolver, clock } = context.ports;
   const plan = row.plan ?? (await makePlan(context, row));
   if (plan === null) return null;
@@ -25,7 +28,7 @@ export async function planShare(context: PipelineContext, row: RequestRow): Prom
 }
 
 /** The plan that holds, whoever fixed it; null when there is nothing to plan (any more). */
-async function makePlan(context: PipelineContext, row: RequestRow): Promise<Plan | null> {
+async function makePlan(context: PipelineContext<PlanningPort>, row: RequestRow): Promise<Plan | null> {
   const { store, lists, fleet, resolver, clock } = context.ports;
   const { spec, sizing } = row;
   const resolutions = await resolvePops(

@@ -72,7 +72,7 @@ export async function recordFailures(
 }
 
 /** Records what a task's agents died of too often, unless it was recorded or its request ended meanwhile. */
-export async function recordDead(ports: PipelinePorts, message: TaskMessage): Promise<void> {
+export async function recordDead(ports: Pick<PipelinePorts, 'lists' | 'store' | 'clock'>, message: TaskMessage): Promise<void> {
   const { requestId, taskId, slice } = message;
   const row = await ports.store.get(requestId);
   if (row === null || !isActive(row.status) || (await ports.store.hasTask(requestId, taskId))) return;

@@ -2,7 +2,7 @@ import { keys } from '../keys.ts';
 import type { ListStore } from '../ports/list-store.ts';
 import type { RequestRow } from '../request/request.ts';
 import { formatFailedRow, formatSizedRow, parseUrlLine, readLines } from '../work/sized-list.ts';
-import { askShare } from './ask-share.ts';
+import { askShare, type SizingPort } from './ask-share.ts';
 import { listParts } from './list-parts.ts';
 import type { PipelineContext } from './pipeline-context.ts';
 import { cursorAfter, formatShareFigures, parseShareFigures, type ShareFigures } from './share-figures.ts';
@@ -11,7 +11,7 @@ import { cursorAfter, formatShareFigures, parseShareFigures, type ShareFigures }
  * Sizes the next share of the list. Asking twice may answer differently, and slices are byte ranges of what was written:
  * so what was decided about a share is written once, and its parts follow from that and the list alone, whoever writes them.
  */
-export async function sizeShare(context: PipelineContext, row: RequestRow): Promise<number | null> {
+export async function sizeShare(context: PipelineContext<SizingPort>, row: RequestRow): Promise<number | null> {
   const { store, clock } = context.ports;
   if (row.sizing.done) return finishSizing(context, row);
   const share = await decideShare(context, row);
@@ -22,7 +22,7 @@ export async function sizeShare(context: PipelineContext, row: RequestRow): Prom
   return sizing.done ? finishSizing(context, { ...row, sizing }) : 0;
 }
 
-async function decideShare(context: PipelineContext, row: RequestRow): Promise<ShareFigures | null> {
+async function decideShare(context: PipelineContext<SizingPort>, row: RequestRow): Promise<ShareFigures | null> {
   const { lists } = context.ports;
   const key = keys.sizing(row.id, row.sizing.parts);
   const decided = await lists.resultMetadata(key);
@@ -59,7 +59,7 @@ async function writeParts(lists: ListStore, row: RequestRow, share: ShareFigures
 
 const isReason = (verdict: string) => verdict !== '' && !/^\d/.test(verdict);
 
-async function finishSizing({ ports }: PipelineContext, row: RequestRow): Promise<number | null> {
+async function finishSizing({ ports }: PipelineContext<'store' | 'lists' | 'clock'>, row: RequestRow): Promise<number | null> {
   const { store, lists, clock } = ports;
   async function* failures(): AsyncGenerator<string> {
     const decoder = new TextDecoder('latin1');

@@ -2,10 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { withAccountDistributions } from '../../adapters/aws/account-distributions.ts';
 import { systemClock } from '../../core/clock.ts';
 import { NOBODY_AFTER_MS } from '../../core/report/nobody-came.ts';
-import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import { acceptRequest } from '../../core/pipeline/accept-request.ts';
+import { endRequest } from '../../core/pipeline/end-request.ts';
+import { createContext } from '../../core/pipeline/pipeline-context.ts';
+import { reconcileFleet } from '../../core/pipeline/reconcile-fleet.ts';
+import { reportRequest } from '../../core/report/report-request.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import packageFile from '../../package.json' with { type: 'json' };
-import { ABSENT_PORTS } from '../absent-ports.ts';
+import type { ApiDeps } from '../../server/app/api-deps.ts';
 import { createApiHandler } from './api-handler.ts';
 import { countAccepted } from './count-accepted.ts';
 import { readEndSummary } from '../end-report.ts';
@@ -31,7 +35,14 @@ const store = openRequestStore(config);
 const lists = lazyListStore(config);
 const ending = lazyEndingPorts(config);
 const distributions = lazyDistributions();
-const pipeline = createPipeline({ ...ABSENT_PORTS, ...ending, store, lists, viewerHeaders: lazyViewerHeaders(config) });
+const ports = { ...ending, store, lists, viewerHeaders: lazyViewerHeaders(config), clock: systemClock };
+const context = createContext(ports);
+const pipeline: ApiDeps['pipeline'] = {
+  accept: (request) => acceptRequest(ports, request),
+  end: (id, status, reason) => endRequest(context, id, status, reason),
+  reconcileFleet: () => reconcileFleet(ports),
+  report: (id, only) => reportRequest(ports, id, only),
+};
 
 function tellUnlisted(error: unknown): void {
   instruments.log.error({ err: error }, "the account's distributions cannot be listed; DNS is asked instead");

@@ -1,5 +1,5 @@
-import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
-import { ABSENT_PORTS } from '../absent-ports.ts';
+import { systemClock } from '../../core/clock.ts';
+import { recordDead } from '../../core/pipeline/record-failures.ts';
 import { createDeadLetterHandler } from './dead-letter-handler.ts';
 import { loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
@@ -8,6 +8,9 @@ import { openRequestStore } from '../ports/request-store.ts';
 
 const config = loadFunctionConfig(process.env, ['tables', 'bucket']);
 const instruments = createInstruments('dead-letter', config);
-const pipeline = createPipeline({ ...ABSENT_PORTS, store: openRequestStore(config), lists: lazyListStore(config) });
+const ports = { store: openRequestStore(config), lists: lazyListStore(config), clock: systemClock };
 
-export const handler = instrument(instruments, createDeadLetterHandler({ pipeline, log: instruments.log }));
+export const handler = instrument(
+  instruments,
+  createDeadLetterHandler({ pipeline: { recordDead: (message) => recordDead(ports, message) }, log: instruments.log }),
+);

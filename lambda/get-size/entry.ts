@@ -1,5 +1,7 @@
-import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
-import { ABSENT_PORTS } from '../absent-ports.ts';
+import { systemClock } from '../../core/clock.ts';
+import { advanceToQueueing } from '../../core/pipeline/advance-request.ts';
+import { endRequest } from '../../core/pipeline/end-request.ts';
+import { createContext, haltAll } from '../../core/pipeline/pipeline-context.ts';
 import { createAdvanceHandler } from '../advance-handler.ts';
 import type { RequestMessage } from '../event-records.ts';
 import { ENDING, loadFunctionConfig } from '../function-config.ts';
@@ -18,21 +20,26 @@ import { openRequestStore } from '../ports/request-store.ts';
 const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'sizeQueueUrl', 'edge']);
 const instruments = createInstruments('get-size', config);
 const store = openRequestStore(config);
+const context = createContext({
+  ...lazyEndingPorts(config),
+  store,
+  lists: lazyListStore(config),
+  viewerHeaders: lazyViewerHeaders(config),
+  invalidations: lazyInvalidations(),
+  resolver: lazyResolver(config),
+  downloader: lazyDownloader(config),
+  clock: systemClock,
+});
 
 export const handler = instrument(
   instruments,
   createAdvanceHandler({
     store,
-    pipeline: createPipeline({
-      ...ABSENT_PORTS,
-      ...lazyEndingPorts(config),
-      store,
-      lists: lazyListStore(config),
-      viewerHeaders: lazyViewerHeaders(config),
-      invalidations: lazyInvalidations(),
-      resolver: lazyResolver(config),
-      downloader: lazyDownloader(config),
-    }),
+    pipeline: {
+      advance: (id) => advanceToQueueing(context, id),
+      end: (id, status, reason) => endRequest(context, id, status, reason),
+      halt: () => haltAll(context),
+    },
     goOn: lazyQueue<RequestMessage>(config.sizeQueueUrl),
     statuses: ['CREATED', 'INVALIDATING', 'SIZING'],
     log: instruments.log,

@@ -1,6 +1,5 @@
 import { createNotifier } from '../../adapters/http/notifier.ts';
-import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
-import { ABSENT_PORTS } from '../absent-ports.ts';
+import { reportRequest } from '../../core/report/report-request.ts';
 import { loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
 import { lazyViewerHeaders } from '../lazy-ports.ts';
@@ -23,7 +22,7 @@ export const handler = instrument(
     store,
     lists,
     viewerHeaders: lazyViewerHeaders(config),
-    pipeline: createPipeline({ ...ABSENT_PORTS, store, lists }),
+    pipeline: { report: (id, only) => reportRequest({ store, lists }, id, only) },
     links: openLinks(config),
     topic: openTopic(config),
     notifier: createNotifier({ allowPrivateAddresses, ...(ca === null ? {} : { ca }) }),

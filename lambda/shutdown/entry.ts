@@ -1,7 +1,8 @@
 import { systemClock } from '../../core/clock.ts';
-import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import { fireTimer } from '../../core/pipeline/fire-timer.ts';
+import { createContext } from '../../core/pipeline/pipeline-context.ts';
+import { reconcileFleet } from '../../core/pipeline/reconcile-fleet.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
-import { ABSENT_PORTS } from '../absent-ports.ts';
 import { ENDING, loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
 import { lazyEndingPorts, lazyQueue } from '../lazy-ports.ts';
@@ -13,13 +14,14 @@ const instruments = createInstruments('shutdown', config);
 const store = openRequestStore(config);
 const ending = lazyEndingPorts(config);
 const tasks = lazyQueue<TaskMessage>(config.taskQueueUrl);
+const context = createContext({ ...ending, store, tasks, clock: systemClock });
 
 export const handler = instrument(
   instruments,
   createShutdownHandler({
     ...instruments,
     store,
-    pipeline: createPipeline({ ...ABSENT_PORTS, ...ending, store, tasks }),
+    pipeline: { fireTimer: (id) => fireTimer(context, id), reconcileFleet: () => reconcileFleet(context.ports) },
     tasks,
     instances: ending.fleet,
     clock: systemClock,

@@ -1,6 +1,8 @@
-import { createPipeline } from '../../core/pipeline/create-pipeline.ts';
+import { systemClock } from '../../core/clock.ts';
+import { advanceFromQueueing } from '../../core/pipeline/advance-request.ts';
+import { endRequest } from '../../core/pipeline/end-request.ts';
+import { createContext, haltAll } from '../../core/pipeline/pipeline-context.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
-import { ABSENT_PORTS } from '../absent-ports.ts';
 import { createAdvanceHandler } from '../advance-handler.ts';
 import type { RequestMessage } from '../event-records.ts';
 import { ENDING, loadFunctionConfig } from '../function-config.ts';
@@ -15,23 +17,28 @@ const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'taskQueueU
 const instruments = createInstruments('task', config);
 const store = openRequestStore(config);
 const tasks = lazyQueue<TaskMessage>(config.taskQueueUrl, ({ requestId }) => requestId);
+const context = createContext(
+  {
+    ...lazyEndingPorts(config),
+    store,
+    tasks,
+    lists: lazyListStore(config),
+    viewerHeaders: lazyViewerHeaders(config),
+    resolver: lazyResolver(config),
+    clock: systemClock,
+  },
+  { shareTasks: SHARE_TASKS },
+);
 
 export const handler = instrument(
   instruments,
   createAdvanceHandler({
     store,
-    pipeline: createPipeline(
-      {
-        ...ABSENT_PORTS,
-        ...lazyEndingPorts(config),
-        store,
-        tasks,
-        lists: lazyListStore(config),
-        viewerHeaders: lazyViewerHeaders(config),
-        resolver: lazyResolver(config),
-      },
-      { shareTasks: SHARE_TASKS },
-    ),
+    pipeline: {
+      advance: (id) => advanceFromQueueing(context, id),
+      end: (id, status, reason) => endRequest(context, id, status, reason),
+      halt: () => haltAll(context),
+    },
     goOn: lazyQueue<RequestMessage>(config.planQueueUrl),
     // The last step is the end of a request that has nothing to download.
     statuses: ['QUEUEING', 'IN_PROGRESS'],
