@@ -193,7 +193,7 @@ try {
   const rows = await measureViewers(flags);
   const minutes = ((VIEWERS - 1) * VIEWER_EVERY_S) / 60;
   const method = `nginx as four POPs, each with an upstream of its own (\`keepalive 16\`), before one HTTPS origin (\`lib/dynamic-origin/current-time.mjs\`) that a proxy puts ${ROUND_TRIP_MS} ms of round trip away, a round trip more for each TCP handshake; TLS 1.3 to the origin, no sessions resumed. A viewer comes to each every ${VIEWER_EVERY_S} s, measured by \`prewarm timing\` (from sending the request on a connection of its own to its first byte), over ${minutes.toFixed(1)} minutes; the first ones, who meet nothing warm anywhere, are left out. Kept warm by \`prewarm keep-warm\`. Machine: ${describeMachine()}.`;
-  const section = `${method}\n\n${summarise(rows)}\nMade by \`node bench/keep-warm-nginx.ts\`.\n`;
+  const section = `${method}\n\n${summarise(rows)}\nMade by \`npx node bench/keep-warm-nginx.ts\`.\n`;
   if (quick) process.stdout.write(section);
   else await replaceSection(DOC, 'nginx', section);
 } finally {

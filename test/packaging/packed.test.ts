@@ -68,8 +68,8 @@ test('the package holds the command, its bundle and what that reads, and needs n
     join('cli', 'prewarm.js'),
     join('examples', 'urls.csv'),
     'package.json',
-    join('service', 'current-time.mjs'),
-    join('test', 'upgrade', 'README.md'),
+    join('lib', 'dynamic-origin', 'current-time.mjs'),
+    join('test', 'system', 'upgrade', 'README.md'),
   ]);
   expect(files.filter((file) => file.endsWith('.ts'))).toEqual([]);
   const licences = readFileSync(join(installed, 'dist', 'LICENCES.txt'), 'utf8');
