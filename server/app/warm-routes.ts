@@ -43,6 +43,9 @@ const LINKS = {
   status: { operationId: 'getUrlStatus', parameters: { requestID: requestId } },
 };
 
+// Made anew here: the core's own may have been made before schemas got `openapi`, as in a bundle whose pieces are loaded in another order.
+const bodySchema = z.object(requestBodySchema.shape).openapi('RequestBody');
+
 const submitRoute = createRoute({
   method: 'post',
   path: '/prewarm',
@@ -58,7 +61,7 @@ const submitRoute = createRoute({
         example: 'launch-2024-04-16',
       }),
     }),
-    body: { required: true, content: { 'application/json': { schema: requestBodySchema.openapi('RequestBody'), example: BODY_EXAMPLE } } },
+    body: { required: true, content: { 'application/json': { schema: bodySchema, example: BODY_EXAMPLE } } },
   },
   responses: { 200: { ...ok(acceptedSchema, 'The request was made')[200], links: LINKS }, ...failures(400, 409, 413), ...keyed },
 });

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { Command, Option } from 'commander';
 import { createProgram } from '../../cli/program.ts';
 
@@ -23,7 +24,9 @@ function optionTable(options: readonly Option[]): string {
 /** The notes and examples that the help shows below the options. */
 function textBelow(command: Command): string {
   const texts: string[] = [];
-  command.emit('afterHelp', { error: false, command, write: (text: string) => texts.push(text) });
+  // Its types leave out that a command is an EventEmitter, which writes these texts when it is asked for them.
+  const emitter = command as unknown as EventEmitter;
+  emitter.emit('afterHelp', { error: false, command, write: (text: string) => texts.push(text) });
   return `\`\`\`text\n${texts.join('').trim()}\n\`\`\``;
 }
 

@@ -15,7 +15,10 @@ let bodies: Readonly<Record<string, TemplateBody>>;
 beforeAll(async () => {
   const prewarm = await synthesizeStacks();
   const keepWarm = await synthesize();
-  closers.push(prewarm.remove, keepWarm.remove);
+  closers.push(
+    () => prewarm.remove(),
+    () => keepWarm.remove(),
+  );
   bodies = {
     PrewarmStack: prewarm.own.body,
     PrewarmExistingVpcStack: prewarm.existing.body,
@@ -32,7 +35,9 @@ type Defaults = Readonly<Record<string, string>>;
 /** Names and defaults as the page writes them. Parameters with other letters first are the CDK's own. */
 function defaultsOf({ Parameters }: TemplateBody): Defaults {
   const own = Object.entries(Parameters).filter(([name]) => !/^(BootstrapVersion|SsmParameterValue|AssetParameters)/.test(name));
-  return Object.fromEntries(own.map(([name, { Default }]) => [name, Default === undefined ? REQUIRED : String(Default) || 'empty']));
+  return Object.fromEntries(
+    own.map(([name, { Default }]) => [name, Default === undefined ? REQUIRED : `${Default as string | number}` || 'empty']),
+  );
 }
 
 function describedDefaults(stack: string): Defaults {

@@ -67,8 +67,8 @@ test('the package holds the command, its bundle and what that reads, and needs n
     'SECURITY.md',
     join('cli', 'prewarm.js'),
     join('examples', 'urls.csv'),
-    'package.json',
     join('lib', 'dynamic-origin', 'current-time.mjs'),
+    'package.json',
     join('test', 'system', 'upgrade', 'README.md'),
   ]);
   expect(files.filter((file) => file.endsWith('.ts'))).toEqual([]);
