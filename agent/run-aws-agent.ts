@@ -15,7 +15,7 @@ import { type Agent, type AgentObserver, createAgent } from '../core/work/agent.
 import { popCatalogue } from '../data/catalogue.ts';
 import { type AgentClients, createAgentClients } from './agent-clients.ts';
 import { type AgentLog, createAgentLog } from './agent-log.ts';
-import { type AwsAgentConfig, loadAwsAgentConfig } from './aws-agent-config.ts';
+import { type AwsAgentConfig, loadAwsAgentConfig } from './agent-config.ts';
 import { createBusyMarkers } from './busy-markers.ts';
 import { createInstanceMetadata, type InstanceMetadata } from './instance-metadata.ts';
 import { createLoadMeter } from './load-meter.ts';
@@ -76,7 +76,7 @@ function createPorts(config: AwsAgentConfig, clients: AgentClients, log: AgentLo
     lists: createS3ListStore(clients.lists, { bucket }),
     viewerHeaders: createS3HeaderReader({ client: clients.lists, bucket }),
     tasks: onlyTasks(queue, log),
-    downloader: createUndiciDownloader({ allowPrivateAddresses, ...(ca === null ? {} : { ca }) }),
+    downloader: createUndiciDownloader({ allowPrivateAddresses, ca }),
     clock: systemClock,
     sameCity: (a, b) => popCatalogue().sameCity(a, b),
   };

@@ -6,7 +6,7 @@ import { PrewarmError } from '../core/errors.ts';
 import type { Downloader } from '../core/ports/downloader.ts';
 import { createAgent } from '../core/work/agent.ts';
 import { popCatalogue } from '../data/catalogue.ts';
-import { type AgentConfig, loadAgentConfig } from './agent-config.ts';
+import { type EmbeddedAgentConfig, loadEmbeddedAgentConfig } from './agent-config.ts';
 import { createLoadMeter } from './load-meter.ts';
 
 /** A receive must not keep a stopping agent waiting; the queue is a file on this machine, so asking often costs little. */
@@ -24,10 +24,10 @@ function giveUp(error: unknown): void {
 }
 
 /** Works the tasks of a data directory until SIGTERM or the parent's end. `makeDownloader` is for tests of the proof itself. */
-export async function runEmbeddedAgent(makeDownloader: (config: AgentConfig) => Downloader = makeUndici): Promise<void> {
+export async function runEmbeddedAgent(makeDownloader: (config: EmbeddedAgentConfig) => Downloader = makeUndici): Promise<void> {
   // SQLite makes its log and shared memory anew, with what the umask leaves.
   process.umask(0o077);
-  const config = loadAgentConfig(process.env);
+  const config = loadEmbeddedAgentConfig(process.env);
   const agentId = createHolder();
   const stores = openEmbeddedStores(config.dataDir, systemClock, { holder: agentId, leaseMs: config.leaseMs });
   const downloader = makeDownloader(config);
@@ -55,9 +55,6 @@ export async function runEmbeddedAgent(makeDownloader: (config: AgentConfig) => 
   if (process.send !== undefined && !process.connected) leave();
 }
 
-function makeUndici(config: AgentConfig): Downloader {
-  return createUndiciDownloader({
-    allowPrivateAddresses: config.allowPrivateAddresses,
-    ...(config.ca === null ? {} : { ca: config.ca }),
-  });
+function makeUndici({ allowPrivateAddresses, ca }: EmbeddedAgentConfig): Downloader {
+  return createUndiciDownloader({ allowPrivateAddresses, ca });
 }

@@ -24,6 +24,9 @@ export type FunctionVariable =
   | 'PREWARM_MAX_TARGETS'
   | 'PREWARM_MAX_INVALIDATION_PATHS';
 
+/** What the keep-warm stack tells its function. */
+export type KeepWarmVariable = 'PREWARM_KEEP_WARM_TABLE';
+
 /** Where the edge is and whom to trust there. Only tests and drills set these: no template does. */
 export type EdgeVariable =
   | 'PREWARM_DNS_SERVER'

@@ -2,6 +2,7 @@ import type { EdgeMap } from '../adapters/dns/edge-map-resolver.ts';
 import { InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { Invalidations } from '../core/ports/invalidations.ts';
+import { lazyPort } from '../core/ports/lazy-port.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 
 /** Where the edge is and whom to trust there; the defaults are CloudFront itself. */
@@ -43,15 +44,7 @@ export async function createInvalidations(endpoint: string | null): Promise<Inva
 
 /** The same, loaded when the first request asks for it. */
 export function createLazyInvalidations(endpoint: string | null): Invalidations {
-  let loading: Promise<Invalidations> | null = null;
-  const load = () => {
-    loading ??= createInvalidations(endpoint);
-    return loading;
-  };
-  return {
-    create: async (domain, callerReference, paths) => (await load()).create(domain, callerReference, paths),
-    isComplete: async (domain, id) => (await load()).isComplete(domain, id),
-  };
+  return lazyPort<Invalidations>(() => createInvalidations(endpoint));
 }
 
 /**

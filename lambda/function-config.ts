@@ -1,100 +1,31 @@
-import { readFileSync } from 'node:fs';
 import { parseAllowedDomains } from '../core/request/allowed-domains.ts';
-import { type InputFault, InvalidInput } from '../core/errors.ts';
-import { inputFault } from '../core/input-fault.ts';
-import type { EdgeVariable, FunctionVariable } from '../deployment/variables.ts';
 import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../core/request/invalidation-path.ts';
+import { settingsFrom, variableOf } from '../deployment/keep-warm-settings.ts';
+import { file, group, minutes, optional, type Read, readVariables, type Settings, text, whole, yes } from '../deployment/read-variables.ts';
 
-/** Where the edge is and whom to trust there. Templates set none of it: the defaults are CloudFront itself. */
-export interface EdgeSettings {
-  /** `ip:port`; null: the system's resolver. */
-  readonly dnsServer: string | null;
-  readonly edgePort: number;
-  readonly edgeHttpPort: number;
-  /** Text of an edge map, which stands in for DNS; null: DNS. */
-  readonly edgeMap: string | null;
-  /** PEM of the roots to trust instead of the well-known ones; null: those. */
-  readonly ca: string | null;
-  readonly allowPrivateAddresses: boolean;
-}
-
-type Variable = FunctionVariable | EdgeVariable;
-type Read<T> = (env: NodeJS.ProcessEnv, faults: InputFault[]) => T;
-
-const REMEDY = 'is missing; take it from the stack';
 const MAX_PORT = 65_535;
 const MAX_INSTANCES = 100_000;
 /** URLs times POPs of one request. */
 const DEFAULT_MAX_TARGETS = 100_000_000;
 const MOST_TARGETS = 999_999_999;
 
-const text =
-  (name: Variable): Read<string> =>
-  (env, faults) => {
-    const value = env[name] ?? '';
-    if (value === '') faults.push(inputFault(name, '', REMEDY));
-    return value;
-  };
+const allowedDomains: Read<readonly string[]> = (env, faults) => {
+  const name = 'PREWARM_ALLOWED_DOMAINS';
+  return parseAllowedDomains((env[name] ?? '').split(','), name, faults);
+};
 
-const optional =
-  (name: Variable): Read<string | null> =>
-  (env) =>
-    env[name] || null;
-
-const whole =
-  (name: Variable, most: number, otherwise?: number): Read<number> =>
-  (env, faults) => {
-    const value = env[name] ?? '';
-    if (value === '' && otherwise !== undefined) return otherwise;
-    const number = /^\d{1,9}$/.test(value) ? Number(value) : 0;
-    if (number < 1 || number > most) faults.push(inputFault(name, value, `write a whole number from 1 to ${most}`));
-    return number;
-  };
-
-/** 0, which is what a missing one is, stands for never. */
-const minutes =
-  (name: Variable): Read<number> =>
-  (env, faults) => {
-    const value = env[name] || '0';
-    if (!/^\d{1,4}$/.test(value)) faults.push(inputFault(name, value, 'write a whole number of minutes, or 0 for never'));
-    return Number(value);
-  };
-
-const yes =
-  (name: Variable): Read<boolean> =>
-  (env, faults) => {
-    const value = env[name] || 'false';
-    if (value !== 'true' && value !== 'false') faults.push(inputFault(name, value, 'write true or false'));
-    return value === 'true';
-  };
-
-const file =
-  (name: Variable): Read<string | null> =>
-  (env, faults) => {
-    const path = env[name] ?? '';
-    if (path === '') return null;
-    try {
-      return readFileSync(path, 'utf8');
-    } catch (error) {
-      faults.push(inputFault(name, path, `cannot be read (${(error as NodeJS.ErrnoException).code}); name a file that is there`));
-      return null;
-    }
-  };
-
-const domains =
-  (name: Variable): Read<readonly string[]> =>
-  (env, faults) =>
-    parseAllowedDomains((env[name] ?? '').split(','), name, faults);
-
-/** Several variables as one setting. */
-const group =
-  <Shape extends Readonly<Record<string, Read<unknown>>>>(
-    shape: Shape,
-  ): Read<{ readonly [Name in keyof Shape]: Shape[Name] extends Read<infer T> ? T : never }> =>
-  (env, faults) =>
-    Object.fromEntries(Object.entries(shape).map(([name, read]) => [name, read(env, faults)])) as {
-      readonly [Name in keyof Shape]: Shape[Name] extends Read<infer T> ? T : never;
-    };
+/** Where the edge is and whom to trust there. Templates set none of it: the defaults are CloudFront itself. */
+const EDGE = {
+  /** `ip:port`; null: the system's resolver. */
+  dnsServer: optional('PREWARM_DNS_SERVER'),
+  edgePort: whole('PREWARM_EDGE_PORT', MAX_PORT, 443),
+  edgeHttpPort: whole('PREWARM_EDGE_HTTP_PORT', MAX_PORT, 80),
+  /** Text of an edge map, which stands in for DNS; null: DNS. */
+  edgeMap: file('PREWARM_EDGE_MAP'),
+  /** PEM of the roots to trust instead of the well-known ones; null: those. */
+  ca: file('PREWARM_CA_FILE'),
+  allowPrivateAddresses: yes('PREWARM_ALLOW_PRIVATE_ADDRESSES'),
+};
 
 const SETTINGS = {
   envName: text('PREWARM_ENV_NAME'),
@@ -114,39 +45,34 @@ const SETTINGS = {
     targetArn: text('PREWARM_SHUTDOWN_FUNCTION_ARN'),
     roleArn: text('PREWARM_SCHEDULE_ROLE_ARN'),
   }),
+  /** The region that Lambda says the function runs in. */
+  region: text('AWS_REGION', 'name the region of the stack'),
   eventBus: text('PREWARM_EVENT_BUS'),
   topicArn: text('PREWARM_TOPIC_ARN'),
   showSuccessUrls: yes('PREWARM_SHOW_SUCCESS_URLS'),
-  allowedDomains: domains('PREWARM_ALLOWED_DOMAINS'),
+  allowedDomains,
   maxTargets: whole('PREWARM_MAX_TARGETS', MOST_TARGETS, DEFAULT_MAX_TARGETS),
   maxInvalidationPaths: whole('PREWARM_MAX_INVALIDATION_PATHS', MOST_INVALIDATION_PATHS, DEFAULT_MAX_INVALIDATION_PATHS),
-  edge: group({
-    dnsServer: optional('PREWARM_DNS_SERVER'),
-    edgePort: whole('PREWARM_EDGE_PORT', MAX_PORT, 443),
-    edgeHttpPort: whole('PREWARM_EDGE_HTTP_PORT', MAX_PORT, 80),
-    edgeMap: file('PREWARM_EDGE_MAP'),
-    ca: file('PREWARM_CA_FILE'),
-    allowPrivateAddresses: yes('PREWARM_ALLOW_PRIVATE_ADDRESSES'),
-  }),
+  edge: group(EDGE),
+  keepWarmTable: text('PREWARM_KEEP_WARM_TABLE'),
+  keepWarm: (env: NodeJS.ProcessEnv) => settingsFrom((setting) => env[variableOf(setting)]),
 } as const;
 
 type SettingName = keyof typeof SETTINGS;
-type Settings = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]> };
 
 /** The settings of a function, or of what a function is made of, by their names. */
-export type FunctionConfig<Name extends SettingName> = Pick<Settings, Name>;
+export type FunctionConfig<Name extends SettingName> = Pick<Settings<typeof SETTINGS>, Name>;
+export type EdgeSettings = FunctionConfig<'edge'>['edge'];
 
-/** What whoever may end a request has to know. */
+/** The settings of every function that may end a request. */
 export const ENDING = ['tables', 'group', 'timers', 'eventBus'] as const;
 
-/** Reads the variables of the settings a function needs, once, and the files they name. Throws InvalidInput with every fault. */
+/** Reads the settings that a function needs, and its environment's name. Throws InvalidInput with every fault. */
 export function loadFunctionConfig<Name extends SettingName>(
   env: NodeJS.ProcessEnv,
   wanted: readonly Name[],
 ): FunctionConfig<Name | 'envName'> {
-  const faults: InputFault[] = [];
   const names = new Set<SettingName>(['envName', ...wanted]);
-  const config = Object.fromEntries([...names].map((name) => [name, SETTINGS[name](env, faults)]));
-  if (faults.length > 0) throw new InvalidInput(faults);
-  return config as unknown as FunctionConfig<Name | 'envName'>;
+  const shape = Object.fromEntries([...names].map((name) => [name, SETTINGS[name]]));
+  return readVariables(env, shape) as FunctionConfig<Name | 'envName'>;
 }

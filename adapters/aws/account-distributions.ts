@@ -3,6 +3,9 @@ import type { Clock } from '../../core/clock.ts';
 import type { PopResolver } from '../../core/ports/pop-resolver.ts';
 import { type AwsCall, attempt } from './aws-error.ts';
 
+// A lazy import of this module brings the client along.
+export { CloudFrontClient } from '@aws-sdk/client-cloudfront';
+
 export interface AccountDistribution {
   readonly id: string;
   /** Its own name, `d111111abcdef8.cloudfront.net`, in lower case. */
@@ -90,7 +93,8 @@ export function withAccountDistributions(
   }
 
   return {
-    ...resolver,
+    resolvePop: (domain, pop) => resolver.resolvePop(domain, pop),
     findDistribution: async (host) => (await findInAccount(host)) ?? resolver.findDistribution(host),
+    hasAddress: async (host) => (await resolver.hasAddress?.(host)) ?? false,
   };
 }

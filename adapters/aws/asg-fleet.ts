@@ -12,6 +12,9 @@ import {
   terminateInstance,
 } from './asg-group.ts';
 
+// A lazy import of this module brings the client along.
+export { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+
 export interface AsgFleetOptions {
   /** Of the group of Spot instances. */
   readonly groupName: string;

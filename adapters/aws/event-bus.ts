@@ -7,6 +7,9 @@ import { attempt } from './aws-error.ts';
 import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/events.ts';
 import { sendBatch } from './batch-retry.ts';
 
+// A lazy import of this module brings the client along.
+export { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+
 /** Detail of the event; delivered at least once. */
 interface RequestEndedDetail {
   readonly requestId: string;

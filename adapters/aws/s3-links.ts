@@ -2,6 +2,9 @@ import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { attempt } from './aws-error.ts';
 
+// A lazy import of this module brings the client along.
+export { S3Client } from '@aws-sdk/client-s3';
+
 /** Links to objects that need no key and end by themselves. */
 export interface S3Links {
   /** `fileName` is what a browser saves it as. */

@@ -17,6 +17,9 @@ import { type AwsCall, attempt, awsErrorName, translateAwsError } from './aws-er
 import { jitteredPause } from './batch-retry.ts';
 import { decodeMetadata, encodeMetadata } from './s3-metadata.ts';
 
+// A lazy import of this module brings the client along.
+export { S3Client } from '@aws-sdk/client-s3';
+
 /** Chunks may be single rows: they are gathered to this many characters for the uploader. */
 const GATHERED_CHARACTERS = 256 * 1024;
 /** Objects up to this size are one PutObject. Two parts are held in memory at a time. */

@@ -10,6 +10,9 @@ import { expiresAt } from './dynamo-rows.ts';
 import { type DynamoTableNames, HEADERS_PARTITION_PREFIX } from '../../deployment/tables.ts';
 import { createS3ListStore } from './s3-list-store.ts';
 
+// A lazy import of this module brings the client along.
+export { S3Client } from '@aws-sdk/client-s3';
+
 const NAME_BYTES = 32;
 const NAMED = 'name';
 

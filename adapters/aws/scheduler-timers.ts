@@ -12,6 +12,9 @@ import type { Timers } from '../../core/ports/timers.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
 import { jitteredPause } from './batch-retry.ts';
 
+// A lazy import of this module brings the client along.
+export { SchedulerClient } from '@aws-sdk/client-scheduler';
+
 export interface SchedulerTimersOptions {
   /** The schedule group, which exists already. */
   readonly group: string;

@@ -17,6 +17,9 @@ import { attempt, awsErrorName } from './aws-error.ts';
 import { type FailedEntry, sendBatch } from './batch-retry.ts';
 import { createGathering } from './gathering.ts';
 
+// A lazy import of this module brings the client along.
+export { SQSClient } from '@aws-sdk/client-sqs';
+
 /** SQS's own limits. A batch call is billed by each 64 KB begun. */
 const BATCH_ENTRIES = 10;
 const BATCH_BYTES = 1024 * 1024;

@@ -10,7 +10,7 @@ export interface NotifierOptions {
   /** Lets URLs lead to addresses that are private or reserved. */
   readonly allowPrivateAddresses: boolean;
   /** Roots (PEM) that are trusted beside the well-known ones. */
-  readonly ca?: string;
+  readonly ca?: string | null;
   /** For one try, from connecting to the answer. Default 10,000. */
   readonly timeoutMs?: number;
   /** Before the second try; each further pause is four times as long. Default 1,000. */
@@ -65,7 +65,7 @@ function send(url: URL, text: string, options: NotifierOptions, signal: AbortSig
         'content-length': Buffer.byteLength(text),
         'user-agent': `cloudfront-prewarm/${packageJson.version}`,
       },
-      ...(options.ca === undefined ? {} : { ca: [...rootCertificates, options.ca] }),
+      ...(options.ca ? { ca: [...rootCertificates, options.ca] } : {}),
       ...(options.allowPrivateAddresses ? {} : { lookup: lookUpPublic }),
     },
     (response) => {

@@ -9,8 +9,8 @@ import { type AskMessage, Exchange } from './exchange.ts';
 import { MAX_IN_FLIGHT } from '../../core/work/lanes.ts';
 
 export interface UndiciDownloaderOptions {
-  /** Trusted roots (PEM) instead of the well-known ones. */
-  readonly ca?: string;
+  /** Trusted roots (PEM) instead of the well-known ones. Absent or null: those. */
+  readonly ca?: string | null;
   readonly allowPrivateAddresses: boolean;
   /** For a connection to stand, TLS included. Default 5,000. */
   readonly connectTimeoutMs?: number;
@@ -95,7 +95,7 @@ export function createUndiciDownloader(options: UndiciDownloaderOptions): Downlo
     stallTimeoutMs: options.stallTimeoutMs ?? 15_000,
     maxConnections: options.maxConnectionsPerAddress ?? MAX_IN_FLIGHT,
   };
-  const tls = createTlsState(options.ca);
+  const tls = createTlsState(options.ca ?? undefined);
   const idleLimit = createIdleLimit(options.maxIdleConnections ?? 128);
   const pools = new Map<string, ConnectionPool>();
   const buildMessage = createMessageBuilder(limits);

@@ -4,12 +4,11 @@ import { createContext } from '../../core/pipeline/pipeline-context.ts';
 import { createAggregateHandler } from './aggregate-handler.ts';
 import { ENDING, loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
-import { lazyEndingPorts } from '../lazy-ports.ts';
-import { openRequestStore } from '../ports/request-store.ts';
+import { createEndingPorts, openRequestStore } from '../pipeline-ports.ts';
 
 const config = loadFunctionConfig(process.env, ENDING);
 const instruments = createInstruments('aggregate', config);
-const context = createContext({ ...lazyEndingPorts(config), store: openRequestStore(config), clock: systemClock });
+const context = createContext({ ...createEndingPorts(config), store: openRequestStore(config), clock: systemClock });
 
 export const handler = instrument(
   instruments,

@@ -9,6 +9,10 @@ import { reconcileFleet } from '../../core/pipeline/reconcile-fleet.ts';
 import { reportRequest } from '../../core/report/report-request.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import packageFile from '../../package.json' with { type: 'json' };
+import { lazyPort } from '../../core/ports/lazy-port.ts';
+import type { PopResolver } from '../../core/ports/pop-resolver.ts';
+import type { S3Links } from '../../adapters/aws/s3-links.ts';
+import { cloudFrontRegion } from '../../adapters/aws/cloudfront-region.ts';
 import type { ApiDeps } from '../../server/app/api-deps.ts';
 import { createApiHandler } from './api-handler.ts';
 import { countAccepted } from './count-accepted.ts';
@@ -16,8 +20,14 @@ import { readEndSummary } from '../end-report.ts';
 import { ENDING, loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
 import { createInvalidationCheck } from './invalidation-check.ts';
-import { lazyDistributions, lazyEndingPorts, lazyLinks, lazyListStore, lazyQueue, lazyResolver, lazyViewerHeaders } from '../lazy-ports.ts';
-import { openRequestStore } from '../ports/request-store.ts';
+import {
+  createEndingPorts,
+  createListStore,
+  createQueue,
+  createResolver,
+  createViewerHeaders,
+  openRequestStore,
+} from '../pipeline-ports.ts';
 import { createBucketReportLinks } from './report-links.ts';
 
 const config = loadFunctionConfig(process.env, [
@@ -29,13 +39,21 @@ const config = loadFunctionConfig(process.env, [
   'maxInvalidationPaths',
   'allowedDomains',
   'edge',
+  'region',
 ]);
 const instruments = createInstruments('api', config);
 const store = openRequestStore(config);
-const lists = lazyListStore(config);
-const ending = lazyEndingPorts(config);
-const distributions = lazyDistributions();
-const ports = { ...ending, store, lists, viewerHeaders: lazyViewerHeaders(config), clock: systemClock };
+const lists = createListStore(config);
+const ending = createEndingPorts(config);
+const distributions = lazyPort<Pick<PopResolver, 'findDistribution'>>(async () => {
+  const { CloudFrontClient, createAccountDistributions } = await import('../../adapters/aws/account-distributions.ts');
+  return createAccountDistributions(new CloudFrontClient({ region: cloudFrontRegion(config.region) }), systemClock);
+});
+const links = lazyPort<S3Links>(async () => {
+  const { createS3Links, S3Client } = await import('../../adapters/aws/s3-links.ts');
+  return createS3Links(new S3Client(), { bucket: config.bucket });
+});
+const ports = { ...ending, store, lists, viewerHeaders: createViewerHeaders(config), clock: systemClock };
 const context = createContext(ports);
 const pipeline: ApiDeps['pipeline'] = {
   accept: (request) => acceptRequest(ports, request),
@@ -55,12 +73,12 @@ export const handler = instrument(
     lists,
     pipeline: countAccepted(pipeline, { metrics: instruments.metrics, clock: systemClock }),
     fleet: ending.fleet,
-    tasks: lazyQueue(config.taskQueueUrl),
-    domains: config.edge.edgeMap === null ? withAccountDistributions(lazyResolver(config), distributions, tellUnlisted) : null,
+    tasks: createQueue(config.taskQueueUrl),
+    domains: config.edge.edgeMap === null ? withAccountDistributions(createResolver(config), distributions, tellUnlisted) : null,
     catalogue: popCatalogue(),
     maxTargets: config.maxTargets,
     maxInvalidationPaths: config.maxInvalidationPaths,
-    reportLinks: createBucketReportLinks({ store, lists, pipeline, links: lazyLinks(config), events: ending.events }),
+    reportLinks: createBucketReportLinks({ store, lists, pipeline, links, events: ending.events }),
     keptSummary: (requestId) => readEndSummary(lists, requestId),
     invalidationFault: createInvalidationCheck(distributions, config.allowedDomains.length > 0),
     allowedDomains: config.allowedDomains,

@@ -3,12 +3,11 @@ import { recordDead } from '../../core/pipeline/record-failures.ts';
 import { createDeadLetterHandler } from './dead-letter-handler.ts';
 import { loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
-import { lazyListStore } from '../lazy-ports.ts';
-import { openRequestStore } from '../ports/request-store.ts';
+import { createListStore, openRequestStore } from '../pipeline-ports.ts';
 
 const config = loadFunctionConfig(process.env, ['tables', 'bucket']);
 const instruments = createInstruments('dead-letter', config);
-const ports = { store: openRequestStore(config), lists: lazyListStore(config), clock: systemClock };
+const ports = { store: openRequestStore(config), lists: createListStore(config), clock: systemClock };
 
 export const handler = instrument(
   instruments,

@@ -1,11 +1,17 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { createS3Texts } from '../../adapters/aws/s3-texts.ts';
+import { createSecretTexts } from '../../adapters/aws/secret-texts.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { createCustomResource } from '../custom-resource.ts';
 import { createFunctionLog } from '../function-log.ts';
 import { createBudgetCheck } from './keep-warm-budget-handler.ts';
-import { openSecrets } from '../ports/secrets.ts';
-import { openStoredTexts } from '../ports/stored-texts.ts';
 
-const sources = { readSecret: openSecrets(), readObject: openStoredTexts(), catalogue: popCatalogue() };
+const sources = {
+  readSecret: createSecretTexts(new SecretsManagerClient()),
+  readObject: createS3Texts(new S3Client()),
+  catalogue: popCatalogue(),
+};
 
 export const handler = createCustomResource(createFunctionLog('keep-warm-budget'), {
   work: createBudgetCheck(sources),

@@ -1,18 +1,26 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { createDynamoRequestStore } from '../../adapters/aws/dynamo-request-store.ts';
+import { createS3Links } from '../../adapters/aws/s3-links.ts';
+import { createS3ListStore } from '../../adapters/aws/s3-list-store.ts';
+import { createS3ViewerHeaders } from '../../adapters/aws/s3-viewer-headers.ts';
+import { createSnsTopic } from '../../adapters/aws/sns-topic.ts';
+import { systemClock } from '../../core/clock.ts';
 import { createNotifier } from '../../adapters/http/notifier.ts';
 import { reportRequest } from '../../core/report/report-request.ts';
 import { loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
-import { lazyViewerHeaders } from '../lazy-ports.ts';
-import { openLinks } from '../ports/links.ts';
-import { openListStore } from '../ports/list-store.ts';
-import { openRequestStore } from '../ports/request-store.ts';
-import { openTopic } from '../ports/topic.ts';
+
 import { createReportHandler } from './report-handler.ts';
 
 const config = loadFunctionConfig(process.env, ['tables', 'bucket', 'topicArn', 'edge']);
 const instruments = createInstruments('report', config);
-const store = openRequestStore(config);
-const lists = openListStore(config);
+const { bucket, tables, topicArn } = config;
+const database = { client: new DynamoDBClient(), tables, clock: systemClock };
+const objects = new S3Client();
+const store = createDynamoRequestStore(database);
+const lists = createS3ListStore(objects, { bucket });
 const { ca, allowPrivateAddresses } = config.edge;
 
 export const handler = instrument(
@@ -21,10 +29,10 @@ export const handler = instrument(
     ...instruments,
     store,
     lists,
-    viewerHeaders: lazyViewerHeaders(config),
+    viewerHeaders: createS3ViewerHeaders({ client: objects, bucket }, database),
     pipeline: { report: (id, only) => reportRequest({ store, lists }, id, only) },
-    links: openLinks(config),
-    topic: openTopic(config),
-    notifier: createNotifier({ allowPrivateAddresses, ...(ca === null ? {} : { ca }) }),
+    links: createS3Links(objects, { bucket }),
+    topic: createSnsTopic(new SNSClient(), { topicArn }),
+    notifier: createNotifier({ allowPrivateAddresses, ca }),
   }),
 );

@@ -5,15 +5,14 @@ import { reconcileFleet } from '../../core/pipeline/reconcile-fleet.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
 import { ENDING, loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
-import { lazyEndingPorts, lazyQueue } from '../lazy-ports.ts';
-import { openRequestStore } from '../ports/request-store.ts';
+import { createEndingPorts, createQueue, openRequestStore } from '../pipeline-ports.ts';
 import { createShutdownHandler } from './shutdown-handler.ts';
 
 const config = loadFunctionConfig(process.env, [...ENDING, 'taskQueueUrl']);
 const instruments = createInstruments('shutdown', config);
 const store = openRequestStore(config);
-const ending = lazyEndingPorts(config);
-const tasks = lazyQueue<TaskMessage>(config.taskQueueUrl);
+const ending = createEndingPorts(config);
+const tasks = createQueue<TaskMessage>(config.taskQueueUrl);
 const context = createContext({ ...ending, store, tasks, clock: systemClock });
 
 export const handler = instrument(

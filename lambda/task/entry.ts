@@ -7,8 +7,14 @@ import { createAdvanceHandler } from '../advance-handler.ts';
 import type { RequestMessage } from '../event-records.ts';
 import { ENDING, loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
-import { lazyEndingPorts, lazyListStore, lazyQueue, lazyResolver, lazyViewerHeaders } from '../lazy-ports.ts';
-import { openRequestStore } from '../ports/request-store.ts';
+import {
+  createEndingPorts,
+  createListStore,
+  createQueue,
+  createResolver,
+  createViewerHeaders,
+  openRequestStore,
+} from '../pipeline-ports.ts';
 
 /** Those of a POP that takes no downloads are recorded one by one, some 30 ms each: a share is over within a minute all the same. */
 const SHARE_TASKS = 2000;
@@ -16,15 +22,15 @@ const SHARE_TASKS = 2000;
 const config = loadFunctionConfig(process.env, [...ENDING, 'bucket', 'taskQueueUrl', 'planQueueUrl', 'edge']);
 const instruments = createInstruments('task', config);
 const store = openRequestStore(config);
-const tasks = lazyQueue<TaskMessage>(config.taskQueueUrl, ({ requestId }) => requestId);
+const tasks = createQueue<TaskMessage>(config.taskQueueUrl, ({ requestId }) => requestId);
 const context = createContext(
   {
-    ...lazyEndingPorts(config),
+    ...createEndingPorts(config),
     store,
     tasks,
-    lists: lazyListStore(config),
-    viewerHeaders: lazyViewerHeaders(config),
-    resolver: lazyResolver(config),
+    lists: createListStore(config),
+    viewerHeaders: createViewerHeaders(config),
+    resolver: createResolver(config),
     clock: systemClock,
   },
   { shareTasks: SHARE_TASKS },
@@ -39,7 +45,7 @@ export const handler = instrument(
       end: (id, status, reason) => endRequest(context, id, status, reason),
       halt: () => haltAll(context),
     },
-    goOn: lazyQueue<RequestMessage>(config.planQueueUrl),
+    goOn: createQueue<RequestMessage>(config.planQueueUrl),
     // The last step is the end of a request that has nothing to download.
     statuses: ['QUEUEING', 'IN_PROGRESS'],
     log: instruments.log,

@@ -81,3 +81,16 @@ test('the group on demand and its minutes are read where a stack has them, and m
     'PREWARM_ON_DEMAND_FALLBACK',
   ]);
 });
+
+test('the keep-warm function hears of its missing table together with every other fault', () => {
+  expect(faultsOf(() => loadFunctionConfig({ PREWARM_EDGE_PORT: '0' }, ['edge', 'keepWarmTable']))).toEqual([
+    'PREWARM_ENV_NAME',
+    'PREWARM_EDGE_PORT',
+    'PREWARM_KEEP_WARM_TABLE',
+  ]);
+  const env = { PREWARM_ENV_NAME: 'prod', PREWARM_KEEP_WARM_TABLE: 'claims', PREWARM_KEEP_WARM_URL_PATH: ' /time ' };
+  expect(loadFunctionConfig(env, ['keepWarm', 'keepWarmTable'])).toMatchObject({
+    keepWarm: { urlPath: '/time', popList: '' },
+    keepWarmTable: 'claims',
+  });
+});

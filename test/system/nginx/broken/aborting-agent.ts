@@ -2,6 +2,4 @@ import { createUndiciDownloader } from '../../../../adapters/http/undici-downloa
 import { runEmbeddedAgent } from '../../../../agent/run-embedded-agent.ts';
 import { createAbortingDownloader } from './lying-downloader.ts';
 
-await runEmbeddedAgent(({ ca, allowPrivateAddresses }) =>
-  createAbortingDownloader(createUndiciDownloader({ allowPrivateAddresses, ...(ca === null ? {} : { ca }) })),
-);
+await runEmbeddedAgent(({ ca, allowPrivateAddresses }) => createAbortingDownloader(createUndiciDownloader({ allowPrivateAddresses, ca })));

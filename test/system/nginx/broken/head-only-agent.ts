@@ -2,6 +2,4 @@ import { createUndiciDownloader } from '../../../../adapters/http/undici-downloa
 import { runEmbeddedAgent } from '../../../../agent/run-embedded-agent.ts';
 import { createHeadOnlyDownloader } from './lying-downloader.ts';
 
-await runEmbeddedAgent(({ ca, allowPrivateAddresses }) =>
-  createHeadOnlyDownloader(createUndiciDownloader({ allowPrivateAddresses, ...(ca === null ? {} : { ca }) })),
-);
+await runEmbeddedAgent(({ ca, allowPrivateAddresses }) => createHeadOnlyDownloader(createUndiciDownloader({ allowPrivateAddresses, ca })));

@@ -1,9 +1,8 @@
-import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { attempt } from '../../adapters/aws/aws-error.ts';
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { attempt } from './aws-error.ts';
 
 /** Texts of small objects in S3. Throws PrewarmError `storage`. */
-export function openStoredTexts(): (bucket: string, key: string) => Promise<string> {
-  const client = new S3Client();
+export function createS3Texts(client: S3Client): (bucket: string, key: string) => Promise<string> {
   return (bucket, key) =>
     attempt(
       `reading s3://${bucket}/${key}`,

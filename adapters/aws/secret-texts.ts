@@ -1,9 +1,8 @@
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { attempt } from '../../adapters/aws/aws-error.ts';
+import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { attempt } from './aws-error.ts';
 
 /** Texts of secrets by ARN or name. Throws PrewarmError `not_found`, never with a part of the secret. */
-export function openSecrets(): (id: string) => Promise<string> {
-  const client = new SecretsManagerClient({});
+export function createSecretTexts(client: SecretsManagerClient): (id: string) => Promise<string> {
   return (id) =>
     attempt(
       `reading the secret ${id}`,

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { type InputFault, InvalidInput } from '../core/errors.ts';
+import { inputFault } from '../core/input-fault.ts';
+import type { AgentVariable, EdgeVariable, FunctionVariable, KeepWarmVariable } from './variables.ts';
+
+type Variable = FunctionVariable | EdgeVariable | AgentVariable | KeepWarmVariable;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads one setting. It adds what is wrong to the faults and returns a stand-in value. An empty variable counts as missing. */
+export type Read<T> = (env: Environment, faults: InputFault[]) => T;
+type Shape = Readonly<Record<string, Read<unknown>>>;
+/** The settings that a shape describes. */
+export type Settings<S extends Shape> = { readonly [Name in keyof S]: S[Name] extends Read<infer T> ? T : never };
+
+export function text(name: Variable, remedy = 'take it from the stack'): Read<string> {
+  return (env, faults) => {
+    const value = env[name] || '';
+    if (value === '') faults.push(inputFault(name, '', `is missing; ${remedy}`));
+    return value;
+  };
+}
+
+export function optional(name: Variable): Read<string | null> {
+  return (env) => env[name] || null;
+}
+
+/** A number from 1 to `most`. Without `otherwise` it must be there. */
+export function whole(name: Variable, most: number, otherwise?: number): Read<number>;
+export function whole(name: Variable, most: number, otherwise: number | null): Read<number | null>;
+export function whole(name: Variable, most: number, otherwise?: number | null): Read<number | null> {
+  return (env, faults) => {
+    const value = env[name] || '';
+    if (value === '' && otherwise !== undefined) return otherwise;
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : 0;
+    if (number < 1 || number > most) faults.push(inputFault(name, value, `write a whole number from 1 to ${most}`));
+    return number;
+  };
+}
+
+/** A number of minutes. 0 stands for never, and is what a missing one is. */
+export function minutes(name: Variable): Read<number> {
+  return (env, faults) => {
+    const value = env[name] || '0';
+    if (!/^\d{1,4}$/.test(value)) faults.push(inputFault(name, value, 'write a whole number of minutes, or 0 for never'));
+    return Number(value);
+  };
+}
+
+/** `true` or `false`; a missing one is false. */
+export function yes(name: Variable): Read<boolean> {
+  return (env, faults) => {
+    const value = env[name] || 'false';
+    if (value !== 'true' && value !== 'false') faults.push(inputFault(name, value, 'write true or false'));
+    return value === 'true';
+  };
+}
+
+/** The text of the file that the variable names; null: it names none. */
+export function file(name: Variable): Read<string | null> {
+  return (env, faults) => {
+    const path = env[name] || '';
+    if (path === '') return null;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      faults.push(inputFault(name, path, `cannot be read (${(error as NodeJS.ErrnoException).code}); name a file that is there`));
+      return null;
+    }
+  };
+}
+
+/** Reads several variables as one setting. */
+export function group<S extends Shape>(shape: S): Read<Settings<S>> {
+  return (env, faults) => Object.fromEntries(Object.entries(shape).map(([name, read]) => [name, read(env, faults)])) as Settings<S>;
+}
+
+/**
+ * Reads the settings of a function or an agent from its environment, once. Throws InvalidInput with every fault. This is no schema of zod,
+ * which stands at the other edges: zod takes 18 MB of the 150 that an agent may have (measured), and time of every cold start.
+ */
+export function readVariables<S extends Shape>(env: Environment, shape: S): Settings<S> {
+  const faults: InputFault[] = [];
+  const settings = group(shape)(env, faults);
+  if (faults.length > 0) throw new InvalidInput(faults);
+  return settings;
+}

@@ -1,9 +1,0 @@
-import { createDnsPopResolver } from '../../adapters/dns/dns-pop-resolver.ts';
-import { createEdgeMapResolver, parseEdgeMap } from '../../adapters/dns/edge-map-resolver.ts';
-import type { PopResolver } from '../../core/ports/pop-resolver.ts';
-import type { EdgeSettings } from '../function-config.ts';
-
-export function openResolver({ dnsServer, edgeMap, ...options }: EdgeSettings): PopResolver {
-  if (edgeMap !== null) return createEdgeMapResolver(parseEdgeMap(edgeMap, 'PREWARM_EDGE_MAP'), options);
-  return createDnsPopResolver({ ...options, ...(dnsServer === null ? {} : { servers: dnsServer }) });
-}
