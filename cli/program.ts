@@ -21,7 +21,7 @@ Examples:
   $ prewarm run --url https://www.example.com/launch.mp4 --pops SIN2-P1,FRA56-P4 --out report.csv
   $ prewarm serve --data-dir warm.d                      the same as an HTTP API
   $ prewarm submit urls.csv --endpoint https://HOST/prod --wait
-  $ prewarm keep-warm --host api.example.com --path /time --pops HKG62-C1 --per-minute 60
+  $ prewarm keep-warm --host api.example.com --path /time --pops HKG62-C1 --per-minute 8
   $ prewarm timing https://api.example.com/time --pops HKG62-C1,SIN2-P1 --count 20
 
 Exit codes: 0 every target is warm, 1 some are not, 2 bad usage or input (nothing was sent), 130 interrupted.`;
@@ -50,7 +50,7 @@ The API is described at /openapi.json. Agents are child processes of the server;
 Examples:
   $ prewarm serve --data-dir warm.d                      makes an API key and shows it once
   $ prewarm serve --port 0 --json                        any free port; the first line tells it: {"url":"http://127.0.0.1:PORT"}
-  $ prewarm serve --keep-warm routes.json                [{"host": "api.example.com", "path": "/time", "pops": ["HKG62-C1"], "per_minute": 60}]
+  $ prewarm serve --keep-warm routes.json                [{"host": "api.example.com", "path": "/time", "pops": ["HKG62-C1"], "per_minute": 8}]
   $ prewarm serve --host 0.0.0.0 --api-key-file /etc/prewarm/keys --data-dir /var/lib/prewarm`;
 
 const COMPLETION_EXAMPLES = `
@@ -189,6 +189,9 @@ export function createProgram(done: (code: ExitCode) => void): Command {
   return program;
 }
 
+/** Commands that send nothing of themselves. */
+const STARTED: readonly string[] = ['serve', 'simulate'];
+
 /** Runs the command line and returns the exit code. Everything that goes wrong has been reported when it returns. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   surviveOutputFaults();
@@ -198,7 +201,8 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
     if (code !== EXIT.interrupted) await throwIfOutputLost();
     return code;
   } catch (error) {
-    return reportError(error, { stderr: process.stderr, debug: process.env['PREWARM_DEBUG'] === '1' });
+    const undone = STARTED.includes(args[0] ?? '') ? 'started' : 'sent';
+    return reportError(error, { stderr: process.stderr, debug: process.env['PREWARM_DEBUG'] === '1', undone });
   }
 }
 

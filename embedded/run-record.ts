@@ -1,10 +1,11 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { checkDataDir } from '../adapters/embedded/data-dir.ts';
 import { storageError } from '../adapters/embedded/storage-error.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { REPORT_HEADER } from '../core/report/result-row.ts';
 import { writePrivately } from '../adapters/embedded/private-files.ts';
 
 /** Flags that a resumed run needs again; the request itself is in the tables. */
@@ -19,7 +20,7 @@ const KEPT = [
   'minSuccess',
   'strict',
 ] as const;
-const KEPT_PATHS = ['edgeMap', 'caFile'] as const;
+const KEPT_PATHS = ['edgeMap', 'caFile', 'out'] as const;
 
 /** Of `KEPT`, those without a value. */
 const YES: readonly string[] = ['allowPrivateAddresses', 'strict'];
@@ -34,7 +35,7 @@ export type ListDigests = z.output<typeof listDigests>;
 
 const record = z.object({
   requestId: z.uuid(),
-  /** No other flag is taken: a record that somebody changed leads no report, certificate or invalidation elsewhere unseen. */
+  /** No other flag is taken from a record that somebody changed. */
   flags: z.strictObject(Object.fromEntries(keptFlags)),
   /** Absent in what earlier versions wrote. */
   list: listDigests.optional(),
@@ -73,10 +74,41 @@ function writeRunRecord(dataDir: string, content: z.input<typeof record>): void 
   }
 }
 
-/** Notes that nothing ran for so long before this resume, so that the time it took can be told without. */
-export function addPause(dataDir: string, ms: number): void {
+/** Notes for how long nothing ran before this resume, so that the time it took can be told without, and where its report goes now. */
+export function noteResume(dataDir: string, { pausedMs, out }: { readonly pausedMs: number; readonly out: string | null }): void {
   const kept = loadRunRecord(dataDir);
-  writeRunRecord(dataDir, { ...kept, pausedMs: kept.pausedMs + Math.max(0, ms) });
+  const flags = { ...kept.flags, ...(out === null ? {} : { out: resolve(out) }) };
+  writeRunRecord(dataDir, { ...kept, flags, pausedMs: kept.pausedMs + Math.max(0, pausedMs) });
+}
+
+/**
+ * The flags of a run that is resumed: those that are given now, and those that were kept. Throws InvalidInput where the kept
+ * path of the report would replace something else: the directory may come from elsewhere, with a path that its user does not know.
+ */
+export function resumedFlags(dataDir: string, given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { flags } = loadRunRecord(dataDir);
+  const { out } = flags;
+  if (given['out'] === undefined && typeof out === 'string' && !isReplaceable(out)) {
+    const message = 'is where the interrupted run was to write its report, and holds something else; give --out again';
+    throw new InvalidInput([inputFault('--out', out, message)]);
+  }
+  return { ...flags, ...given };
+}
+
+/** Nothing is there, or a file that is empty or a report. */
+function isReplaceable(path: string): boolean {
+  if (!isAbsolute(path)) return false;
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return true;
+  if (!found.isFile()) return false;
+  const beginning = Buffer.alloc(Math.min(found.size, REPORT_HEADER.length));
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, beginning);
+  } finally {
+    closeSync(file);
+  }
+  return beginning.length === 0 || beginning.toString() === REPORT_HEADER;
 }
 
 /** Before another run begins in the directory: what is interrupted from now on is that one. */

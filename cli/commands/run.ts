@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import { InvalidInput, PrewarmError } from '../../core/errors.ts';
 import { findDomain } from '../../core/request/find-domain.ts';
 import { inputFault } from '../../core/input-fault.ts';
@@ -23,7 +22,7 @@ import { openRunDir, type RunDir } from '../../embedded/run-dir.ts';
 import { parseRunOptions, type RunOptions } from '../options/run-options.ts';
 import { proxyNote } from '../print/proxy-note.ts';
 import { createRunOutput, type RunOutput } from '../print/run-output.ts';
-import { addPause, dropRunRecord, hasRunRecord, loadRunRecord, saveRunRecord } from '../../embedded/run-record.ts';
+import { dropRunRecord, hasRunRecord, loadRunRecord, noteResume, resumedFlags, saveRunRecord } from '../../embedded/run-record.ts';
 import { checkSameList, hashUrls } from '../options/same-list.ts';
 import { checkSameOptions } from '../options/same-options.ts';
 import { onInterrupt } from '../signals.ts';
@@ -60,14 +59,15 @@ export interface RunSettings {
 export async function run(file: string | undefined, raw: RawOptions, settings: RunSettings = {}): Promise<number> {
   makeFilesPrivate();
   const { agentEntry = AGENT_ENTRY, isResumable = true } = settings;
-  const flags = raw['resume'] === true && typeof raw['dataDir'] === 'string' ? { ...loadRunRecord(raw['dataDir']).flags, ...raw } : raw;
+  const flags = raw['resume'] === true && typeof raw['dataDir'] === 'string' ? resumedFlags(raw['dataDir'], raw) : raw;
   const options = parseRunOptions(file, flags);
   const dataDir = openRunDir(options.dataDir);
   const output = createRunOutput(options);
   const proxy = proxyNote(process.env);
   if (proxy !== null) output.note(proxy);
+  if (options.out !== null && raw['out'] === undefined) output.note(`the report goes to ${options.out}`);
   const ended = new AbortController();
-  const conclusion = createConclusion(dataDir, output, { isResumable, out: options.out });
+  const conclusion = createConclusion(dataDir, output, isResumable);
   const stopListening = onInterrupt(() => {
     output.note('stopping: agents give back what they have not finished');
     ended.abort(new Interrupted());
@@ -111,11 +111,7 @@ interface Conclusion {
 /** A path as a shell reads it. */
 const quoted = (path: string) => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);
 
-function createConclusion(
-  dataDir: RunDir,
-  output: RunOutput,
-  { isResumable, out }: { readonly isResumable: boolean; readonly out: string | null },
-): Conclusion {
+function createConclusion(dataDir: RunDir, output: RunOutput, isResumable: boolean): Conclusion {
   let isTold = false;
   /** How to go on, '' where there is nothing to go on with; null: it has been told. */
   const conclude = (): string | null => {
@@ -126,9 +122,7 @@ function createConclusion(
     const hasBegun = isResumable && hasRunRecord(dataDir.path);
     if (hasBegun) dataDir.keep();
     dataDir.release();
-    // The report's path is not kept beside the state: a record that somebody changed must not lead it elsewhere.
-    const report = out === null ? '' : ` --out ${quoted(resolve(out))}`;
-    return hasBegun ? `go on with: prewarm run --resume --data-dir ${quoted(dataDir.path)}${report}` : '';
+    return hasBegun ? `go on with: prewarm run --resume --data-dir ${quoted(dataDir.path)}` : '';
   };
   return {
     interrupted() {
@@ -227,7 +221,7 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   const id = randomUUID();
   const { file, skipBad, reading } = options;
   const digest = createHash('sha256');
-  const list = await takeList(lists, id, { file, urls: input.urls, domain: input.domain, skipBad, ...reading, signal, digest });
+  const list = await takeList(lists, id, { file, urls: options.urls, domain: input.domain, skipBad, ...reading, signal, digest });
   if (input.invalidate) await unlessAborted(checkInvalidation(options, urlsOf(lists, id)), signal);
   for (const text of describeTaken(list)) output.note(text);
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
@@ -284,9 +278,10 @@ async function resumeRequest(context: RunContext): Promise<string> {
     );
   }
   for (const flag of options.ignored) output.note(`${flag} means nothing to a resumed run, and was left out`);
-  if (isEnded(row.status)) return requestId;
   const provisional = await store.listProvisional(requestId);
-  addPause(dataDir.path, Date.now() - Math.max(row.updatedAt, ...provisional.map(({ updatedAt }) => updatedAt)));
+  const stoppedAt = Math.max(row.updatedAt, ...provisional.map(({ updatedAt }) => updatedAt));
+  noteResume(dataDir.path, { pausedMs: isEnded(row.status) ? 0 : Date.now() - stoppedAt, out: options.out });
+  if (isEnded(row.status)) return requestId;
   if (row.spec.timeoutMinutes !== null) {
     const timeoutAt = Date.now() + row.spec.timeoutMinutes * 60_000;
     await store.setTimeoutAt(requestId, timeoutAt);

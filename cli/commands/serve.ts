@@ -93,7 +93,7 @@ async function serveUntilStopped(context: ServeContext): Promise<void> {
   try {
     const keptWarm = await openKeptWarm(context, system);
     const refusals = createRefusals(context.log, options);
-    const server = await openHttpServer(createApp(context, { system, keptWarm, refusals, workTotals }), options).catch(
+    const server = await openHttpServer(() => createApp(context, { system, keptWarm, refusals, workTotals }), options).catch(
       async (error: unknown) => {
         await keptWarm.close();
         throw error;

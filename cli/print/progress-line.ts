@@ -45,11 +45,13 @@ function percentOf(progress: Progress): number {
   return progress.percentage_complete === 100 ? 100 : Math.min(99, share);
 }
 
+/** Bytes of warm objects. They reach the total only where nothing fails, so that otherwise they are named. */
 function bytesText(progress: Progress): string {
   const read = progress.download_size + progress.provisional_bytes;
+  const name = progress.failed_count > 0 ? ' warm' : '';
   return progress.total_size > 0
-    ? `${formatBytes(Math.min(read, progress.total_size))} of ${formatBytes(progress.total_size)}`
-    : formatBytes(read);
+    ? `${formatBytes(Math.min(read, progress.total_size))} of ${formatBytes(progress.total_size)}${name}`
+    : `${formatBytes(read)}${name}`;
 }
 
 function partsOf(progress: Progress): Part[] {

@@ -16,14 +16,16 @@ export function reportError(
   options: {
     readonly stderr: Pick<NodeJS.WritableStream, 'write'> & { readonly isTTY?: boolean; readonly columns?: number };
     readonly debug: boolean;
+    /** What wrong input has prevented; default: that anything was sent. */
+    readonly undone?: 'sent' | 'started';
   },
 ): ExitCode {
-  const { debug } = options;
+  const { debug, undone } = options;
   const width = wrapAt(options.stderr);
   const stderr = { write: (text: string) => options.stderr.write(wrapNote(text, width)) };
   const isInput = error instanceof InvalidInput;
   const isRefusal = error instanceof PrewarmError && error.code === 'api_refused';
-  if (isInput) stderr.write(formatFaults(error.faults, totalFaults(error), canSkipLines(error)));
+  if (isInput) stderr.write(formatFaults(error.faults, totalFaults(error), canSkipLines(error), undone));
   else {
     const message = error instanceof Error ? error.message : String(error);
     const prefix = error instanceof PrewarmError ? '' : 'unexpected error: ';

@@ -58,7 +58,8 @@ export class PrewarmExistingVpcStack extends Stack {
       assertions: [
         {
           assert: Fn.conditionEachMemberEquals(Fn.valueOf('subnet', 'VpcId') as unknown as string[], vpc.valueAsString),
-          assertDescription: 'Every subnet must be one of the VPC given as vpc',
+          assertDescription:
+            'Every subnet must be one of the VPC given as vpc. Several are separated by a comma alone: a backslash before it must not reach the stack, as it does within quotes',
         },
       ],
     });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { ANSWER_HEADERS, type ApiApp } from '../app/app.ts';
@@ -34,12 +34,12 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Serves the app. Throws InvalidInput where the address cannot be listened at. */
-export async function openHttpServer(app: ApiApp, options: { readonly host: string; readonly port: number }): Promise<HttpServer> {
-  const listener = getRequestListener(app.fetch);
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-    void listener(request, response);
-  });
+/** Serves the app, which is made once the address is taken. Throws InvalidInput where the address cannot be listened at. */
+export async function openHttpServer(
+  createApp: () => ApiApp,
+  options: { readonly host: string; readonly port: number },
+): Promise<HttpServer> {
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS });
   server.maxConnections = MAX_CONNECTIONS;
   server.on('clientError', answerMalformed);
   server.listen(options.port, options.host);
@@ -50,9 +50,21 @@ export async function openHttpServer(app: ApiApp, options: { readonly host: stri
     if (flag === undefined || message === undefined) throw error;
     throw new InvalidInput([inputFault(flag, flag === '--port' ? String(options.port) : options.host, message)]);
   }
+  // Nothing of a connection is read before this turn of the event loop ends.
+  server.on('request', listenerOf(server, createApp));
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   return { url: `http://${host}:${port}`, close: () => closeServer(server) };
+}
+
+function listenerOf(server: Server, createApp: () => ApiApp): (request: IncomingMessage, response: ServerResponse) => void {
+  try {
+    const listener = getRequestListener(createApp().fetch);
+    return (request, response) => void listener(request, response);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
 }
 
 /** What is not even HTTP gets its answer too, in the form of all others. */

@@ -155,7 +155,9 @@ test.runIf(process.platform === 'linux')('agents inherit no key and no credentia
   expect((await running.ended).code).toBe(0);
 });
 
-test('a resumed run takes no flag from run.json that runs do not keep, and no value of another type', { timeout: 60_000 }, async () => {
+test('a resumed run takes no flag from run.json that runs do not keep, no value of another type, and no path of a report where something else lies', {
+  timeout: 60_000,
+}, async () => {
   const scene = openScene({ onTestFinished });
   const { running } = await startRun(scene);
   await until('work', () => running.stdout().includes('IN_PROGRESS'));
@@ -165,7 +167,10 @@ test('a resumed run takes no flag from run.json that runs do not keep, and no va
   writeFileSync(scene.at('victim'), 'untouched');
   const resume = ['run', '--resume', '--data-dir', scene.at('data'), '--json'];
   const changes: readonly (readonly [object, RegExp])[] = [
-    [{ out: scene.at('victim') }, /run\.json that no run of this version wrote \(flags: .*out/],
+    [{ header: ['X-Tier: secret'] }, /run\.json that no run of this version wrote \(flags: .*header/],
+    [{ out: scene.at('victim') }, /--out: ".*victim": is where the interrupted run was to write its report, and holds something else/],
+    [{ out: '../victim' }, /--out: "\.\.\/victim": is where/],
+    [{ out: scene.at('.') }, /--out: ".*": is where/],
     [{ edgeMap: true }, /flags\.edgeMap/],
     [{ allowPrivateAddresses: 'yes' }, /flags\.allowPrivateAddresses/],
   ];

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createApiKeys } from '../../../server/app/api-keys.ts';
@@ -99,9 +99,14 @@ test('bad usage, a port in use and a busy directory are told at once, with nothi
   const dataDir = newDataDir();
   const served = await serve([...flags, '--data-dir', dataDir]);
   const { port } = new URL(served.url);
-  const taken = await prewarm(['serve', '--port', port]);
+  const idle = newDataDir();
+  const taken = await prewarm(['serve', '--port', port, '--data-dir', idle], { PREWARM_API_KEY: '' });
   expect(taken).toMatchObject({ code: 2, stdout: '' });
-  expect(taken.stderr).toContain(`--port: "${port}": is in use`);
+  const [head, fault, ...more] = taken.stderr.split('\n');
+  expect(head).toBe('prewarm: nothing was started, because the input is not right:');
+  expect(fault).toContain(`--port: "${port}": is in use`);
+  expect(more).toEqual(['']);
+  expect(readdirSync(idle)).not.toContain('api-key');
   const busy = await prewarm(['serve', '--port', '0', '--data-dir', dataDir]);
   expect(busy.code).toBe(1);
   expect(busy.stderr).toContain('another prewarm works in this directory');

@@ -41,7 +41,7 @@ function clockAt(time: number): Clock & { time: number } {
 describe('the progress line', () => {
   test('shows bar, percent, counts, rate, remaining time and bytes, provisional figures included', () => {
     expect(formatBarLine(HALF_WAY, { width: 200, color: false, elapsedMs: 0 })).toBe(
-      ' 50% ███████████████░░░░░░░░░░░░░░░  4,500/9,000 targets · 4,000 warmed · 400 already warm · 10 failed · 90 to be counted · 1,234/s · 4 s left · 900.0 MB of 1.8 GB',
+      ' 50% ███████████████░░░░░░░░░░░░░░░  4,500/9,000 targets · 4,000 warmed · 400 already warm · 10 failed · 90 to be counted · 1,234/s · 4 s left · 900.0 MB of 1.8 GB warm',
     );
   });
 
@@ -81,10 +81,10 @@ describe('the progress display', () => {
     display.close();
     expect(textOf(stream).split('\n')).toEqual([
       'SIZING: asking sizes',
-      'IN_PROGRESS: 50%, 4,500/9,000 targets, 4,000 warmed, 400 already warm, 10 failed, 90 to be counted, 1,234/s, 4 s left, 900.0 MB of 1.8 GB',
-      'IN_PROGRESS: 50%, 4,502/9,000 targets, 4,000 warmed, 400 already warm, 12 failed, 90 to be counted, 1,234/s, 4 s left, 900.0 MB of 1.8 GB',
+      'IN_PROGRESS: 50%, 4,500/9,000 targets, 4,000 warmed, 400 already warm, 10 failed, 90 to be counted, 1,234/s, 4 s left, 900.0 MB of 1.8 GB warm',
+      'IN_PROGRESS: 50%, 4,502/9,000 targets, 4,000 warmed, 400 already warm, 12 failed, 90 to be counted, 1,234/s, 4 s left, 900.0 MB of 1.8 GB warm',
       'a note',
-      'IN_PROGRESS: 50%, 4,503/9,000 targets, 4,000 warmed, 400 already warm, 13 failed, 90 to be counted, 1,234/s, 4 s left, 900.0 MB of 1.8 GB',
+      'IN_PROGRESS: 50%, 4,503/9,000 targets, 4,000 warmed, 400 already warm, 13 failed, 90 to be counted, 1,234/s, 4 s left, 900.0 MB of 1.8 GB warm',
       '',
     ]);
   });
@@ -100,7 +100,7 @@ describe('the progress display', () => {
     expect(drawn).toContain('\u001b[?25l');
     expect(drawn.lastIndexOf('\u001b[?25h')).toBeGreaterThan(drawn.lastIndexOf('\u001b[?25l'));
     expect(drawn).toContain('a note\n');
-    expect(drawn.trimEnd().endsWith('4,500/9,000 targets · 10 failed · 1,234/s · 4 s left · 900.0 MB of 1.8 GB')).toBe(true);
+    expect(drawn.trimEnd().endsWith('4,500/9,000 targets · 10 failed · 1,234/s · 4 s left · 900.0 MB of 1.8 GB warm')).toBe(true);
     expect(process.listenerCount('exit')).toBe(listeners);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { InputFault } from '../../../core/errors.ts';
-import { budgetFault, describeLoad, requestsPerDay } from '../../../core/keep-warm/budget.ts';
+import { budgetFault, dailyBudgetFaults, describeLoad, requestsPerDay } from '../../../core/keep-warm/budget.ts';
 import { monthlyCost } from '../../../deployment/keep-warm-cost.ts';
 import { parseSchedule } from '../../../deployment/schedule-expression.ts';
 import { type RouteFields, unknownPops, validateRoute } from '../../../core/keep-warm/validate-route.ts';
@@ -137,6 +137,7 @@ describe('the budget', () => {
     expect(requestsPerDay({ ...load, routes: [...load.routes, { pops: ['GRU3-P1'], requestsPerPop: 1 }] })).toBe(174_240);
     expect(describeLoad(load)).toBe('2 POPs x 60 requests x 1,440 runs = 172,800 requests a day');
     const several = [...load.routes, { pops: ['GRU3-P1'], requestsPerPop: 1 }];
+    expect(describeLoad(load, 'minute')).toBe('2 POPs x 60 requests a minute x 1,440 minutes = 172,800 requests a day');
     expect(describeLoad({ ...load, routes: several })).toBe(
       '(2 POPs x 60 requests + 1 POP x 1 request) x 1,440 runs = 174,240 requests a day',
     );
@@ -149,6 +150,14 @@ describe('the budget', () => {
       value: '172799',
       message: expect.stringContaining('2 POPs x 60 requests x 1,440 runs = 172,800 requests a day; name fewer POPs'),
     });
+  });
+
+  test('of a process that stays speaks of minutes, and not of runs that it does not have', () => {
+    expect(dailyBudgetFaults(load.routes, 172_800, '--max-per-day')).toEqual([]);
+    const [fault] = dailyBudgetFaults(load.routes, 172_799, '--max-per-day');
+    expect(fault?.message).toBe(
+      'would be passed: 2 POPs x 60 requests a minute x 1,440 minutes = 172,800 requests a day; name fewer POPs, send fewer requests, or raise --max-per-day',
+    );
   });
 
   test('costs what the list prices say, a POP of an unknown region the most', () => {

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { mapFlags, openScene, targetsIn, targetsOf, urlOf } from '../../../testing/scene.ts';
 import { until } from '../../../testing/until.ts';
 
-test('an interrupted run says how its report is written after all, and the resumed one leaves no temporary directory behind', async (context) => {
+test('the command that an interrupted run prints writes its report too, and the resumed run leaves no temporary directory behind', async (context) => {
   const scene = openScene(context);
   const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }] });
   const release = edge.setFault({ method: 'HEAD' }, { kind: 'stall', at: 'headers' });
@@ -15,13 +15,35 @@ test('an interrupted run says how its report is written after all, and the resum
   const { code, stderr } = await running.ended;
   expect(code).toBe(130);
   await release();
-  const [, dir = '', out = ''] = /go on with: prewarm run --resume --data-dir (\S+) --out (\S+)\n/.exec(stderr) ?? [];
-  expect(out).toBe(scene.at('report.csv'));
+  const [, dir = ''] = /go on with: prewarm run --resume --data-dir (\S+)\n/.exec(stderr) ?? [];
 
-  const resumed = await scene.run(['run', '--resume', '--data-dir', dir, '--out', out]);
-  expect(resumed).toMatchObject({ code: 0 });
+  const resumed = await scene.run(['run', '--resume', '--data-dir', dir]);
+  expect(resumed).toMatchObject({ code: 0, stderr: expect.stringContaining(`the report goes to ${scene.at('report.csv')}\n`) });
   expect(targetsIn(scene.report('report.csv'))).toEqual(targetsOf(urls, ['SIN2-P1']));
   expect(existsSync(dir)).toBe(false);
+});
+
+test('a resumed run that is told another file writes its report there, and keeps that one for the next time', async (context) => {
+  const scene = openScene(context);
+  const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }] });
+  const urls = [urlOf(edge, '/o/1k/a')];
+  const resume = ['run', '--resume', '--data-dir', scene.at('data')];
+  const asked = ['run', scene.list(urls), '--pops', 'SIN2-P1', ...mapFlags(scene, edge), '--data-dir', scene.at('data')];
+  expect((await scene.run([...asked, '--out', scene.at('first.csv')])).code).toBe(0);
+  rmSync(scene.at('first.csv'));
+  expect((await scene.run([...resume, '--out', scene.at('second.csv')])).code).toBe(0);
+  expect(existsSync(scene.at('first.csv'))).toBe(false);
+  rmSync(scene.at('second.csv'));
+  expect((await scene.run(resume)).code).toBe(0);
+  expect(targetsIn(scene.report('second.csv'))).toEqual(targetsOf(urls, ['SIN2-P1']));
+});
+
+test('a URL that is given twice on the command line is told as a duplicate', async (context) => {
+  const scene = openScene(context);
+  const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }] });
+  const url = urlOf(edge, '/o/1k/a');
+  const ended = await scene.run(['run', '--url', url, '--url', url, '--pops', 'SIN2-P1', ...mapFlags(scene, edge)]);
+  expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('1 duplicate was dropped: each URL is warmed once\n') });
 });
 
 test('a resumed run keeps the directory that its user named', async (context) => {
