@@ -116,6 +116,7 @@ function addServe(program: Command, done: (code: ExitCode) => void): void {
     )
     .option('--port <N>', 'port to listen at, 0 for any that is free (default: 8787)')
     .option('--data-dir <DIR>', 'keep the state there (default: a temporary one)')
+    .option('--keep-days <N>', 'days for which ended requests and their reports are kept (default: 30)')
     .option(
       '--api-key <[NAME=]KEY>',
       'key that clients send as x-api-key (repeatable; other users of the machine see the command line; default: PREWARM_API_KEYS, PREWARM_API_KEY, or made and shown once)',

@@ -139,6 +139,8 @@ export function openEmbeddedSystem(options: EmbeddedSystemOptions): EmbeddedSyst
     resolver: options.resolver,
     async start() {
       await stores.tasks.freeDeadLeases();
+      // A process that was killed may have left secrets of viewers in it.
+      stores.ended.emptyLog();
       await loop.start();
     },
     async close() {

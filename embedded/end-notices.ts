@@ -1,5 +1,6 @@
 import { setImmediate as letOthersIn } from 'node:timers/promises';
 import pLimit from 'p-limit';
+import type { EndedRequests } from '../adapters/embedded/ended-requests.ts';
 import type { Notifier } from '../adapters/http/notifier.ts';
 import { count } from '../core/work/counters.ts';
 import { viewEnd } from '../core/report/end-view.ts';
@@ -13,6 +14,7 @@ import type { ServerLog } from '../server/node/server-log.ts';
 interface Stores {
   readonly store: Pick<RequestStore, 'get' | 'list' | 'dropSecrets'>;
   readonly lists: Pick<ListStore, 'putResult' | 'resultMetadata'>;
+  readonly ended: Pick<EndedRequests, 'withSecrets'>;
 }
 
 /** Tells of requests' ends, beside the work: nobody waits for a slow listener. */
@@ -69,6 +71,16 @@ export function createEndNotices({ notifier, log }: { readonly notifier: Notifie
     } while (after !== undefined && !stop.signal.aborted);
   }
 
+  /** Requests that ended under an earlier version, or just before a crash, whose secrets nobody has dropped. */
+  async function dropLeftSecrets({ store, ended }: Stores): Promise<void> {
+    let page = ended.withSecrets(PAGE, '');
+    while (page.length > 0 && !stop.signal.aborted) {
+      for (const id of page) await store.dropSecrets(id);
+      await letOthersIn();
+      page = ended.withSecrets(PAGE, page.at(-1) ?? '');
+    }
+  }
+
   return {
     requestEnded: async (row) => {
       const { id, status, statusReason, counters, spec } = row;
@@ -84,7 +96,9 @@ export function createEndNotices({ notifier, log }: { readonly notifier: Notifie
     },
     resume(from) {
       stores = from;
-      resuming = tellAll(from).catch((err: unknown) => log.error({ err }, 'ends of earlier requests could not be looked for'));
+      resuming = tellAll(from)
+        .then(() => dropLeftSecrets(from))
+        .catch((err: unknown) => log.error({ err }, 'ends of earlier requests could not be looked for'));
     },
     async close() {
       stop.abort();

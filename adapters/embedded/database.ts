@@ -7,6 +7,9 @@ import { storageError } from './storage-error.ts';
 const BUSY_TIMEOUT_MS = 5000;
 /** The write-ahead log shrinks to this after a checkpoint, bytes. */
 const LOG_SIZE_LIMIT = 64 * 1024 * 1024;
+/** Between two tries to empty the log while it is read: twice as long each time. */
+const EMPTYING_FIRST_PAUSE_MS = 100;
+const EMPTYING_LONGEST_PAUSE_MS = 60_000;
 
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the statement decides the row's shape, and only its caller knows it
 type GetRow = <Row>(sql: string, ...values: SQLInputValue[]) => Row | undefined;
@@ -20,7 +23,7 @@ export interface Database {
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[];
   /** Runs `work` under the write lock: all of it happens, or nothing. Does not nest. */
   transaction<T>(work: () => T): T;
-  /** Empties the write-ahead log where nobody reads it just now; else it is left to the next time. */
+  /** Empties the write-ahead log, which keeps earlier copies of a page: now, or as soon as no other process reads it. */
   emptyLog(): void;
   close(): void;
 }
@@ -85,6 +88,7 @@ function databaseOn(sqlite: DatabaseSync, path: string): Database {
       throw storageError(error, path);
     }
   };
+  const log = createLogEmptier(sqlite);
   return {
     path,
     run: (sql, ...values) => attempt(() => Number(statement(sql).run(...values).changes)),
@@ -104,19 +108,49 @@ function databaseOn(sqlite: DatabaseSync, path: string): Database {
           throw error;
         }
       }),
-    emptyLog: () =>
-      attempt(() => {
-        // A checkpoint waits for readers in this thread, and nothing is lost where it does not come to it.
-        sqlite.exec('PRAGMA busy_timeout = 0');
-        try {
-          sqlite.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
-        } finally {
-          sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-        }
-      }),
+    emptyLog: () => attempt(() => log.empty()),
     close: () => {
+      log.close();
       statements.clear();
       if (sqlite.isOpen) sqlite.close();
+    },
+  };
+}
+
+/** Empties the write-ahead log, again and again while somebody reads it. */
+function createLogEmptier(sqlite: DatabaseSync): { empty(): void; close(): void } {
+  let retry: NodeJS.Timeout | undefined;
+  /** Whether the log is empty now. */
+  const isEmptied = (): boolean => {
+    // A checkpoint would wait for readers in this thread.
+    sqlite.exec('PRAGMA busy_timeout = 0');
+    try {
+      return (sqlite.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number } | undefined)?.busy === 0;
+    } finally {
+      sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    }
+  };
+  const tryAfter = (pauseMs: number): void => {
+    clearTimeout(retry);
+    retry = setTimeout(() => {
+      retry = undefined;
+      const nextMs = Math.min(2 * pauseMs, EMPTYING_LONGEST_PAUSE_MS);
+      try {
+        if (!isEmptied()) tryAfter(nextMs);
+      } catch {
+        // A disk that fails is reported by whoever writes next; the log is still to be emptied when it works again.
+        tryAfter(nextMs);
+      }
+    }, pauseMs);
+    retry.unref();
+  };
+  return {
+    empty() {
+      if (!isEmptied()) tryAfter(EMPTYING_FIRST_PAUSE_MS);
+    },
+    close() {
+      // The last connection that is closed empties the log by itself.
+      clearTimeout(retry);
     },
   };
 }

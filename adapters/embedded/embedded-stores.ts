@@ -4,6 +4,7 @@ import type { ListStore } from '../../core/ports/list-store.ts';
 import type { RequestStore } from '../../core/ports/request-store.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
 import { openDatabase } from './database.ts';
+import { createEndedRequests, type EndedRequests } from './ended-requests.ts';
 import { createFileListStore } from './file-list-store.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { createSqliteQueue, type SqliteQueue } from './sqlite-queue.ts';
@@ -17,6 +18,7 @@ export interface EmbeddedStores {
   readonly tasks: SqliteQueue<TaskMessage>;
   readonly timers: SqliteTimers;
   readonly outbox: Outbox;
+  readonly ended: EndedRequests;
   /** Ends every wait on the queue and closes the tables. */
   close(): void;
 }
@@ -39,6 +41,7 @@ export function openEmbeddedStores(
     tasks,
     timers: createSqliteTimers(db),
     outbox: createOutbox(db),
+    ended: createEndedRequests(db, dir),
     close: () => {
       tasks.close();
       db.close();

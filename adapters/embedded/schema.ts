@@ -1,10 +1,12 @@
 /** Version of the tables, kept in `user_version`. A change of the tables raises it and adds its step to `SCHEMA_STEPS`. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 const IDEMPOTENCY = `
 CREATE TABLE idempotency (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, request_id TEXT NOT NULL, lapses_at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX idempotency_by_lapse ON idempotency (lapses_at);
 `;
+
+const ENDS = 'CREATE INDEX requests_by_end ON requests (ended_at, id) WHERE ended_at IS NOT NULL;';
 
 /** What turns the tables of a version into those of the next. */
 export const SCHEMA_STEPS: Readonly<Record<number, string>> = {
@@ -13,6 +15,7 @@ export const SCHEMA_STEPS: Readonly<Record<number, string>> = {
 ALTER TABLE provisional ADD COLUMN byte_rate REAL NOT NULL DEFAULT 0;
 ALTER TABLE provisional ADD COLUMN in_flight INTEGER NOT NULL DEFAULT 0;
 `,
+  3: ENDS,
 };
 
 /**
@@ -41,6 +44,7 @@ CREATE TABLE requests (
 );
 CREATE INDEX requests_by_age ON requests (created_at, id);
 CREATE INDEX requests_by_status ON requests (status);
+${ENDS}
 
 CREATE TABLE pops (
   request_id TEXT NOT NULL,

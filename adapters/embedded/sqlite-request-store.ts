@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { accounted, addCounters, type Counters } from '../../core/work/counters.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
-import { ACTIVE_STATUSES, isActive, isEnded, type RequestRow } from '../../core/request/request.ts';
+import { ACTIVE_STATUSES, isActive, isEnded, type RequestRow, type RequestSpec } from '../../core/request/request.ts';
 import { withoutSecrets } from '../../core/request/without-secrets.ts';
 import type { Database } from './database.ts';
 import { tell } from './outbox.ts';
@@ -86,8 +86,8 @@ function countTasks(db: Database, requestId: string, taskIds: readonly string[],
 
 function dropSecrets(db: Database, id: string): void {
   const dropped = db.transaction(() => {
-    const row = selectRequest(db, id);
-    const spec = row !== null && isEnded(row.status) ? withoutSecrets(row.spec) : null;
+    const row = db.get<{ spec: string }>('SELECT spec FROM requests WHERE id = ? AND ended_at IS NOT NULL', id);
+    const spec = row === undefined ? null : withoutSecrets(JSON.parse(row.spec) as RequestSpec);
     return spec !== null && db.run('UPDATE requests SET spec = ? WHERE id = ?', JSON.stringify(spec), id) === 1;
   });
   // The log keeps earlier copies of a page until it is written over.

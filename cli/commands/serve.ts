@@ -20,6 +20,7 @@ import { DEFAULT_KEY_NAME } from '../../server/node/api-key-options.ts';
 import { createInvalidationCheck, createLazyInvalidations, createResolver } from '../../embedded/edge-access.ts';
 import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from '../../embedded/embedded-system.ts';
 import { createEndNotices } from '../../embedded/end-notices.ts';
+import { createRetention } from '../../embedded/retention.ts';
 import type { RawOptions } from '../options/flags.ts';
 import { openHttpServer } from '../../server/node/http-server.ts';
 import { createRefusals, type Refusals } from '../../server/node/refusals.ts';
@@ -99,16 +100,20 @@ async function serveUntilStopped(context: ServeContext): Promise<void> {
         throw error;
       },
     );
+    const { keepDays } = options;
+    const retention = createRetention({ ...system.stores, clock: systemClock, log: context.log, keepDays });
     const reconciling = setInterval(() => void system.pipeline.reconcileFleet().catch(stopped.reject), RECONCILE_MS);
     try {
       workTotals.begin(await system.stores.store.listActive());
       notices.resume(system.stores);
       await system.start();
       await system.pipeline.reconcileFleet();
+      retention.start();
       announce(context, server.url);
       await stopped.promise;
     } finally {
       clearInterval(reconciling);
+      await retention.close();
       await keptWarm.close();
       await server.close();
       refusals.close();

@@ -21,6 +21,8 @@ export interface ServeOptions extends ServeKeys {
   readonly port: number;
   /** Null: a temporary directory. */
   readonly dataDir: string | null;
+  /** Days for which ended requests are kept. */
+  readonly keepDays: number;
   /** Most agent processes at a time. */
   readonly maximumAgents: number;
   /** Most targets of one request. */
@@ -50,6 +52,8 @@ export interface ServeOptions extends ServeKeys {
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 8787;
 const MAX_AGENTS = 256;
+const DEFAULT_KEEP_DAYS = 30;
+const MOST_KEEP_DAYS = 36_500;
 const DEFAULT_MAX_TARGETS = 10_000_000;
 const MOST_TARGETS = 999_999_999;
 
@@ -61,6 +65,7 @@ const FLAGS = {
   apiKeyFile: textFlag('the path of a file'),
   privateRequests: yesFlag,
   trustProxy: yesFlag,
+  keepDays: wholeNumber(1, MOST_KEEP_DAYS),
   maxAgents: wholeNumber(1, MAX_AGENTS),
   maxTargets: wholeNumber(1, MOST_TARGETS),
   maxInvalidationPaths: wholeNumber(1, MOST_INVALIDATION_PATHS),
@@ -105,6 +110,7 @@ export function parseServeOptions(raw: RawOptions, env: NodeJS.ProcessEnv): Serv
     port: flags.port ?? DEFAULT_PORT,
     dataDir: flags.dataDir ?? null,
     ...keys,
+    keepDays: flags.keepDays ?? DEFAULT_KEEP_DAYS,
     maximumAgents: flags.maxAgents ?? availableParallelism(),
     maxTargets: flags.maxTargets ?? DEFAULT_MAX_TARGETS,
     maxInvalidationPaths: flags.maxInvalidationPaths ?? DEFAULT_MAX_INVALIDATION_PATHS,

@@ -3,7 +3,7 @@ import type { VariantHeaders } from '../ports/viewer-headers.ts';
 import type { Header, RequestSpec, Variant } from './request.ts';
 
 /** Headers whose values are no secret: they say what kind of viewer asks. Every other value may let somebody in. */
-const PLAIN_HEADERS: ReadonlySet<string> = new Set([
+export const PLAIN_HEADERS: ReadonlySet<string> = new Set([
   'accept',
   'accept-charset',
   'accept-encoding',

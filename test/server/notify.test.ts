@@ -30,7 +30,10 @@ test("a request's end is told to its notify_url once, with its figures, and acro
   const dir = newDataDir();
   const dataDir = ['--data-dir', dir];
   const holding = (secret: string) =>
-    readdirSync(dir).filter((name) => name.includes('.db') && readFileSync(join(dir, name)).includes(secret));
+    readdirSync(dir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .filter((path) => readFileSync(path).includes(secret));
   const served = await serve([...flags, ...dataDir]);
   const id = await submit(served, {
     url_list: [...objectUrls(2), 'https://d111111abcdef8.cloudfront.net/o/none'].map((url) => url.replace('https', 'http')),

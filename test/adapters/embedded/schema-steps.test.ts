@@ -16,7 +16,7 @@ test('tables of the first version are brought up to date, with the requests in t
   first.close();
   const old = new DatabaseSync(path);
   old.exec('ALTER TABLE provisional DROP COLUMN byte_rate; ALTER TABLE provisional DROP COLUMN in_flight');
-  old.exec('ALTER TABLE requests DROP COLUMN made_by; DROP TABLE idempotency; PRAGMA user_version = 1');
+  old.exec('DROP INDEX requests_by_end; ALTER TABLE requests DROP COLUMN made_by; DROP TABLE idempotency; PRAGMA user_version = 1');
   old.close();
 
   const db = openDatabase(path);

@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { mapFlags, openScene, targetsIn, targetsOf, urlOf } from '../../../testing/scene.ts';
 import { until } from '../../../testing/until.ts';
@@ -54,6 +56,26 @@ test('a resumed run keeps the directory that its user named', async (context) =>
   expect((await scene.run(asked)).code).toBe(0);
   expect((await scene.run(['run', '--resume', '--data-dir', data])).code).toBe(0);
   expect(readdirSync(data)).toContain('run.json');
+});
+
+test('a run that was killed between its end and the dropping of its secrets drops them when it is resumed', async (context) => {
+  const scene = openScene(context);
+  const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }] });
+  const data = scene.at('data');
+  const asked = ['run', scene.list([urlOf(edge, '/o/1k/a')]), '--pops', 'SIN2-P1', ...mapFlags(scene, edge), '--data-dir', data];
+  expect((await scene.run(asked)).code).toBe(0);
+  const secret = 'Bearer token-of-a-viewer';
+  const db = new DatabaseSync(join(data, 'prewarm.db'));
+  const variants = JSON.stringify([{ name: 'default', headers: [['Authorization', secret]] }]);
+  db.prepare(`UPDATE requests SET spec = json_set(spec, '$.variants', json(?))`).run(variants);
+  db.close();
+  const holding = () =>
+    readdirSync(data, { recursive: true, withFileTypes: true }).filter(
+      (entry) => entry.isFile() && readFileSync(join(entry.parentPath, entry.name)).includes(secret),
+    );
+  expect(holding()).not.toEqual([]);
+  expect((await scene.run(['run', '--resume', '--data-dir', data])).code).toBe(0);
+  expect(holding()).toEqual([]);
 });
 
 test.skipIf(process.platform !== 'linux')('a data directory where none can be made is told at once', async (context) => {
