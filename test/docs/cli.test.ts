@@ -22,7 +22,9 @@ test('docs/cli.md describes every command and option as the program defines them
 /** Commands of the code blocks of a page: words from `prewarm` on, up to the end of the command. */
 function commandLinesOf(page: string): readonly string[] {
   const blocks = [...page.matchAll(/```[a-z]*\n([\s\S]*?)```/g)].map(([, block = '']) => block.replace(/\\\n\s*/g, ''));
-  return blocks.flatMap((block) => [...block.matchAll(/(?:^\s*|[$|;(&] ?|npx )prewarm ([a-z-]+ ?[^|;&>\n]*)/gm)].map(([, line = '']) => line));
+  return blocks.flatMap((block) =>
+    [...block.matchAll(/(?:^\s*|[$|;(&] ?|npx )prewarm ([a-z-]+ ?[^|;&>\n]*)/gm)].map(([, line = '']) => line),
+  );
 }
 
 test('every prewarm command in the pages names a command and options that exist', () => {
