@@ -1,14 +1,7 @@
 import { PrewarmError } from '../core/errors.ts';
+import type { Log, LogFields } from '../core/ports/log.ts';
 
-export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
-
-/** One JSON object a line. Says what happened by an `event` in snake_case; never headers, nor what follows a URL's `?`. */
-export interface AgentLog {
-  info(event: string, fields?: LogFields): void;
-  warn(event: string, error: unknown, fields?: LogFields): void;
-  /** With the stack. */
-  error(event: string, error: unknown): void;
-}
+export type AgentLog = Pick<Log, 'info' | 'warn' | 'error'>;
 
 const MAX_CAUSES = 5;
 const MAX_TEXT = 2000;
@@ -26,16 +19,19 @@ function describe(error: unknown): string[] {
   return causes.length > 0 ? causes : [withoutQueries(JSON.stringify(error) ?? typeof error)];
 }
 
-/** `write` gets whole lines; `always` is in each of them. */
+/** An error stands in the line with its causes, at level `error` with its stack. */
+function describeError(fields: LogFields, level: keyof AgentLog): LogFields {
+  if (!('err' in fields)) return fields;
+  const { err, ...others } = fields;
+  const stack = level === 'error' && err instanceof Error && err.stack !== undefined ? { stack: withoutQueries(err.stack) } : {};
+  return { ...others, error: describe(err), ...stack };
+}
+
+/** Writes one JSON object a line, whose `event` is the message: a name in snake_case. `write` gets whole lines; `always` is in each. */
 export function createAgentLog(write: (line: string) => void, always: LogFields = {}): AgentLog {
-  const put = (level: string, event: string, fields: Readonly<Record<string, unknown>>) =>
-    write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...always, ...fields })}\n`);
-  return {
-    info: (event, fields = {}) => put('info', event, fields),
-    warn: (event, error, fields = {}) => put('warn', event, { ...fields, error: describe(error) }),
-    error: (event, error) => {
-      const stack = error instanceof Error && error.stack !== undefined ? { stack: withoutQueries(error.stack) } : {};
-      put('error', event, { error: describe(error), ...stack });
-    },
+  const put = (level: keyof AgentLog) => (fields: LogFields, event: string) => {
+    const line = { time: new Date().toISOString(), level, event, ...always, ...describeError(fields, level) };
+    write(`${JSON.stringify(line)}\n`);
   };
+  return { info: put('info'), warn: put('warn'), error: put('error') };
 }

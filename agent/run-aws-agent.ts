@@ -56,7 +56,7 @@ function onlyTasks(queue: Queue<TaskMessage>, log: AgentLog): Queue<TaskMessage>
     async receive(max, waitMs, signal) {
       const leases = await queue.receive(max, waitMs, signal);
       const strange = leases.filter(({ message }) => !isTaskMessage(message));
-      if (strange.length > 0) log.info('strange_messages', { count: strange.length });
+      if (strange.length > 0) log.info({ count: strange.length }, 'strange_messages');
       return leases.filter((lease) => !strange.includes(lease));
     },
   };
@@ -130,7 +130,7 @@ function prepareWork(config: AwsAgentConfig, instanceId: string, log: AgentLog):
 
 /** What an agent that cannot go on holds beside the task it failed at. */
 async function giveBackOthers(agent: Agent, log: AgentLog): Promise<void> {
-  agent.stop().catch((error: unknown) => log.warn('leaving_after_failure', error));
+  agent.stop().catch((error: unknown) => log.warn({ err: error }, 'leaving_after_failure'));
   await sleep(LAST_MOMENT_MS);
 }
 
@@ -152,7 +152,7 @@ async function workUntilTold(config: AwsAgentConfig, log: AgentLog, told: AbortS
   await untilOnDuty(metadata, log, told);
   if (told.aborted) return;
   const work = prepareWork(config, instanceId, log);
-  log.info('working', { instance: instanceId, agent: config.agentNumber, region: config.region, floor: config.floor });
+  log.info({ instance: instanceId, agent: config.agentNumber, region: config.region, floor: config.floor }, 'working');
   let why: string | null;
   try {
     why = await Promise.race([untilOffDuty(metadata, log, told), work.agent.run().then(() => null)]);
@@ -160,7 +160,7 @@ async function workUntilTold(config: AwsAgentConfig, log: AgentLog, told: AbortS
     await giveBackOthers(work.agent, log);
     throw error;
   }
-  log.info('leaving', { why: why ?? String(told.reason) });
+  log.info({ why: why ?? String(told.reason) }, 'leaving');
   await giveBack(work);
 }
 
@@ -168,7 +168,7 @@ async function workUntilTold(config: AwsAgentConfig, log: AgentLog, told: AbortS
 export async function runAwsAgent(): Promise<void> {
   const log = createAgentLog(write, { pid: process.pid });
   const fail = (error: unknown) => {
-    log.error('failed', error);
+    log.error({ err: error }, 'failed');
     process.exit(1);
   };
   process.on('uncaughtException', fail);
@@ -180,6 +180,6 @@ export async function runAwsAgent(): Promise<void> {
   } catch (error) {
     fail(error);
   }
-  log.info('stopped', { seconds: Math.round((performance.now() - startedAt) / 1000) });
+  log.info({ seconds: Math.round((performance.now() - startedAt) / 1000) }, 'stopped');
   process.exit(0);
 }

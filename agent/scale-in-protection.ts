@@ -43,7 +43,7 @@ export function createScaleInProtection(
         }
       } while (asked !== markers.any());
     } catch (error) {
-      log.warn('scale_in_protection_failed', error);
+      log.warn({ err: error }, 'scale_in_protection_failed');
       tryLater();
     } finally {
       // In the same turn as the last look at the markers: whoever sets one later starts anew.
@@ -65,7 +65,7 @@ export function createScaleInProtection(
     try {
       markers.set(now);
     } catch (error) {
-      log.warn('busy_marker_failed', error);
+      log.warn({ err: error }, 'busy_marker_failed');
     }
   }
 

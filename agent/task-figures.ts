@@ -26,14 +26,14 @@ export function createTaskFigures(log: AgentLog): AgentObserver & { report(): vo
       const kind = kindOf(error);
       const count = (refusals.get(kind) ?? 0) + 1;
       refusals.set(kind, count);
-      if (count === 1) log.warn('refused', error);
+      if (count === 1) log.warn({ err: error }, 'refused');
     },
     report() {
       if (ends.size === 0 && refusals.size === 0 && held === 0) return;
       let refused = 0;
       for (const count of refusals.values()) refused += count;
       const rssMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
-      log.info('tasks', { ...Object.fromEntries(ends), targets, held, refused, rss_mb: rssMb });
+      log.info({ ...Object.fromEntries(ends), targets, held, refused, rss_mb: rssMb }, 'tasks');
       ends.clear();
       refusals.clear();
       targets = 0;

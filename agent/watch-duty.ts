@@ -23,10 +23,10 @@ export async function untilOnDuty(metadata: InstanceMetadata, log: AgentLog, sig
     try {
       const objection = await readObjection(metadata);
       if (objection === null) return;
-      if (objection !== told) log.info('waiting', { why: objection });
+      if (objection !== told) log.info({ why: objection }, 'waiting');
       told = objection;
     } catch (error) {
-      log.warn('metadata_failed', error);
+      log.warn({ err: error }, 'metadata_failed');
     }
     await pause(signal);
   }
@@ -49,11 +49,11 @@ export async function untilOffDuty(metadata: InstanceMetadata, log: AgentLog, si
       isSilent = false;
       if (!isRecommended && (await metadata.rebalanceRecommendation()) !== null) {
         isRecommended = true;
-        log.info('rebalance_recommended');
+        log.info({}, 'rebalance_recommended');
       }
     } catch (error) {
       // SIGTERM still comes where no notice can be read.
-      if (!isSilent) log.warn('metadata_failed', error);
+      if (!isSilent) log.warn({ err: error }, 'metadata_failed');
       isSilent = true;
     }
     await pause(signal);

@@ -9,7 +9,7 @@ import type { Events } from '../core/ports/events.ts';
 import type { ListStore } from '../core/ports/list-store.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
 import { isEnded, type RequestRow } from '../core/request/request.ts';
-import type { ServerLog } from '../server/node/server-log.ts';
+import type { Log } from '../core/ports/log.ts';
 
 interface Stores {
   readonly store: Pick<RequestStore, 'get' | 'list' | 'dropSecrets'>;
@@ -30,7 +30,7 @@ const PAGE = 100;
 const TOLD_AT_ONCE = 100;
 
 /** Logs each end, and posts it to the request's URL where it has one: once, however often it is told here. */
-export function createEndNotices({ notifier, log }: { readonly notifier: Notifier; readonly log: ServerLog['log'] }): EndNotices {
+export function createEndNotices({ notifier, log }: { readonly notifier: Notifier; readonly log: Log }): EndNotices {
   const stop = new AbortController();
   const limit = pLimit(TOLD_AT_ONCE);
   const telling = new Map<string, Promise<void>>();

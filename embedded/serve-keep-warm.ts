@@ -11,7 +11,7 @@ import { ascending, quantileOf } from '../core/quantile.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { EdgeOptions } from './edge-access.ts';
 import { openKeepWarmSending } from './keep-warm-sending.ts';
-import type { ServerLog } from '../server/node/server-log.ts';
+import type { Log } from '../core/ports/log.ts';
 
 /** What a server keeps warm beside its other work. */
 export interface ServedKeepWarm {
@@ -25,7 +25,7 @@ export interface ServedKeepWarmOptions {
   readonly inputs: readonly RouteInput[];
   readonly edge: EdgeOptions;
   readonly resolver: PopResolver;
-  readonly log: ServerLog['log'];
+  readonly log: Log;
   /** For faults of the program. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -84,7 +84,7 @@ function addMetrics(page: Registry, figures: readonly LaneFigures[]): void {
 }
 
 /** Tells of POPs that stop answering, when they do, and of the minute that has passed. */
-function createTeller({ lanes }: Tally, log: ServerLog['log']): () => void {
+function createTeller({ lanes }: Tally, log: Log): () => void {
   const dead = new Set<string>();
   let told = { requests: 0, errors: 0, unsent: 0 };
   return () => {

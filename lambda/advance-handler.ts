@@ -5,7 +5,7 @@ import type { Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
 import { isEnded, type RequestStatus } from '../core/request/request.ts';
 import { parseRequestMessage, type RequestMessage, requestOfRecord } from './event-records.ts';
-import type { FunctionLog } from './function-log.ts';
+import type { Log } from '../core/ports/log.ts';
 import { openTimeBudget, type TimeBudget, type TimeLeft } from './time-budget.ts';
 
 export interface AdvanceDeps {
@@ -15,7 +15,7 @@ export interface AdvanceDeps {
   readonly goOn: Pick<Queue<RequestMessage>, 'send' | 'extend'>;
   /** Statuses whose work is this function's. */
   readonly statuses: readonly RequestStatus[];
-  readonly log: Pick<FunctionLog, 'info' | 'error'>;
+  readonly log: Pick<Log, 'info' | 'error'>;
 }
 
 /** A stream's shard waits for its function: one share there, as many as there is time for from the queue. */

@@ -1,5 +1,5 @@
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
-import type { FunctionLog } from './function-log.ts';
+import type { Log } from '../core/ports/log.ts';
 
 /** What CloudFormation hands to the resource: its properties, all of them texts, lists or objects of texts. */
 export type CustomResourceProperties = Readonly<Record<string, unknown>>;
@@ -34,7 +34,7 @@ export interface CustomResourceWork {
  * any case, or it would wait for an hour.
  */
 export function createCustomResource(
-  log: Pick<FunctionLog, 'error'>,
+  log: Pick<Log, 'error'>,
   { work, remove }: CustomResourceWork,
 ): (event: CloudFormationCustomResourceEvent) => Promise<void> {
   const answer = async (event: CloudFormationCustomResourceEvent): Promise<Answer> => {

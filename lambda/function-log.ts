@@ -1,14 +1,10 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import type { Context } from 'aws-lambda';
+import type { Log } from '../core/ports/log.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/** One line each, with the invocation's id in it. Never a key, a header's value or a body. */
-export interface FunctionLog {
-  debug(fields: Fields, message: string): void;
-  info(fields: Fields, message: string): void;
-  error(fields: Fields, message: string): void;
-  /** Lines tell of this invocation from now on. */
+/** A function's log. Each line has the invocation's id in it. */
+export interface FunctionLog extends Log {
+  /** The lines that follow are of this invocation. */
   begin(context: Context): void;
 }
 
@@ -18,6 +14,7 @@ export function createFunctionLog(service: string): FunctionLog {
   return {
     debug: (fields, message) => logger.debug(message, fields),
     info: (fields, message) => logger.info(message, fields),
+    warn: (fields, message) => logger.warn(message, fields),
     error: (fields, message) => logger.error(message, fields),
     begin: (context) => logger.addContext(context),
   };

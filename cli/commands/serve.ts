@@ -29,7 +29,8 @@ import { keepSecret } from '../../server/node/secret-file.ts';
 import { openServedKeepWarm, type ServedKeepWarm } from '../../embedded/serve-keep-warm.ts';
 import { parseServeOptions, type ServeOptions } from '../options/serve-options.ts';
 import { proxyNote } from '../print/proxy-note.ts';
-import { createServerLog, type ServerLog } from '../../server/node/server-log.ts';
+import type { Log } from '../../core/ports/log.ts';
+import { createServerLog } from '../../server/node/server-log.ts';
 import { onInterrupt } from '../signals.ts';
 
 /** The operator's claim lapses by itself; nobody calls then. */
@@ -40,7 +41,7 @@ const GROUP_NAME = 'prewarm_asg_prod';
 interface ServeContext {
   readonly options: ServeOptions;
   readonly dataDir: DataDir;
-  readonly log: ServerLog['log'];
+  readonly log: Log;
   /** Rejects when the system cannot go on, resolves when it is asked to stop. */
   readonly stopped: PromiseWithResolvers<void>;
 }
@@ -60,7 +61,7 @@ export async function serve(raw: RawOptions): Promise<number> {
   // It may reject before anybody waits for it.
   stopped.promise.catch(() => {});
   const stopListening = onInterrupt(() => {
-    log.info('stopping: agents give back what they have not finished');
+    log.info({}, 'stopping: agents give back what they have not finished');
     stopped.resolve();
   });
   try {
@@ -75,7 +76,7 @@ export async function serve(raw: RawOptions): Promise<number> {
 }
 
 /** The HTTP adapter tells of clients that went away on the console, which must stay free for what was asked for. */
-function takeConsole(log: ServerLog['log']): void {
+function takeConsole(log: Log): void {
   console.info = (text: unknown) => log.debug({ text }, 'the HTTP server says');
   console.error = (error: unknown) => log.error({ err: error }, 'the HTTP server says');
 }
@@ -189,7 +190,7 @@ function createApp(
   });
 }
 
-function openKeys({ keys, watched }: ServeOptions, dataDir: DataDir, log: ServerLog['log']): ApiKeys {
+function openKeys({ keys, watched }: ServeOptions, dataDir: DataDir, log: Log): ApiKeys {
   if (watched !== null) return watchApiKeys(watched, log);
   return createApiKeys(keys.length > 0 ? keys : [makeKey(dataDir)]);
 }

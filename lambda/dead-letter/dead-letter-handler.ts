@@ -1,12 +1,12 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
-import type { FunctionLog } from '../function-log.ts';
+import type { Log } from '../../core/ports/log.ts';
 import { parseTaskMessage } from './task-message.ts';
 
 export interface DeadLetterDeps {
   readonly pipeline: Pick<Pipeline, 'recordDead'>;
-  readonly log: Pick<FunctionLog, 'info' | 'error'>;
+  readonly log: Pick<Log, 'info' | 'error'>;
 }
 
 /** Records the targets of tasks whose agents died too often, so that their requests come to an end. */

@@ -4,7 +4,7 @@ import type { KeepWarmSender } from '../../core/keep-warm/keep-warm-sender.ts';
 import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
 import { createTally, isDeadAfterRun, type LaneFigures } from '../../core/keep-warm/tally.ts';
 import type { MinuteClaims } from '../../core/ports/minute-claims.ts';
-import type { FunctionLog } from '../function-log.ts';
+import type { Log } from '../../core/ports/log.ts';
 import type { PublishLane } from './keep-warm-metrics.ts';
 import type { TimeLeft } from '../time-budget.ts';
 
@@ -14,7 +14,7 @@ export interface KeepWarmHandlerDeps {
   /** Throws InvalidInput or PrewarmError where there are none. */
   readonly loadRoutes: () => Promise<readonly KeepWarmRoute[]>;
   readonly publish: PublishLane;
-  readonly log: Pick<FunctionLog, 'info' | 'error'>;
+  readonly log: Pick<Log, 'info' | 'error'>;
   readonly clock: Clock;
   /** Whose minute is claimed: the environment's. */
   readonly claimKey: string;

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { InvalidInput } from '../../core/errors.ts';
 import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
-import type { FunctionLog } from '../function-log.ts';
+import type { Log } from '../../core/ports/log.ts';
 
 /** A secret that was changed is in use after this. */
 const ROUTES_FOR_MS = 10 * 60_000;
@@ -12,7 +12,7 @@ export interface RouteSource {
   /** Throws InvalidInput where the routes are wrong, and PrewarmError where they cannot be read. */
   readonly read: () => Promise<readonly KeepWarmRoute[]>;
   readonly clock: Pick<Clock, 'now'>;
-  readonly log: Pick<FunctionLog, 'error'>;
+  readonly log: Pick<Log, 'error'>;
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { FailureSummary } from '../../core/report/summarise-failures.ts';
 import type { PopCatalogue } from '../../core/pops/pop-catalogue.ts';
+import type { Log } from '../../core/ports/log.ts';
 import type { Fleet } from '../../core/ports/fleet.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import type { PopResolver } from '../../core/ports/pop-resolver.ts';
@@ -21,13 +22,6 @@ export interface ReportLinks {
     requestId: string,
     link: { readonly expires: string; readonly token: string; readonly outcome: string },
   ): 'wrong' | 'expired' | null;
-}
-
-/** One thing worth telling an operator. Never a key, a header's value or a body. */
-interface ApiLog {
-  debug(fields: Readonly<Record<string, unknown>>, message: string): void;
-  info(fields: Readonly<Record<string, unknown>>, message: string): void;
-  error(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
 /** A request that came without a right key, and is answered with 4xx. */
@@ -78,7 +72,7 @@ export interface ApiDeps {
   /** After how long without an agent a request says so. */
   readonly nobodyAfterMs: number;
   readonly clock: Pick<Clock, 'now'>;
-  readonly log: ApiLog;
+  readonly log: Pick<Log, 'debug' | 'info' | 'error'>;
   /** A new UUID. */
   readonly newId: () => string;
   /** Whether `GET /status` lists the URLs that are done. */

@@ -3,7 +3,7 @@ import { type ApiKeys, createApiKeys, type NamedKey } from '../app/api-keys.ts';
 import { describeFault, type InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { parseApiKeys, type WrittenKey } from './api-key-options.ts';
-import type { ServerLog } from './server-log.ts';
+import type { Log } from '../../core/ports/log.ts';
 
 const FLAG = '--api-key-file';
 const MAX_BYTES = 1024 * 1024;
@@ -61,7 +61,7 @@ export interface WatchedKeys {
 }
 
 /** Keys that follow their file: once it has changed, within a second, its new keys hold and its old ones do not. One that has become wrong changes nothing, and is logged. */
-export function watchApiKeys({ path, keys, others, minLength }: WatchedKeys, log: Pick<ServerLog['log'], 'info' | 'error'>): ApiKeys {
+export function watchApiKeys({ path, keys, others, minLength }: WatchedKeys, log: Pick<Log, 'info' | 'error'>): ApiKeys {
   let current = createApiKeys(keys);
   let mark = look();
   let lookedAt = performance.now();

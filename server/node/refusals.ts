@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { RefusedRequest } from '../app/api-deps.ts';
-import type { ServerLog } from './server-log.ts';
+import type { Log } from '../../core/ports/log.ts';
 
 /** Wrong keys of one source that are answered at once. */
 const FREE_WRONG_KEYS = 10;
@@ -40,7 +40,7 @@ function sourceOf(address: string): string {
 }
 
 export function createRefusals(
-  log: Pick<ServerLog['log'], 'info'>,
+  log: Pick<Log, 'info'>,
   { trustProxy, pauseMs = PAUSE_MS }: { readonly trustProxy: boolean; readonly pauseMs?: number },
 ): Refusals {
   const sources = new LRUCache<string, { wrong: number; freeAt: number }>({ max: MAX_SOURCES, ttl: FORGET_MS });

@@ -1,4 +1,5 @@
-import pino, { type Logger } from 'pino';
+import pino from 'pino';
+import type { Log } from '../../core/ports/log.ts';
 import { plainJsonText, plainLines, plainText } from '../../core/plain-text.ts';
 
 /** What is not written yet beyond this is dropped, bytes: a log that nobody reads must not stop the service. */
@@ -18,7 +19,7 @@ export function formatLogLine(line: string): string {
 }
 
 export interface ServerLog {
-  readonly log: Logger;
+  readonly log: Log;
   /** Writes what is left. */
   flush(): void;
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createAgentLog, type LogFields } from '../../agent/agent-log.ts';
+import { createAgentLog } from '../../agent/agent-log.ts';
+import type { LogFields } from '../../core/ports/log.ts';
 import { createBusyMarkers } from '../../agent/busy-markers.ts';
 import { createScaleInProtection } from '../../agent/scale-in-protection.ts';
 import { temporaryDir } from '../../testing/temporary-dir.ts';

@@ -38,7 +38,12 @@ function listen(): Told {
     addByStatus: (name, status, value) => void figures.push({ name, value, status }),
     publish: () => undefined,
   };
-  return { lines, figures, metrics, log: { debug: say('debug'), info: say('info'), error: say('error'), begin: () => undefined } };
+  return {
+    lines,
+    figures,
+    metrics,
+    log: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error'), begin: () => undefined },
+  };
 }
 
 export const LONG = { getRemainingTimeInMillis: () => 900_000 };
