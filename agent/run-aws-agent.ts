@@ -1,5 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { setScaleInProtection } from '../adapters/aws/asg-group.ts';
 import { createDynamoRequestStore } from '../adapters/aws/dynamo-request-store.ts';
 import { createS3ListStore } from '../adapters/aws/s3-list-store.ts';
@@ -13,7 +17,6 @@ import type { Queue } from '../core/ports/queue.ts';
 import { isTaskMessage, type TaskMessage } from '../core/work/task.ts';
 import { type Agent, type AgentObserver, createAgent } from '../core/work/agent.ts';
 import { popCatalogue } from '../data/catalogue.ts';
-import { type AgentClients, createAgentClients } from './agent-clients.ts';
 import { type AgentLog, createAgentLog } from './agent-log.ts';
 import { type AwsAgentConfig, loadAwsAgentConfig } from './agent-config.ts';
 import { createBusyMarkers } from './busy-markers.ts';
@@ -22,6 +25,42 @@ import { createLoadMeter } from './load-meter.ts';
 import { createScaleInProtection } from './scale-in-protection.ts';
 import { createTaskFigures } from './task-figures.ts';
 import { untilOffDuty, untilOnDuty } from './watch-duty.ts';
+
+/** AWS as an agent calls it. */
+interface AgentClients {
+  readonly tables: DynamoDBClient;
+  readonly lists: S3Client;
+  readonly queue: SQSClient;
+  readonly group: AutoScalingClient;
+}
+
+/** Each connection with TLS costs about 100 KB; calls beyond this many wait for one another. */
+const MAX_SOCKETS = 16;
+const CONNECT_TIMEOUT_MS = 3000;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Longer than the longest poll. */
+const POLL_TIMEOUT_MS = 30_000;
+/** Around each of which the agent tries again: together they outlast what passes by itself. */
+const MAX_ATTEMPTS = 4;
+
+/** Credentials are those of the instance's role, or of the environment. */
+function createAgentClients(region: string): AgentClients {
+  const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
+  const handler = (requestTimeout: number) => ({
+    httpAgent: agent,
+    httpsAgent: agent,
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout,
+    throwOnRequestTimeout: true,
+  });
+  const common = { region, maxAttempts: MAX_ATTEMPTS };
+  return {
+    tables: new DynamoDBClient({ ...common, requestHandler: handler(REQUEST_TIMEOUT_MS) }),
+    lists: new S3Client({ ...common, requestHandler: handler(REQUEST_TIMEOUT_MS) }),
+    queue: new SQSClient({ ...common, requestHandler: handler(POLL_TIMEOUT_MS) }),
+    group: new AutoScalingClient({ ...common, requestHandler: handler(REQUEST_TIMEOUT_MS) }),
+  };
+}
 
 /** An agent that is told to leave waits for the answer; an idle one makes twelve calls a minute. */
 const RECEIVE_WAIT_MS = 5000;

@@ -3,6 +3,10 @@ import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
 import type { ApiDeps } from '../../server/app/api-deps.ts';
 import type { KeyHolder } from '../../server/app/api-keys.ts';
 import { createApiApp } from '../../server/app/app.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
+import type { FunctionMetrics } from '../function-metrics.ts';
+import type { PopResolver } from '../../core/ports/pop-resolver.ts';
 
 /** Where the gateway does not say which key it was. */
 const UNNAMED_KEY = 'api-key';
@@ -41,5 +45,37 @@ export function createApiHandler(deps: Omit<ApiDeps, 'keyOf'>) {
   return async (event: APIGatewayProxyEvent, context: Context): Promise<APIGatewayProxyResult> => {
     const request = { ...event, ...restoreBody(event), path: routePath(event) };
     return (await answer(request as unknown as LambdaEvent, context as unknown as LambdaContext)) as APIGatewayProxyResult;
+  };
+}
+
+/** Counts the requests that are made; one that is answered again for its idempotency key was made before. */
+export function countAccepted<Steps extends Pick<Pipeline, 'accept'>>(
+  pipeline: Steps,
+  { metrics, clock }: { readonly metrics: Pick<FunctionMetrics, 'add'>; readonly clock: Pick<Clock, 'now'> },
+): Steps {
+  return {
+    ...pipeline,
+    async accept(request) {
+      const askedAt = clock.now();
+      const row = await pipeline.accept(request);
+      if (row.createdAt >= askedAt) metrics.add('RequestsAccepted', 1);
+      return row;
+    },
+  };
+}
+
+const OFF =
+  'invalidating is off here; leave need_invalidate out, or set the parameter AllowedDomains of the stack to the name of the distribution (* for every one)';
+
+/** CloudFront takes invalidations from the account that owns the distribution only: told at once, and not by a request that fails. */
+export function createInvalidationCheck(
+  account: Pick<PopResolver, 'findDistribution'>,
+  isAllowed: boolean,
+): (domain: string | null) => Promise<string | null> {
+  return async (domain) => {
+    if (!isAllowed) return OFF;
+    if (domain === null) return 'nothing tells which distribution is to be invalidated; pass cf_domain, or leave need_invalidate out';
+    if ((await account.findDistribution(domain)) !== null) return null;
+    return `${domain} is no distribution of this AWS account, which alone can invalidate it; invalidate it there, and leave need_invalidate out`;
   };
 }

@@ -14,12 +14,10 @@ import type { PopResolver } from '../../core/ports/pop-resolver.ts';
 import type { S3Links } from '../../adapters/aws/s3-links.ts';
 import { cloudFrontRegion } from '../../adapters/aws/cloudfront-region.ts';
 import type { ApiDeps } from '../../server/app/api-deps.ts';
-import { createApiHandler } from './api-handler.ts';
-import { countAccepted } from './count-accepted.ts';
+import { countAccepted, createApiHandler, createInvalidationCheck } from './api-handler.ts';
 import { readEndSummary } from '../end-report.ts';
 import { ENDING, loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
-import { createInvalidationCheck } from './invalidation-check.ts';
 import {
   createEndingPorts,
   createListStore,

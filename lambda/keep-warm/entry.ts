@@ -15,8 +15,7 @@ import { createInstruments, instrument } from '../instrument.ts';
 import { createKeepWarmHandler } from './keep-warm-handler.ts';
 import { createKeepWarmMetrics } from './keep-warm-metrics.ts';
 import { createEdgeResolver } from '../edge-resolver.ts';
-import { requireRoutes } from '../keep-warm-routes.ts';
-import { createRouteMemory } from './route-memory.ts';
+import { createRouteMemory, requireRoutes } from '../keep-warm-routes.ts';
 
 const config = loadFunctionConfig(process.env, ['edge', 'keepWarm', 'keepWarmTable']);
 const instruments = createInstruments('keep-warm', config);

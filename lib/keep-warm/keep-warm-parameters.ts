@@ -1,6 +1,7 @@
 import { CfnParameter, type Stack } from 'aws-cdk-lib';
 import { DEFAULT_PER_MINUTE } from '../../core/keep-warm/route-list.ts';
 import { MAX_REQUESTS_PER_POP } from '../../core/keep-warm/validate-route.ts';
+import { createEnvName } from '../shared/env-name.ts';
 
 /** The one route that parameters describe. */
 export interface RouteParameters {
@@ -31,13 +32,7 @@ export const DEFAULT_MAX_REQUESTS = 1_000_000;
 export function createKeepWarmParameters(stack: Stack, defaultEnvName: string): KeepWarmParameters {
   const text = (id: string, props: Props) => new CfnParameter(stack, id, { type: 'String', ...props });
   return {
-    envName: text('envName', {
-      default: defaultEnvName,
-      description:
-        'Ends the names of function, schedule and alarms. Fixed at the first deploy: for another environment deploy with -c env=',
-      allowedPattern: '[A-Za-z0-9-]{1,20}',
-      constraintDescription: 'must be 1 to 20 letters, digits and hyphens',
-    }).valueAsString,
+    envName: createEnvName(stack, defaultEnvName, 'function, schedule and alarms'),
     rate: text('rate', {
       default: DEFAULT_RATE,
       description: 'How often a run is started: rate(N minutes), or cron(...) in UTC',

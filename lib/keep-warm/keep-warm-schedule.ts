@@ -1,8 +1,8 @@
-import { Duration, Stack } from 'aws-cdk-lib';
-import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Duration } from 'aws-cdk-lib';
 import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Construct } from 'constructs';
 import type { NodeFunction } from '../shared/node-function.ts';
+import { createSchedulerRole } from '../shared/scheduler-role.ts';
 
 export interface KeepWarmScheduleProps {
   readonly envName: string;
@@ -21,13 +21,8 @@ export class KeepWarmSchedule extends Construct {
   constructor(scope: Construct, id: string, { envName, rate, target }: KeepWarmScheduleProps) {
     super(scope, id);
     const group = new CfnScheduleGroup(this, 'Group', { name: `prewarm_keep-warm_${envName}` });
-    const role = new Role(this, 'Role', {
-      description: `What the keep-warm schedule of the environment ${envName} may do`,
-      assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
-        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account, 'aws:SourceArn': group.attrArn } },
-      }),
-    });
-    role.addToPolicy(new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [target.handler.functionArn] }));
+    const description = `What the keep-warm schedule of the environment ${envName} may do`;
+    const role = createSchedulerRole(this, 'Role', { description, group, functionArn: target.handler.functionArn });
     target.handler.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: EVENT_AGE });
     this.schedule = new CfnSchedule(this, 'Schedule', {
       name: `prewarm_keep-warm_${envName}`,

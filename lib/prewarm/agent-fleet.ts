@@ -1,11 +1,15 @@
-import { CfnCondition, Fn } from 'aws-cdk-lib';
+import { fileURLToPath } from 'node:url';
+import { AssetHashType, BundlingOutput, CfnCondition, CustomResource, DockerImage, Duration, Fn } from 'aws-cdk-lib';
 import { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import { CfnLaunchTemplate } from 'aws-cdk-lib/aws-ec2';
 import { CfnInstanceProfile, type Role } from 'aws-cdk-lib/aws-iam';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
 import type { AgentPlacement } from './agent-network.ts';
 import { latestAmazonLinux } from '../shared/amazon-linux.ts';
+import { buildAgentBundle } from '../../packaging/agent-bundle.ts';
 
 export interface AgentFleetProps {
   /** `prewarm_asg_<envName>`: the group of Spot instances. Users' scripts rely on the name. */
@@ -148,4 +152,47 @@ export class AgentFleet extends Construct {
     });
     return [{ instanceType }, ...standIns];
   }
+}
+
+export interface FleetReleaseProps {
+  readonly fleet: AgentFleet;
+  /** Called before the group is deleted; does nothing when this is made. */
+  readonly releaser: IFunction;
+}
+
+/**
+ * CloudFormation does not delete a group while one of its instances is protected from scaling in, as busy agents are: it would wait for
+ * an hour, and fail. So a function takes all protection back first.
+ */
+export class FleetRelease extends Construct {
+  constructor(scope: Construct, id: string, { fleet, releaser }: FleetReleaseProps) {
+    super(scope, id);
+    const release = new CustomResource(this, 'Release', {
+      serviceToken: releaser.functionArn,
+      resourceType: 'Custom::FleetRelease',
+      serviceTimeout: Duration.minutes(5),
+    });
+    release.node.addDependency(fleet);
+  }
+}
+
+const AGENT = fileURLToPath(new URL('../../agent', import.meta.url));
+
+/** The agent as one file beside the stack's other assets in S3, from where new instances fetch it. */
+export function createAgentBundleAsset(scope: Construct, id: string): Asset {
+  return new Asset(scope, id, {
+    path: AGENT,
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      // Never started.
+      image: DockerImage.fromRegistry('unused'),
+      outputType: BundlingOutput.SINGLE_FILE,
+      local: {
+        tryBundle(outdir) {
+          buildAgentBundle(outdir);
+          return true;
+        },
+      },
+    },
+  });
 }

@@ -1,13 +1,11 @@
 import { CfnOutput, Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { createAgentBundleAsset } from './agent-bundle-asset.ts';
-import { AgentFleet } from './agent-fleet.ts';
+import { AgentFleet, createAgentBundleAsset, FleetRelease } from './agent-fleet.ts';
 import type { AgentPlacement } from './agent-network.ts';
 import { createAgentRole } from './agent-role.ts';
 import { createAgentUserData } from './agent-user-data.ts';
 import { Alarms } from './alarms.ts';
 import type { ApiAccess } from '../shared/deploy-context.ts';
-import { FleetRelease } from './fleet-release.ts';
 import { Functions } from './functions.ts';
 import { ListBucket } from './list-bucket.ts';
 import { MonitoringDashboard } from './monitoring-dashboard.ts';
@@ -35,8 +33,7 @@ const SHARE_TIMEOUT = Duration.minutes(5);
 
 /** Puts the whole system but its network into a stack. */
 export function composeSystem(stack: Stack, { parameters, placement, vpcEndpointId, retainData, access }: SystemProps): void {
-  const { envName, instanceType, maxInstances, threadNumber, showSuccessUrls, allowedDomains, maxTargets, maxInvalidationPaths } =
-    parameters;
+  const { envName, alarmEmail, sharesAtOnce } = parameters;
   const resources: SystemResources = {
     envName,
     groupName: `prewarm_asg_${envName}`,
@@ -44,23 +41,14 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
     tables: new Tables(stack, 'Tables', { retainData }),
     bucket: new ListBucket(stack, 'Lists', { retainData }).bucket,
     queues: new TaskQueues(stack, 'Queues', { envName, shareTimeout: SHARE_TIMEOUT }),
-    notifications: new Notifications(stack, 'Notifications', { envName, alarmEmail: parameters.alarmEmail }),
+    notifications: new Notifications(stack, 'Notifications', { envName, alarmEmail }),
     schedules: new Schedules(stack, 'Schedules', { envName }),
   };
-  const fleet = addFleet(stack, resources, { placement, instanceType, maxInstances, threadNumber });
+  const fleet = addFleet(stack, resources, placement, parameters);
 
-  const functions = new Functions(stack, 'Functions', {
-    resources,
-    maxInstances,
-    onDemandFallback: parameters.onDemandFallback,
-    showSuccessUrls,
-    allowedDomains,
-    maxTargets,
-    maxInvalidationPaths,
-    shareTimeout: SHARE_TIMEOUT,
-  });
+  const functions = new Functions(stack, 'Functions', { resources, parameters, shareTimeout: SHARE_TIMEOUT });
   new FleetRelease(stack, 'FleetRelease', { fleet, releaser: functions.shutdown.handler });
-  new Triggers(stack, 'Triggers', { functions, resources, sharesAtOnce: parameters.sharesAtOnce });
+  new Triggers(stack, 'Triggers', { functions, resources, sharesAtOnce });
   const requestApi = new RequestApi(stack, 'RequestApi', {
     envName,
     handler: functions.api.handler,
@@ -79,10 +67,12 @@ export function composeSystem(stack: Stack, { parameters, placement, vpcEndpoint
   addOutputs(stack, requestApi, dashboardUrl);
 }
 
-type FleetParameters = Pick<SystemProps, 'placement'> & Pick<StackParameters, 'instanceType' | 'maxInstances' | 'threadNumber'>;
-
-function addFleet(stack: Stack, resources: SystemResources, parameters: FleetParameters): AgentFleet {
-  const { placement, instanceType, maxInstances, threadNumber } = parameters;
+function addFleet(
+  stack: Stack,
+  resources: SystemResources,
+  placement: AgentPlacement,
+  { instanceType, maxInstances, threadNumber }: StackParameters,
+): AgentFleet {
   const { envName, groupName, onDemandGroupName, tables, bucket, queues } = resources;
   const bundle = createAgentBundleAsset(stack, 'AgentBundle');
   const logGroup = new LogGroup(stack, 'AgentLog', {

@@ -1,22 +1,18 @@
 import type { FunctionVariable } from '../../deployment/variables.ts';
 import type { SystemResources } from './permissions.ts';
+import type { StackParameters } from './stack-parameters.ts';
 
 /** Every function has the environment's name; of the others each has those that it asks for. */
 export type Variable = Exclude<FunctionVariable, 'PREWARM_ENV_NAME'>;
 
 export interface EnvironmentSource {
   readonly resources: SystemResources;
-  readonly maxInstances: string;
-  readonly onDemandFallback: string;
-  readonly showSuccessUrls: string;
-  readonly allowedDomains: string;
-  readonly maxTargets: string;
-  readonly maxInvalidationPaths: string;
+  readonly parameters: StackParameters;
 }
 
 /** The wanted ones, and the environment's name, which every function puts beside its metrics. */
 export function createEnvironment(
-  { resources, maxInstances, onDemandFallback, showSuccessUrls, allowedDomains, maxTargets, maxInvalidationPaths }: EnvironmentSource,
+  { resources, parameters }: EnvironmentSource,
   wanted: readonly Variable[],
 ): Readonly<Record<string, string>> {
   const { tables, queues, schedules, notifications } = resources;
@@ -30,17 +26,17 @@ export function createEnvironment(
     PREWARM_PLAN_QUEUE_URL: queues.plans.queueUrl,
     PREWARM_GROUP_NAME: resources.groupName,
     PREWARM_ON_DEMAND_GROUP_NAME: resources.onDemandGroupName,
-    PREWARM_ON_DEMAND_FALLBACK: onDemandFallback,
-    PREWARM_MAX_INSTANCES: maxInstances,
+    PREWARM_ON_DEMAND_FALLBACK: parameters.onDemandFallback,
+    PREWARM_MAX_INSTANCES: parameters.maxInstances,
     PREWARM_SCHEDULE_GROUP: schedules.groupName,
     PREWARM_SHUTDOWN_FUNCTION_ARN: schedules.shutdownFunctionArn,
     PREWARM_SCHEDULE_ROLE_ARN: schedules.role.roleArn,
     PREWARM_EVENT_BUS: notifications.bus.eventBusName,
     PREWARM_TOPIC_ARN: notifications.requests.topicArn,
-    PREWARM_SHOW_SUCCESS_URLS: showSuccessUrls,
-    PREWARM_ALLOWED_DOMAINS: allowedDomains,
-    PREWARM_MAX_TARGETS: maxTargets,
-    PREWARM_MAX_INVALIDATION_PATHS: maxInvalidationPaths,
+    PREWARM_SHOW_SUCCESS_URLS: parameters.showSuccessUrls,
+    PREWARM_ALLOWED_DOMAINS: parameters.allowedDomains,
+    PREWARM_MAX_TARGETS: parameters.maxTargets,
+    PREWARM_MAX_INVALIDATION_PATHS: parameters.maxInvalidationPaths,
   };
   return { PREWARM_ENV_NAME: resources.envName, ...Object.fromEntries(wanted.map((name) => [name, values[name]])) };
 }

@@ -1,7 +1,8 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
-import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Role } from 'aws-cdk-lib/aws-iam';
 import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Construct } from 'constructs';
+import { createSchedulerRole } from '../shared/scheduler-role.ts';
 
 export interface SchedulesProps {
   readonly envName: string;
@@ -30,12 +31,7 @@ export class Schedules extends Construct {
       resourceName: `prewarm_shutdown_${envName}`,
       arnFormat: ArnFormat.COLON_RESOURCE_NAME,
     });
-    this.role = new Role(this, 'Role', {
-      description: `What the schedules of ${this.groupName} may do`,
-      assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
-        conditions: { StringEquals: { 'aws:SourceAccount': stack.account, 'aws:SourceArn': group.attrArn } },
-      }),
-    });
-    this.role.addToPolicy(new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [this.shutdownFunctionArn] }));
+    const description = `What the schedules of ${this.groupName} may do`;
+    this.role = createSchedulerRole(this, 'Role', { description, group, functionArn: this.shutdownFunctionArn });
   }
 }

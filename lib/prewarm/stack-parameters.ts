@@ -2,6 +2,7 @@ import { CfnParameter, type Stack } from 'aws-cdk-lib';
 import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../../core/request/invalidation-path.ts';
 import { MAX_AGENTS } from '../../core/request/request-input.ts';
 import { MAX_IN_FLIGHT } from '../../core/work/lanes.ts';
+import { createEnvName } from '../shared/env-name.ts';
 
 /** What both stacks let the user set. */
 export interface StackParameters {
@@ -28,18 +29,38 @@ export interface StackParameters {
 const GRAVITON =
   '(t4g\\.(small|medium|large|xlarge|2xlarge)|([cmrx]\\d+g[a-z]*|i[ms]?\\d+g[a-z]*)\\.(medium|large|xlarge|(2|4|8|12|16)xlarge))';
 
+type AddText = (id: string, props: ConstructorParameters<typeof CfnParameter>[2]) => string;
+
 /** Parameters with these very names, `envName` being `defaultEnvName` unless it is set. */
 export function createStackParameters(stack: Stack, defaultEnvName: string): StackParameters {
-  const text = (id: string, props: ConstructorParameters<typeof CfnParameter>[2]) => new CfnParameter(stack, id, props).valueAsString;
+  const text: AddText = (id, props) => new CfnParameter(stack, id, props).valueAsString;
   return {
-    envName: text('envName', {
-      type: 'String',
-      default: defaultEnvName,
+    envName: createEnvName(stack, defaultEnvName, 'queues, functions and the group'),
+    ...createRequestLimits(text),
+    ...createFleetParameters(text),
+    sharesAtOnce: new CfnParameter(stack, 'SharesAtOnce', {
+      type: 'Number',
+      default: 2,
+      minValue: 2,
+      maxValue: 10,
       description:
-        'Ends the names of queues, functions and the group. Fixed at the first deploy: for another environment deploy with -c env=',
-      allowedPattern: '[A-Za-z0-9-]{1,20}',
-      constraintDescription: 'must be 1 to 20 letters, digits and hyphens',
+        "How many requests are sized, and how many planned, at once; more takes more of the concurrency of the account's functions",
+    }).valueAsNumber,
+    alarmEmail: text('alarmEmail', {
+      type: 'String',
+      default: '',
+      description: 'An address that is told of alarms, once it has confirmed so; empty: none',
+      allowedPattern: '([^@\\s]+@[^@\\s]+)?',
+      constraintDescription: 'must be one mail address, or empty',
     }),
+  };
+}
+
+/** What requests may do, and what the API tells of them. */
+function createRequestLimits(
+  text: AddText,
+): Pick<StackParameters, 'showSuccessUrls' | 'allowedDomains' | 'maxTargets' | 'maxInvalidationPaths'> {
+  return {
     showSuccessUrls: text('ShowSuccessUrls', {
       type: 'String',
       default: 'false',
@@ -67,6 +88,14 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
       maxValue: MOST_INVALIDATION_PATHS,
       description: 'The most paths that one request invalidates; CloudFront takes 0.005 US dollars for each beyond 1,000 a month',
     }),
+  };
+}
+
+/** What the agents run on, and how many there may be. */
+function createFleetParameters(
+  text: AddText,
+): Pick<StackParameters, 'instanceType' | 'threadNumber' | 'maxInstances' | 'onDemandFallback'> {
+  return {
     instanceType: text('InstanceType', {
       type: 'String',
       default: 'm6g.large',
@@ -95,21 +124,6 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
       minValue: 0,
       maxValue: 1440,
       description: 'Minutes after which instances that Spot has not delivered are asked for on demand; 0: never',
-    }),
-    sharesAtOnce: new CfnParameter(stack, 'SharesAtOnce', {
-      type: 'Number',
-      default: 2,
-      minValue: 2,
-      maxValue: 10,
-      description:
-        "How many requests are sized, and how many planned, at once; more takes more of the concurrency of the account's functions",
-    }).valueAsNumber,
-    alarmEmail: text('alarmEmail', {
-      type: 'String',
-      default: '',
-      description: 'An address that is told of alarms, once it has confirmed so; empty: none',
-      allowedPattern: '([^@\\s]+@[^@\\s]+)?',
-      constraintDescription: 'must be one mail address, or empty',
     }),
   };
 }

@@ -6,7 +6,7 @@ import type { LaneFigures } from '../../../core/keep-warm/tally.ts';
 import { isDeadAfterRun } from '../../../core/keep-warm/tally.ts';
 import type { PopResolution } from '../../../core/ports/pop-resolver.ts';
 import { createKeepWarmHandler } from '../../../lambda/keep-warm/keep-warm-handler.ts';
-import { createRouteMemory } from '../../../lambda/keep-warm/route-memory.ts';
+import { createRouteMemory } from '../../../lambda/keep-warm-routes.ts';
 import { createVirtualTime } from '../../../testing/virtual-time.ts';
 import { answerOf, fourAddresses, routeOf, sendRun, timedDownloader } from '../../../testing/keep-warm-fixture.ts';
 

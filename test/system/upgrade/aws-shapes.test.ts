@@ -8,7 +8,7 @@ import { countersFromMetadata } from '../../../core/work/record-task.ts';
 import type { PopRow, RequestRow } from '../../../core/request/request.ts';
 import { isTaskMessage } from '../../../core/work/task.ts';
 import { parseRequestMessage, requestOfRecord, taskOfRecord } from '../../../lambda/event-records.ts';
-import { parseTaskMessage } from '../../../lambda/dead-letter/task-message.ts';
+import { parseTaskMessage } from '../../../lambda/dead-letter/dead-letter-handler.ts';
 import { readRecorded, VERSIONS } from './recorded-dir.ts';
 
 interface AwsShapes {
