@@ -1,6 +1,9 @@
 import type { EventEmitter } from 'node:events';
 import type { Command, Option } from 'commander';
 import { createProgram } from '../../cli/program.ts';
+import { knownPopsOf, type TargetType } from '../../core/pops/pop-choice.ts';
+import { COUNTRY_POPS, REGION_POPS } from '../../core/pops/pop-defaults.ts';
+import { popCatalogue } from '../../data/catalogue.ts';
 
 /** The options of private edges belong to several commands; the page has them once. */
 const SHARED_GROUP = /^Private edges/;
@@ -40,6 +43,14 @@ function describeCommand(command: Command): string {
   return [command.description(), `\`prewarm ${command.name()} ${command.usage()}\``, ...tables, textBelow(command)].join('\n\n');
 }
 
+/** The POPs that the names of places stand for, and how many known ones there are beside them. */
+function placeTable(targetType: TargetType, head: string, places: readonly (readonly [string, readonly string[]])[]): string {
+  const rows = places.map(
+    ([name, pops]) => `| \`${name}\` | ${pops.join(', ')} | ${knownPopsOf(targetType, name, popCatalogue()).length} |`,
+  );
+  return [`| ${head} | Takes | Known POPs there |`, '| --- | --- | --- |', ...rows].join('\n');
+}
+
 /** What docs/cli.md has between its marks, by the name of the mark. */
 export function cliSections(): ReadonlyMap<string, string> {
   const rows = commands().map((command) => `| [\`${command.name()}\`](#${command.name()}) | ${cell(command.summary())} |`);
@@ -48,6 +59,15 @@ export function cliSections(): ReadonlyMap<string, string> {
   );
   return new Map([
     ['commands', ['| Command | Does |', '| --- | --- |', ...rows].join('\n')],
+    ['regions', placeTable('region', 'Region', Object.entries(REGION_POPS))],
+    [
+      'countries',
+      placeTable(
+        'country',
+        'Country',
+        Object.entries(COUNTRY_POPS).map(([name, { pops }]) => [name, pops]),
+      ),
+    ],
     [SHARED_SECTION, optionTable([...new Map(shared.map((option) => [option.flags, option])).values()])],
     ...commands().map((command) => [command.name(), describeCommand(command)] as const),
   ]);
