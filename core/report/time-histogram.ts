@@ -1,6 +1,6 @@
 /**
- * First-byte times as counts in logarithmic buckets (8 to a doubling: within 4.5 %), so that medians and percentiles of any
- * number of targets are sums of small counters. Bucket n covers [2^(n/8), 2^((n+1)/8)) tenths of a millisecond.
+ * First-byte times as counts in logarithmic buckets (8 to a doubling: 9 % wide), so that medians and percentiles of any
+ * number of targets are sums of small counters (docs/adr/0015 says why they are not finer). Bucket n covers [2^(n/8), 2^((n+1)/8)) tenths of a millisecond.
  */
 const BUCKETS_PER_DOUBLING = 8;
 const MAX_BUCKET = 160;

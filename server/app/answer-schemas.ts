@@ -19,7 +19,12 @@ const counts = {
   edge_bytes: bytes.openapi({ description: 'Everything read from the edge, checks and retries included' }),
 };
 
-const milliseconds = z.number().nonnegative().nullable();
+const milliseconds = (what: string) =>
+  z
+    .number()
+    .nonnegative()
+    .nullable()
+    .openapi({ description: `${what}, milliseconds, to within 9 %; null: nothing was measured` });
 
 const popProgressSchema = z
   .object({
@@ -31,10 +36,10 @@ const popProgressSchema = z
     ...counts,
     failed_reasons: z.record(z.string(), count).openapi({ description: 'Failed targets by reason', example: { status_404: 2 } }),
     attempts: count,
-    ttfb_before_median_ms: milliseconds,
-    ttfb_before_p95_ms: milliseconds,
-    ttfb_after_median_ms: milliseconds,
-    ttfb_after_p95_ms: milliseconds,
+    ttfb_before_median_ms: milliseconds("First byte of each target's first ask: the median"),
+    ttfb_before_p95_ms: milliseconds('Its 95th percentile'),
+    ttfb_after_median_ms: milliseconds("First byte of each target's last hit: the median"),
+    ttfb_after_p95_ms: milliseconds('Its 95th percentile'),
   })
   .openapi('PopProgress');
 
