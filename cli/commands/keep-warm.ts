@@ -25,7 +25,7 @@ function tellBefore(route: KeepWarmRoute, output: KeepWarmOutput): void {
   const load = { routes: [route], runsPerDay: MINUTES_PER_DAY };
   const { pops } = monthlyCost(load, listPrices(), popCatalogue());
   const dollars = pops.reduce((sum, pop) => sum + pop.cloudFront, 0);
-  output.note(`${describeLoad(load, 'minute')}; CloudFront's list price for a month of it is about $${dollars.toFixed(2)}`);
+  output.note(`prewarm: ${describeLoad(load, 'minute')}; CloudFront's list price for a month of it is about $${dollars.toFixed(2)}`);
   for (const pop of unknownPops(route.pops, popCatalogue()))
     output.note(`prewarm: ${pop} is no place that is known here; it is asked all the same`);
 }

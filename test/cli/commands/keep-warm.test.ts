@@ -24,7 +24,7 @@ describe('prewarm keep-warm', () => {
     expect(code).toBe(130);
     expect(stdout).toMatch(/HKG62-C1 +Hong Kong +answers +\d+ +0 /);
     expect(stdout).toMatch(/FRA56-P4 +Frankfurt am Main +answers +\d+ +0 /);
-    expect(stderr).toContain('2 POPs x 600 requests x 1,440 runs = 1,728,000 requests a day');
+    expect(stderr).toContain('2 POPs x 600 requests a minute x 1,440 minutes = 1,728,000 requests a day');
     const { addresses } = edge.counters();
     expect(
       Math.max(...addresses.map(({ total }) => total.gets)) - Math.min(...addresses.map(({ total }) => total.gets)),
@@ -88,7 +88,7 @@ describe('prewarm keep-warm', () => {
       scene.run(['keep-warm', ...ROUTE, '--per-minute', '20', '--max-per-day', '57599', ...flags]),
       scene.run(['serve', '--keep-warm', file, '--keep-warm-max-per-day', '57599', ...flags]),
     ]);
-    const why = '"57599": would be passed: 2 POPs x 20 requests x 1,440 runs = 57,600 requests a day; name fewer POPs';
+    const why = '"57599": would be passed: 2 POPs x 20 requests a minute x 1,440 minutes = 57,600 requests a day; name fewer POPs';
     expect(single).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`--max-per-day: ${why}`) });
     expect(served).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`--keep-warm-max-per-day: ${why}`) });
     expect(edge.counters().edge.gets).toBe(0);

@@ -132,7 +132,7 @@ Addresses that are caches of their own, each of which was warmed: SIN2-P1.
       'Stopped: 0 of 4,000 targets warm, 4,000 targets not tried, in 2.0 s. Reason: cancelled with the API key named "default".',
     );
     expect(formatPlainLine(progressWith({ ...cancelled, stopped_count: 4000 }))).toBe(
-      'STOPPED: 0%, 0/4,000 targets, 0 warmed, 0 already warm, 0 failed, 4,000 not tried, 0 B',
+      'STOPPED: 0%, 0/4,000 targets, 0 warmed, 0 already warm, 0 failed, 4,000 not tried, 0 B warm',
     );
   });
 });
