@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { REPORT_COLUMNS } from '../../core/report/result-row.ts';
+import { requestBodySchema } from '../../core/request/request-body.ts';
 import { isActive, isEnded, REQUEST_STATUSES } from '../../core/request/request.ts';
 import type { Outcome, Reason } from '../../core/work/outcome.ts';
 import { firstCellsBelow, readFiles, readPage } from './pages.ts';
@@ -50,4 +51,9 @@ test('docs/report.md explains every note that the code writes', () => {
 test('docs/glossary.md explains every status that a request may have', () => {
   const statuses = REQUEST_STATUSES.filter((status) => isActive(status) || isEnded(status));
   expect(firstCellsBelow(readPage('docs/glossary.md'), '## Status of a request')).toEqual(statuses);
+});
+
+test('docs/api.md explains every field of the body of POST /prewarm', () => {
+  const fields = firstCellsBelow(readPage('docs/api.md'), '## Warm a list of URLs').flatMap((cell) => cell.split(', '));
+  expect(fields.toSorted()).toEqual(Object.keys(requestBodySchema.shape).toSorted());
 });
