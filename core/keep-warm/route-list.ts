@@ -49,11 +49,13 @@ function readEntry(value: unknown, name: string, catalogue: PopCatalogue, faults
     method: `${name}.method`,
     headers: `${name}.headers`,
   };
-  const before = faults.length;
-  const checked = checkSecretHeaders(parsed.data.headers, names.headers, faults);
+  const headerFaults: InputFault[] = [];
+  const checked = checkSecretHeaders(parsed.data.headers, names.headers, headerFaults);
   // Whoever judges the headers next would show what is wrong with them.
-  const headers = faults.length > before ? [] : checked;
-  return [validateRoute({ domain, host, path, pops, requestsPerPop, method, headers }, names, catalogue, faults)];
+  const headers = headerFaults.length > 0 ? [] : checked;
+  const input = validateRoute({ domain, host, path, pops, requestsPerPop, method, headers }, names, catalogue, faults);
+  faults.push(...headerFaults);
+  return [input];
 }
 
 /** The routes of a parsed list, such as ROUTE_LIST_EXAMPLE; what is wrong is added to `faults`, by entry. `name`: what the list is called. */
