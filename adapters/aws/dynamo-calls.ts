@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import {
+  BatchGetItemCommand,
+  type BatchGetItemCommandInput,
+  type BatchGetItemCommandOutput,
+  type CancellationReason,
   ConditionalCheckFailedException,
   type ConsumedCapacity,
   DeleteItemCommand,
@@ -9,14 +13,16 @@ import {
   type PutItemCommandInput,
   QueryCommand,
   type QueryCommandInput,
+  TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
-import type { Clock } from '../../core/clock.ts';
-import { type AwsCall, attempt } from './aws-error.ts';
-import type { Item } from './dynamo-attributes.ts';
-import { type Found, getAll, type KeyOf } from './dynamo-get-all.ts';
-import { isConditionFailure, retrying } from './dynamo-retry.ts';
+import { type Clock, sleep } from '../../core/clock.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import { retry, type RetryPlan } from '../../core/retry.ts';
+import { type AwsCall, attempt, awsErrorName, isThrottling } from './aws-error.ts';
+import { jitteredPause } from './batch-retry.ts';
+import type { Item } from './dynamo-rows.ts';
 
 const TOO_LARGE = 'with fewer POPs or headers in one request (a row has at most 400 KB)';
 const CALL: AwsCall = {
@@ -132,4 +138,114 @@ async function transact({ client, clock, capacity, tell }: Line, writes: readonl
     if (isConditionFailure(error)) return false;
     throw error;
   }
+}
+
+const BATCH_KEYS = 100;
+
+export interface KeyOf {
+  readonly table: string;
+  readonly key: Item;
+}
+
+interface Found {
+  readonly table: string;
+  readonly item: Item;
+}
+
+interface Accounting {
+  readonly capacity: { readonly ReturnConsumedCapacity?: 'TOTAL' };
+  readonly tell: (consumed: BatchGetItemCommandOutput['ConsumedCapacity']) => void;
+}
+
+type Request = NonNullable<BatchGetItemCommandInput['RequestItems']>;
+
+/** Reads the items of distinct keys, strongly consistent, each by itself. Those that are not there are left out. */
+async function getAll(client: DynamoDBClient, clock: Clock, keys: readonly KeyOf[], { capacity, tell }: Accounting): Promise<Found[]> {
+  const ask = async (request: Request) => {
+    const answer = await retrying(clock, () => client.send(new BatchGetItemCommand({ RequestItems: request, ...capacity })));
+    tell(answer.ConsumedCapacity);
+    return answer;
+  };
+  const batches: Promise<Found[]>[] = [];
+  for (let at = 0; at < keys.length; at += BATCH_KEYS) batches.push(getBatch(clock, ask, keys.slice(at, at + BATCH_KEYS)));
+  return (await Promise.all(batches)).flat();
+}
+
+/** A batch answers what it could read (at most 16 MB, less when throttled), so it is asked for the rest until there is none. */
+async function getBatch(
+  clock: Clock,
+  ask: (request: Request) => Promise<BatchGetItemCommandOutput>,
+  keys: readonly KeyOf[],
+): Promise<Found[]> {
+  let request: Request = {};
+  for (const [table, ofTable] of Map.groupBy(keys, (each) => each.table)) {
+    request[table] = { Keys: ofTable.map(({ key }) => key), ConsistentRead: true };
+  }
+  const found: Found[] = [];
+  for (let fruitless = 0; fruitless < MAX_TRIES; ) {
+    const { Responses: responses = {}, UnprocessedKeys: left = {} } = await ask(request);
+    const items = Object.entries(responses).flatMap(([table, each]) => each.map((item) => ({ table, item })));
+    found.push(...items);
+    if (Object.keys(left).length === 0) return found;
+    request = left;
+    fruitless = items.length > 0 ? 0 : fruitless + 1;
+    await sleep(clock, jitteredPause(fruitless + 1, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
+  }
+  throw new PrewarmError('storage', `DynamoDB left all of ${keys.length} rows unread, time and again; try again in a minute`);
+}
+
+/**
+ * Around the SDK's own tries, which know neither conflicts of transactions nor items left over. With these pauses between
+ * 4 and 7 seconds in all: a transaction whose answer was lost may be in progress for 5.
+ */
+const MAX_TRIES = 12;
+const FIRST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 1000;
+
+const PASSING: ReadonlySet<string> = new Set([
+  'InternalServerError',
+  'ReplicatedWriteConflictException',
+  'TimeoutError',
+  'TransactionConflictException',
+  'TransactionInProgressException',
+]);
+const PASSING_REASONS: ReadonlySet<string> = new Set([
+  'ProvisionedThroughputExceeded',
+  'ThrottlingError',
+  'TransactionConflict',
+  'RequestLimitExceeded',
+]);
+const PASSING_SOCKET_ERROR = /^(ECONN|EPIPE|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)/;
+
+function reasonsOf(error: TransactionCanceledException): readonly CancellationReason[] {
+  return (error.CancellationReasons ?? []).filter(({ Code: code }) => code !== undefined && code !== 'None');
+}
+
+/** Whether a condition did not hold: an answer, not a failure. */
+function isConditionFailure(error: unknown): error is ConditionalCheckFailedException | TransactionCanceledException {
+  if (error instanceof ConditionalCheckFailedException) return true;
+  return error instanceof TransactionCanceledException && reasonsOf(error).some(({ Code: code }) => code === 'ConditionalCheckFailed');
+}
+
+/** Whether the same call, idempotent as it is, may succeed in a moment. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof TransactionCanceledException) {
+    const reasons = reasonsOf(error);
+    return reasons.length > 0 && reasons.every(({ Code: code = '' }) => PASSING_REASONS.has(code));
+  }
+  if (isThrottling(error) || PASSING.has(awsErrorName(error))) return true;
+  const { code, $metadata } = error as { code?: unknown; $metadata?: { httpStatusCode?: number } };
+  return ($metadata?.httpStatusCode ?? 0) >= 500 || PASSING_SOCKET_ERROR.test(String(code));
+}
+
+const PLAN: RetryPlan = {
+  tries: MAX_TRIES,
+  pauseMs: (tried) => jitteredPause(tried, FIRST_PAUSE_MS, LONGEST_PAUSE_MS),
+  mayPass: isPassing,
+};
+
+/** Runs an idempotent call until it succeeds, or fails with something that does not pass, or for the last time. */
+function retrying<T>(clock: Clock, action: () => Promise<T>): Promise<T> {
+  return retry(clock, PLAN, action);
 }

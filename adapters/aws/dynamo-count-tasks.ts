@@ -5,10 +5,18 @@ import { PrewarmError } from '../../core/errors.ts';
 import { countersFromMetadata } from '../../core/work/record-task.ts';
 import { isEnded, type RequestRow } from '../../core/request/request.ts';
 import { jitteredPause } from './batch-retry.ts';
-import { fromItem, toItem } from './dynamo-attributes.ts';
-import type { DynamoCalls } from './dynamo-calls.ts';
-import type { KeyOf } from './dynamo-get-all.ts';
-import { type KeptRequest, type PopSum, popKeys, popSumItem, readPopSum, readRequest, storedCounters } from './dynamo-rows.ts';
+import type { DynamoCalls, KeyOf } from './dynamo-calls.ts';
+import {
+  fromItem,
+  type KeptRequest,
+  type PopSum,
+  popKeys,
+  popSumItem,
+  readPopSum,
+  readRequest,
+  storedCounters,
+  toItem,
+} from './dynamo-rows.ts';
 import type { DynamoTableNames } from '../../deployment/tables.ts';
 import { all, equals, HAS_NOT_ENDED, update } from './dynamo-update.ts';
 

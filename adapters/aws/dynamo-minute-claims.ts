@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { MinuteClaims } from '../../core/ports/minute-claims.ts';
-import { toItem } from './dynamo-attributes.ts';
+import { toItem } from './dynamo-rows.ts';
 import type { DynamoCalls } from './dynamo-calls.ts';
 import { TTL_ATTRIBUTE } from '../../deployment/tables.ts';
 

@@ -1,8 +1,50 @@
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { accounted, addCounters, type Counters } from '../../core/work/counters.ts';
-import { longCounterKey, shortCounterKey } from '../../core/work/record-task.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import { countersToMetadata, longCounterKey, shortCounterKey } from '../../core/work/record-task.ts';
 import type { PopRow, RequestRow, RequestSummary } from '../../core/request/request.ts';
-import { fromItem, type Item, toItem } from './dynamo-attributes.ts';
+import type { TaskRow } from '../../core/work/task.ts';
 import { LISTED, ROW_LIFETIME_DAYS } from '../../deployment/tables.ts';
+
+export type Item = Readonly<Record<string, AttributeValue>>;
+
+/**
+ * Plain values as attributes; undefined ones of an object are left out. The SDK's own @aws-sdk/util-dynamodb takes 2.7 times as long
+ * to write a row of 300 counters (700 against 263 µs) and 1.7 times to read it, and adds 4 kB to every function that has a table.
+ */
+export function toAttribute(value: unknown): AttributeValue {
+  if (value === null) return { NULL: true };
+  if (typeof value === 'string') return { S: value };
+  if (typeof value === 'boolean') return { BOOL: value };
+  if (typeof value === 'number' && Number.isFinite(value)) return { N: String(value) };
+  if (Array.isArray(value)) return { L: value.map(toAttribute) };
+  if (typeof value === 'object') {
+    const kept = Object.entries(value).filter(([, each]) => each !== undefined);
+    return { M: Object.fromEntries(kept.map(([key, each]) => [key, toAttribute(each)])) };
+  }
+  throw new TypeError(`a ${typeof value} that is no finite number cannot be kept in DynamoDB`);
+}
+
+function fromAttribute(attribute: AttributeValue): unknown {
+  if (attribute.S !== undefined) return attribute.S;
+  if (attribute.N !== undefined) return Number(attribute.N);
+  if (attribute.BOOL !== undefined) return attribute.BOOL;
+  if (attribute.L !== undefined) return attribute.L.map(fromAttribute);
+  if (attribute.M !== undefined) return fromItem(attribute.M);
+  if (attribute.NULL !== undefined) return null;
+  throw new TypeError(`${Object.keys(attribute).join()} is no attribute type of this program`);
+}
+
+/** An item; what is null has no attribute. */
+export function toItem(row: Readonly<Record<string, unknown>>): Item {
+  const item: Record<string, AttributeValue> = {};
+  for (const [key, value] of Object.entries(row)) if (value !== null) item[key] = toAttribute(value);
+  return item;
+}
+
+export function fromItem(item: Item): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(item).map(([key, attribute]) => [key, fromAttribute(attribute)]));
+}
 
 const LISTED_AT_DIGITS = 15;
 /** The item limit is 400 KB: with 200 POPs, 2 KB are left for each one's addresses. */
@@ -16,6 +58,21 @@ export function expiresAt(at: number): number {
 /** Orders requests by age, then by id. */
 export function listedAt({ createdAt, id }: { readonly createdAt: number; readonly id: string }): string {
   return `${String(createdAt).padStart(LISTED_AT_DIGITS, '0')}/${id}`;
+}
+
+/** Every store names a position of the list in this form: `<createdAt>/<id>`. */
+export function positionOf(listed: string): string {
+  const slash = listed.indexOf('/');
+  return `${Number(listed.slice(0, slash))}${listed.slice(slash)}`;
+}
+
+export function parsePosition(after: string): string {
+  const slash = after.indexOf('/');
+  const createdAt = Number(after.slice(0, slash));
+  if (slash < 1 || !Number.isFinite(createdAt)) {
+    throw new PrewarmError('invalid_input', `${JSON.stringify(after)} is no page of the list; take the one a list answered as next`);
+  }
+  return listedAt({ createdAt, id: after.slice(slash + 1) });
 }
 
 /** Names of POPs hold no blanks, and as one text they take half the room: every change of a row is paid by its size. */
@@ -195,4 +252,12 @@ export function readPops(requestId: string, plan: readonly Item[], sums: readonl
       return { requestId, ...row, counters: sum === undefined ? row.counters : (addCounters({ ...row.counters }, sum) as Counters) };
     });
   });
+}
+
+/**
+ * Under 1 KB, which is what one write unit pays: about 900 bytes with counters in 64 buckets before and after.
+ * `writer` says who wrote the row, so that a writer whose answer was lost knows its own row.
+ */
+export function taskItem({ requestId, taskId, pop, counters, recordedAt }: TaskRow, writer: string): Item {
+  return toItem({ requestId, taskId, pop, ...countersToMetadata(counters), recordedAt, writer, expiresAt: expiresAt(recordedAt) });
 }

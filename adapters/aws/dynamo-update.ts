@@ -1,6 +1,6 @@
 import type { TransactWriteItem, Update } from '@aws-sdk/client-dynamodb';
 import { ACTIVE_STATUSES, isEnded, REQUEST_STATUSES } from '../../core/request/request.ts';
-import { type Item, toAttribute, toItem } from './dynamo-attributes.ts';
+import { type Item, toAttribute, toItem } from './dynamo-rows.ts';
 
 /** A condition, with `#name` for each attribute and `:name` for each value of its own. */
 export interface Condition {

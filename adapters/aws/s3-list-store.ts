@@ -15,7 +15,6 @@ import { PrewarmError } from '../../core/errors.ts';
 import type { ListStore, ResultMetadata } from '../../core/ports/list-store.ts';
 import { type AwsCall, attempt, awsErrorName, translateAwsError } from './aws-error.ts';
 import { jitteredPause } from './batch-retry.ts';
-import { decodeMetadata, encodeMetadata } from './s3-metadata.ts';
 
 // A lazy import of this module brings the client along.
 export { S3Client } from '@aws-sdk/client-s3';
@@ -225,4 +224,18 @@ async function* readResult(client: S3Client, bucket: string, key: string): Async
   for await (const chunk of readBytes(client, bucket, key, { start: 0 })) parts.push(chunk);
   const body = Buffer.concat(parts);
   if (body.length > 0) yield body[0] === 0x1f && body[1] === 0x8b ? await gunzipBytes(body) : body;
+}
+
+/**
+ * Metadata travel as header values: ASCII without control characters, and blanks at the ends or in a row do not survive.
+ * Whatever is different is percent-encoded; the figures of tasks need none of it, so that they fit into S3's 2 KB.
+ */
+const UNSAFE = /[^\x20-\x7e]|%|^ +| +$| {2,}/gu;
+
+export function encodeMetadata(metadata: ResultMetadata): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, value.replace(UNSAFE, encodeURIComponent)]));
+}
+
+export function decodeMetadata(metadata: Readonly<Record<string, string>>): ResultMetadata {
+  return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, decodeURIComponent(value)]));
 }

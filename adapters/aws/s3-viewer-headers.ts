@@ -4,9 +4,8 @@ import type { Clock } from '../../core/clock.ts';
 import { keys } from '../../core/keys.ts';
 import type { VariantHeaders, ViewerHeaders } from '../../core/ports/viewer-headers.ts';
 import { attempt } from './aws-error.ts';
-import { fromItem, toItem } from './dynamo-attributes.ts';
 import { createDynamoCalls, type DynamoCallsOptions } from './dynamo-calls.ts';
-import { expiresAt } from './dynamo-rows.ts';
+import { expiresAt, fromItem, toItem } from './dynamo-rows.ts';
 import { type DynamoTableNames, HEADERS_PARTITION_PREFIX } from '../../deployment/tables.ts';
 import { createS3ListStore } from './s3-list-store.ts';
 

@@ -10,12 +10,11 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import pLimit from 'p-limit';
-import { systemClock } from '../../core/clock.ts';
+import { type Clock, systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { Leased, Queue } from '../../core/ports/queue.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
 import { type FailedEntry, sendBatch } from './batch-retry.ts';
-import { createGathering } from './gathering.ts';
 
 // A lazy import of this module brings the client along.
 export { SQSClient } from '@aws-sdk/client-sqs';
@@ -209,5 +208,46 @@ function createDeletes(client: SQSClient, forMs: number): (url: string, receipt:
     const gather = byQueue.get(url) ?? createGathering(systemClock, { max: BATCH_ENTRIES, forMs }, (receipts) => deleteFrom(url, receipts));
     byQueue.set(url, gather);
     return gather(receipt);
+  };
+}
+
+interface Gathered<T> {
+  readonly entries: T[];
+  readonly done: Promise<void>;
+  readonly go: () => void;
+}
+
+/**
+ * Turns single calls into batches: what comes within `forMs` of the first, at most `max`, is handed to `send` together.
+ * Each call resolves or rejects as the `send` of its batch does.
+ */
+function createGathering<T>(
+  clock: Clock,
+  { max, forMs }: { readonly max: number; readonly forMs: number },
+  send: (entries: readonly T[]) => Promise<void>,
+): (entry: T) => Promise<void> {
+  let current: Gathered<T> | null = null;
+
+  function begin(): Gathered<T> {
+    const start = Promise.withResolvers<void>();
+    const entries: T[] = [];
+    const cancel = clock.after(forMs, start.resolve);
+    const done = start.promise.then(() => {
+      cancel();
+      if (current?.entries === entries) current = null;
+      return send(entries);
+    });
+    return { entries, done, go: start.resolve };
+  }
+
+  return (entry) => {
+    current ??= begin();
+    const { entries, done, go } = current;
+    entries.push(entry);
+    if (entries.length === max) {
+      current = null;
+      go();
+    }
+    return done;
   };
 }

@@ -12,7 +12,6 @@ import packageFile from '../../package.json' with { type: 'json' };
 import { lazyPort } from '../../core/ports/lazy-port.ts';
 import type { PopResolver } from '../../core/ports/pop-resolver.ts';
 import type { S3Links } from '../../adapters/aws/s3-links.ts';
-import { cloudFrontRegion } from '../../adapters/aws/cloudfront-region.ts';
 import type { ApiDeps } from '../../server/app/api-deps.ts';
 import { countAccepted, createApiHandler, createInvalidationCheck } from './api-handler.ts';
 import { readEndSummary } from '../end-report.ts';
@@ -44,7 +43,7 @@ const store = openRequestStore(config);
 const lists = createListStore(config);
 const ending = createEndingPorts(config);
 const distributions = lazyPort<Pick<PopResolver, 'findDistribution'>>(async () => {
-  const { CloudFrontClient, createAccountDistributions } = await import('../../adapters/aws/account-distributions.ts');
+  const { CloudFrontClient, cloudFrontRegion, createAccountDistributions } = await import('../../adapters/aws/account-distributions.ts');
   return createAccountDistributions(new CloudFrontClient({ region: cloudFrontRegion(config.region) }), systemClock);
 });
 const links = lazyPort<S3Links>(async () => {

@@ -1,7 +1,6 @@
-import { cloudFrontRegion } from '../../../adapters/aws/cloudfront-region.ts';
 import { CloudFrontClient } from '@aws-sdk/client-cloudfront';
 import { expect, test } from 'vitest';
-import { createAccountDistributions, withAccountDistributions } from '../../../adapters/aws/account-distributions.ts';
+import { cloudFrontRegion, createAccountDistributions, withAccountDistributions } from '../../../adapters/aws/account-distributions.ts';
 import { createEdgeMapResolver, parseEdgeMap } from '../../../adapters/dns/edge-map-resolver.ts';
 import { createManualClock } from '../../../testing/manual-clock.ts';
 import type { ServerAnswer } from '../../../testing/answer-server.ts';

@@ -1,8 +1,7 @@
 import type { DynamoDBRecord } from 'aws-lambda';
 import { expect, test } from 'vitest';
-import type { Item } from '../../../adapters/aws/dynamo-attributes.ts';
-import { readPops, readPopSum, readRequest } from '../../../adapters/aws/dynamo-rows.ts';
-import { decodeMetadata } from '../../../adapters/aws/s3-metadata.ts';
+import { type Item, readPops, readPopSum, readRequest } from '../../../adapters/aws/dynamo-rows.ts';
+import { decodeMetadata } from '../../../adapters/aws/s3-list-store.ts';
 import type { Counters } from '../../../core/work/counters.ts';
 import { countersFromMetadata } from '../../../core/work/record-task.ts';
 import type { PopRow, RequestRow } from '../../../core/request/request.ts';

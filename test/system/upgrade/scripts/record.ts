@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import type * as Attributes from '../../../../adapters/aws/dynamo-attributes.ts';
 import type * as DynamoRows from '../../../../adapters/aws/dynamo-rows.ts';
-import type * as Metadata from '../../../../adapters/aws/s3-metadata.ts';
+import type * as ListStores from '../../../../adapters/aws/s3-list-store.ts';
 import type * as Databases from '../../../../adapters/embedded/database.ts';
 import type * as Stores from '../../../../adapters/embedded/embedded-stores.ts';
 import type * as RequestRows from '../../../../adapters/embedded/request-rows.ts';
@@ -211,10 +210,9 @@ async function readKept(id: string) {
 
 /** The shapes that DynamoDB, SQS and S3 hold, made by the program's own writers from the rows that it left on disk. */
 async function recordAwsShapes(id: string) {
-  const { requestItem, planItems, popSumItem } = (await load('adapters/aws/dynamo-rows.ts')) as typeof DynamoRows;
-  const { toItem } = (await load('adapters/aws/dynamo-attributes.ts')) as typeof Attributes;
+  const { requestItem, planItems, popSumItem, toItem } = (await load('adapters/aws/dynamo-rows.ts')) as typeof DynamoRows;
   const { countersToMetadata } = (await load('core/work/record-task.ts')) as typeof Records;
-  const { encodeMetadata } = (await load('adapters/aws/s3-metadata.ts')) as typeof Metadata;
+  const { encodeMetadata } = (await load('adapters/aws/s3-list-store.ts')) as typeof ListStores;
   const { row, pops, first, task, message } = await readKept(id);
   const { taskId, pop, counters, recordedAt } = task;
   const metadata = countersToMetadata(counters);
