@@ -44,9 +44,10 @@ export function createLiveText(stream: Terminal): LiveText {
     shown = text;
     if (before === '' && frame === drawn) return;
     // Erasing all below the top left corner is clearing the screen, which tmux moves into its history: so lines are erased one by one.
-    const emptied = before === '' ? '' : `${`${ERASE_LINE}\n`.repeat(height)}${cursorUp(height)}`;
-    const written = lines.map((line) => `${ERASE_LINE}${line}\n`).join('');
-    stream.write(`${cursorUp(height)}\r${emptied}${before}${written}${ERASE_BELOW}`);
+    const isCovered = before === '' && lines.length > 0;
+    const emptied = isCovered ? '' : `${`${ERASE_LINE}\n`.repeat(height)}${cursorUp(height)}`;
+    const written = `${before}${lines.map((line) => `${ERASE_LINE}${line}\n`).join('')}`;
+    stream.write(`${cursorUp(height)}\r${emptied}${written}${written === '' ? '' : ERASE_BELOW}`);
     height = lines.length;
     drawn = frame;
   };

@@ -184,7 +184,7 @@ test('text that is drawn over itself moves up as many lines as it drew, and cuts
   live.note('note');
   live.clear();
   const escaped = written.replaceAll('\u001b', '^');
-  const frames = ['\r^[Ka\n^[Kbb\n^[J', '^[2A\r^[Kone line t\n^[J', '^[1A\r^[K\n^[1Anote\n^[Kone line t\n^[J', '^[1A\r^[J'];
+  const frames = ['\r^[Ka\n^[Kbb\n^[J', '^[2A\r^[Kone line t\n^[J', '^[1A\r^[K\n^[1Anote\n^[Kone line t\n^[J', '^[1A\r^[K\n^[1A'];
   expect(escaped).toBe(frames.join(''));
 });
 
