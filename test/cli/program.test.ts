@@ -21,11 +21,11 @@ afterEach(() => {
 });
 
 describe('the prewarm command', () => {
-  test('tells its version on standard output', async () => {
+  test('the prewarm command prints its version on standard output', async () => {
     expect(await prewarm(['--version'])).toEqual({ code: 0, stdout: `${packageFile.version}\n`, stderr: '' });
   });
 
-  test('shows help with examples for itself and for each of its commands', async () => {
+  test('the prewarm command shows help with examples for itself and for each of its commands', async () => {
     const asked = [[], ['run'], ['drill'], ['simulate']];
     const [program, run, drill, simulate] = await Promise.all(asked.map((args) => prewarm([...args, '--help'])));
     for (const shown of [program, run, drill, simulate]) {
@@ -43,14 +43,14 @@ describe('the prewarm command', () => {
     { args: ['run', 'a.csv', 'b.csv'], says: "prewarm: too many arguments for 'run'" },
     { args: ['run', '--out'], says: "prewarm: option '--out <FILE>' argument missing" },
     { args: [], says: 'Usage: prewarm' },
-  ])('answers the bad usage $args with exit 2 and says what is wrong', async ({ args, says }) => {
+  ])('the prewarm command answers the bad usage $args with exit 2 and says what is wrong', async ({ args, says }) => {
     const ended = await prewarm(args);
     expect(ended).toMatchObject({ code: 2, stdout: '' });
     expect(ended.stderr.startsWith(says)).toBe(true);
     expect(ended.stderr).not.toContain('    at ');
   });
 
-  test('reports every bad option of a run together and exits with 2', async () => {
+  test('the prewarm command reports every bad option of a run together and exits with 2', async () => {
     const ended = await prewarm([
       'run',
       join(dir, 'none.csv'),
@@ -81,13 +81,13 @@ describe('the prewarm command', () => {
       says: '--pops: "singapore": is a place, and POPs are simulated by name; write some',
     },
     { what: 'no POP', args: ['--pops', ','], says: '--pops: ",": names no POP; write some such as SIN2-P1,FRA56-P4' },
-  ])('refuses a drill with $what', async ({ args, says }) => {
+  ])('the prewarm command refuses a drill with $what', async ({ args, says }) => {
     const ended = await prewarm(['drill', ...args]);
     expect(ended).toMatchObject({ code: 2, stdout: '' });
     expect(ended.stderr).toContain(`  ${says}`);
   });
 
-  test('ends quietly when whoever reads its output has had enough', async () => {
+  test('the prewarm command ends quietly when the reader of its output goes away', async () => {
     const child = spawn('bash', ['-c', `set -o pipefail; "$0" "$1" run --help | true`, process.execPath, MAIN], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -101,7 +101,7 @@ describe('the prewarm command', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
-  test('is a program that npx finds in a clone, from its sources', async () => {
+  test('npx finds the prewarm command in a clone and runs it from its sources', async () => {
     const launcher = fileURLToPath(new URL(`../../${packageFile.bin.prewarm}`, import.meta.url));
     expect(statSync(launcher).mode & 0o111).not.toBe(0);
     expect(readFileSync(launcher, 'utf8').startsWith('#!/usr/bin/env node\n')).toBe(true);
@@ -111,7 +111,7 @@ describe('the prewarm command', () => {
     });
   });
 
-  test('says so where Node is too old for it', async () => {
+  test('the prewarm command reports a Node version that is too old', async () => {
     const old = `data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'20.1.0'}})`;
     const launcher = fileURLToPath(new URL(`../../${packageFile.bin.prewarm}`, import.meta.url));
     await expect(promisify(execFile)(process.execPath, ['--import', old, launcher, '--version'])).rejects.toMatchObject({
@@ -122,13 +122,13 @@ describe('the prewarm command', () => {
 });
 
 describe('the compile cache', () => {
-  test('lies in the user cache folder from the first run on', async () => {
+  test('the compile cache lies in the user cache folder from the first run on', async () => {
     const env = { XDG_CACHE_HOME: dir, NODE_COMPILE_CACHE: undefined as unknown as string };
     expect((await prewarm(['--version'], env)).code).toBe(0);
     expect(readdirSync(join(dir, 'cloudfront-prewarm'))).not.toEqual([]);
   });
 
-  test('is done without where nothing can be written', async () => {
+  test('the prewarm command works without a compile cache where nothing can be written', async () => {
     const file = join(dir, 'file');
     writeFileSync(file, '');
     chmodSync(dir, 0o500);
@@ -176,7 +176,7 @@ test('every package of the lock has its hash, none names a registry, and none ma
   expect(fetched.map(([path]) => path).filter((path) => /^node_modules\/node-(linux|darwin|win)-/.test(path))).toHaveLength(4);
 });
 
-test('what tests install from PyPI is named with its hashes, and pip takes nothing else', () => {
+test('the list of PyPI packages for tests names their hashes, and pip takes nothing else', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   for (const [file, user] of [
     ['test/lib/prewarm/scripts/cfn-lint.txt', 'test/lib/prewarm/scripts/lint-templates.ts'],

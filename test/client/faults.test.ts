@@ -24,7 +24,7 @@ const finished: Scripted = {
 const ask = (url: string, args: readonly string[]) => prewarm([...args], { PREWARM_ENDPOINT: url, PREWARM_API_KEY: KEY });
 
 describe('a call of the API', () => {
-  test.each(['/prod', '/prod/', '/a/b//'])('goes below the base path %s, with the key as its header', async (base) => {
+  test.each(['/prod', '/prod/', '/a/b//'])('an API call goes below the base path %s and carries the key as a header', async (base) => {
     const api = await standIn(() => finished);
     const ended = await ask(api.url + base, ['status', ID]);
     expect(ended).toMatchObject({ code: 0, stderr: '' });
@@ -61,7 +61,7 @@ describe('a call of the API', () => {
     { answer: { status: 200, body: '<html>welcome</html>' }, code: 2, says: 'answered GET /prewarm with something else' },
     { answer: { status: 200, body: { request_id: ID } }, code: 2, says: 'answered GET /prewarm with something else' },
     { answer: null, code: 1, says: 'broke off GET /prewarm' },
-  ])('that is answered by $answer ends with one line and exit $code', async ({ answer, code, says }) => {
+  ])('an API call that is answered by $answer ends with one line and exit $code', async ({ answer, code, says }) => {
     const api = await standIn(() => answer);
     const ended = await ask(api.url, ['status', ID]);
     expect(ended).toMatchObject({ code, stdout: '' });
@@ -71,7 +71,7 @@ describe('a call of the API', () => {
     expect(api.asked).toHaveLength(1);
   });
 
-  test('that reaches nobody says so in one line', async () => {
+  test('an API call that reaches nobody says so in one line', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -84,7 +84,7 @@ describe('a call of the API', () => {
     );
   });
 
-  test('is not made where endpoint, key or id are missing or wrong, all of which is told without the key', async () => {
+  test('the client makes no call without a valid endpoint, key and id, and its faults do not show the key', async () => {
     const missing = await prewarm(['status', 'a/../b'], { PREWARM_ENDPOINT: '', PREWARM_API_KEY: '' });
     expect(missing).toMatchObject({ code: 2, stdout: '' });
     expect(missing.stderr).toMatch(/--endpoint: is missing.*\n {2}--api-key: is missing.*\n {2}ID: "a\/..\/b": is no id/s);
@@ -95,7 +95,7 @@ describe('a call of the API', () => {
 });
 
 describe('submit', () => {
-  test('sends what was asked for, in the words of the API, and leaves the rest to the server', async () => {
+  test('submit sends the options in the words of the API and leaves the rest to the server', async () => {
     const api = await standIn(() => accepted);
     const NOTIFY = 'https://hooks.example.com/a?b=c';
     const places = ['--countries', 'japan,DE', '--header', 'Accept-Encoding: gzip, br', '--domain', 'www.example.com'];
@@ -120,7 +120,7 @@ describe('submit', () => {
     ]);
   });
 
-  test('that lost its answer is sent again under the same key, and only then', async () => {
+  test('submit sends a request again under the same key only if its answer was lost', async () => {
     const api = await standIn((_, nth) => (nth === 1 ? null : nth === 2 ? { status: 503, body: 'busy' } : accepted));
     const ended = await ask(api.url, ['submit', ...URL_FLAG]);
     expect(ended).toMatchObject({ code: 0, stdout: `${ID}\n` });
@@ -133,7 +133,7 @@ describe('submit', () => {
     expect(api.asked.at(-1)?.headers['idempotency-key']).not.toBe(keys[0]);
   });
 
-  test('refuses a list beyond the limit before sending anything, without reading on', async () => {
+  test('submit refuses a list beyond the limit before it sends anything, and reads no further', async () => {
     const api = await standIn(() => accepted);
     const file = join(temporaryDir(), 'long.csv');
     const line = `https://www.example.com/${'x'.repeat(1000)}`;
@@ -148,14 +148,14 @@ describe('submit', () => {
     expect(api.asked[0]?.body.length).toBeLessThanOrEqual(5 * 1024 * 1024);
   });
 
-  test('says what a server with a lower limit of its own refuses', async () => {
+  test('submit prints what a server with a lower limit refuses', async () => {
     const api = await standIn(() => ({ status: 413, body: { message: 'Request Too Long' } }));
     expect((await ask(api.url, ['submit', ...URL_FLAG])).stderr).toMatch(
       /^prewarm: http\S+ takes at most 5 MiB a request; split the list\n$/,
     );
   });
 
-  test('reports every bad option and line together with exit 2, and sends nothing', async () => {
+  test('submit reports every bad option and line together with exit 2, and sends nothing', async () => {
     const api = await standIn(() => accepted);
     const bad = ['--pops', 'Singapore', '--timeout', '0', '--agents', '1001', '--accept-status', '99', '--header', 'Host: x'];
     const ended = await ask(api.url, ['submit', ...bad]);
@@ -172,7 +172,7 @@ describe('submit', () => {
 });
 
 describe('waiting', () => {
-  test('bears failures of the server in between, and says so once', async () => {
+  test('a waiting command survives failures of the server and reports them once', async () => {
     const api = await standIn((_, nth) => (nth === 2 ? null : nth === 3 ? { status: 500, body: {} } : finished));
     const ended = await ask(api.url, ['status', ID, '--wait', '--json']);
     expect(ended.code).toBe(0);
@@ -187,12 +187,12 @@ describe('waiting', () => {
     { end: { status: 'STOPPED' }, code: 1 },
     { end: { status: 'FAILED' }, code: 1 },
     { end: { status: 'FINISHED' }, code: 0 },
-  ] as const)('ends with $code at the end $end', async ({ end, code }) => {
+  ] as const)('a waiting command ends with $code at the end $end', async ({ end, code }) => {
     const api = await standIn(() => ({ status: 200, body: { ...progressWith(end), pops: [] } }));
     expect((await ask(api.url, ['status', ID, '--wait'])).code).toBe(code);
   });
 
-  test('for a submitted request that is refused later is no fault of the input', async () => {
+  test('a waiting command does not report a request that is refused later as a fault of the input', async () => {
     const api = await standIn(({ method }) => (method === 'POST' ? accepted : { status: 403, body: { message: 'Forbidden' } }));
     const ended = await ask(api.url, ['submit', ...URL_FLAG, '--wait']);
     expect(ended).toMatchObject({ code: 1, stdout: '' });

@@ -48,7 +48,7 @@ test.each([
   { args: ['status', ID], body: progress },
   { args: ['status', ID, '--wait'], body: progress },
   { args: ['instances', '2'], body: { message: HOSTILE } },
-])('nothing that a server answers to $args reaches the terminal raw, for people and as JSON', async ({ args, body }) => {
+])('no answer of a server to $args reaches the terminal raw, neither for people nor as JSON', async ({ args, body }) => {
   const api = await standIn(() => ({ status: 200, body }));
   const people = await ask(api.url, args);
   expectPlain(people);
@@ -59,7 +59,7 @@ test.each([
 });
 
 test.each(['x; rm -rf ~ #', '$(id)', '--help', 'a\nb', ID.repeat(3)])(
-  'a request id that is %j is refused and never printed',
+  'the client refuses the request id %j and never prints it',
   async (id) => {
     const api = await standIn(() => ({ status: 200, body: { request_id: id, timeout_at: null } }));
     const ended = await ask(api.url, ['submit', '--url', 'https://www.example.com/a']);
@@ -70,14 +70,14 @@ test.each(['x; rm -rf ~ #', '$(id)', '--help', 'a\nb', ID.repeat(3)])(
   },
 );
 
-test('an error that a server words is shown plain too', async () => {
+test('the client prints an error of a server as plain text', async () => {
   const api = await standIn(() => ({ status: 400, body: { status: 'Failed', error_message: HOSTILE, error_urls: [] } }));
   const ended = await ask(api.url, ['instances']);
   expectPlain(ended);
   expect(ended.stderr).toContain('\\u{202e}');
 });
 
-test('a key that would travel by http to another machine is warned of, and one to this machine is not', async () => {
+test('the client warns of a key that would travel by http to another machine, but not to this one', async () => {
   const far = await ask('http://192.0.2.1.invalid:1', ['instances']);
   expect(far.stderr).toContain('is asked by http, so others on the way can read the key; use https there\n');
   const api = await standIn(() => ({ status: 200, body: { desiredcapacity: 1 } }));
@@ -107,7 +107,7 @@ test.each([
   { format: [], shows: String.raw`x-cache: =HYPERLINK("http://x")\x9b2J` },
   { format: ['--csv'], shows: String.raw`"'=HYPERLINK(""http://x"")\x9b2J"` },
   { format: ['--json'], shows: String.raw`"x_cache":"=HYPERLINK(\"http://x\")\u009b2J"` },
-])('what an edge sends reaches no terminal raw by timing $format, and starts no formula', async ({ format, shows }) => {
+])('timing $format prints nothing raw that an edge sends, and starts no formula', async ({ format, shows }) => {
   const map = await openHostileEdge('=HYPERLINK("http://x")\u009b2J');
   const args = ['timing', 'http://www.example.com/', '--edge-map', map, '--pops', 'SIN2-P1', '--allow-private-addresses', '--count', '1'];
   const ended = await prewarm([...args, ...format]);
@@ -131,7 +131,7 @@ test('no field of the log for people forges a line or steers a terminal', () => 
   expect(line.split('\n').filter((one) => /^\d\d:\d\d/.test(one))).toHaveLength(1);
 });
 
-test('a report shows what an edge sent without what steers a terminal', () => {
+test('a report shows what an edge sent without the characters that steer a terminal', () => {
   const row = { url: 'https://www.example.com/', pop: 'SIN2-P1', variant: 'default', outcome: 'failed', reason: 'status_404' } as const;
   const times = { address: '192.0.2.1:443', bytes: 1, attempts: 1, ttfbMs: 1, totalMs: 1, finishedAt: 0, notes: '' };
   const sent = { xCacheFirst: '=1\u009b2J', xCacheLast: 'x\u007f', servedBy: 'SIN2-P1' };
@@ -139,7 +139,7 @@ test('a report shows what an edge sent without what steers a terminal', () => {
   expect(text).toContain(String.raw`,404,'=1\x9b2J,x\x7f,SIN2-P1,`);
 });
 
-test('ordinary text in any script stays as it is', () => {
+test('plain text in any script stays as it is', () => {
   const text = 'Zürich, 東京, Київ: 5 % "quoted" 👍';
   expect(plainText(text)).toBe(text);
 });

@@ -27,7 +27,7 @@ const objects = (stdout: string) =>
     .split('\n')
     .map((line) => JSON.parse(line) as Progress);
 
-test('submit --wait shows progress, tables and the exit code of run, and the other commands tell the same', async () => {
+test('submit --wait shows progress, tables and the exit code of run, and the other commands show the same request', async () => {
   const { flags } = await openEdge();
   const served = await serve(flags);
   const warm = await client(served, 'submit', listOf(objectUrls(5)), ...POPS, '--wait');
@@ -67,7 +67,7 @@ test('submit --wait shows progress, tables and the exit code of run, and the oth
   expect(requests.stdout.split('\n').slice(2)).toEqual([expect.stringContaining(id), expect.stringContaining('FINISHED'), '']);
 });
 
-test('requests pages through all there are, instances changes their number, and cancel ends one', async () => {
+test('requests pages through all requests, instances changes their number, and cancel ends a request', async () => {
   const { flags } = await openEdge({ latencies: { originMs: 20_000 } });
   const served = await serve(flags);
   const ids: string[] = [];
@@ -98,7 +98,7 @@ test('requests pages through all there are, instances changes their number, and 
   expect(await prewarm(['requests', '--api-key', 'other'], environment(served))).toMatchObject({ code: 2, stdout: '' });
 });
 
-test('Ctrl-C while waiting leaves the request running, says how to look at it, and exits with 130', async () => {
+test('Ctrl-C during a wait leaves the request running, says how to look at it, and exits with 130', async () => {
   const { flags } = await openEdge({ latencies: { originMs: 1500 } });
   const served = await serve(flags);
   const child = spawn(process.execPath, [MAIN, 'submit', listOf(objectUrls(3)), ...POPS, '--wait', '--endpoint', served.url], {
@@ -119,7 +119,7 @@ test('Ctrl-C while waiting leaves the request running, says how to look at it, a
   expect(await until(served, id, hasEnded)).toMatchObject({ status: 'FINISHED', download_count: 6 });
 });
 
-test('a server that is killed and started again is waited for', async () => {
+test('submit --wait waits for a server that is killed and started again', async () => {
   const { flags } = await openEdge({ latencies: { originMs: 1500 } });
   const dataDir = newDataDir();
   const first = await serve([...flags, '--data-dir', dataDir]);

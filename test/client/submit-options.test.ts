@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ask, KEY, objectUrls, openEdge, serve } from '../server/served.ts';
 import { prewarm } from '../cli/prewarm-command.ts';
 
-test('submit --first-byte-timeout says how long an answer is awaited, and takes 1 to 180 seconds', async () => {
+test('submit --first-byte-timeout sets how long an answer is awaited and takes 1 to 180 seconds', async () => {
   const { flags } = await openEdge({ latencies: { edgeMs: 2500, regionalMs: 0, originMs: 0 } });
   const served = await serve(flags);
   const submit = (...args: readonly string[]) =>
@@ -22,7 +22,7 @@ test('submit --first-byte-timeout says how long an answer is awaited, and takes 
   expect(body.requests).toHaveLength(2);
 }, 60_000);
 
-test('serve says in its log that a proxy of the environment is not used, by its name alone, and needs none', async () => {
+test('serve logs the name of a proxy variable that it does not use, and does not need a proxy', async () => {
   const { flags } = await openEdge();
   const proxy = 'http://user:secret@127.0.0.1:9';
   const served = await serve(flags, { PREWARM_API_KEY: KEY, HTTPS_PROXY: '', HTTP_PROXY: '', ALL_PROXY: proxy });

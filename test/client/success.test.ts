@@ -44,7 +44,7 @@ test('--min-success and --strict judge the end in submit --wait and in status --
   expect(await client(served, 'submit', ...urlFlags(objectUrls(2)), '--pops', 'SIN2-P1', '--wait', '--strict')).toMatchObject({ code: 0 });
 }, 60_000);
 
-test("a request's name is told wherever the request is, and one that cannot be shown is refused", async () => {
+test("the client shows a request's name wherever it shows the request, and refuses a name that cannot be shown", async () => {
   const { flags } = await openEdge();
   const served = await serve(flags);
   const named = await client(served, 'submit', ...urlFlags([MISSING]), '--pops', 'SIN2-P1', '--wait', '--name', ' spring launch ');

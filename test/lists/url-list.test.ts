@@ -23,7 +23,7 @@ async function read(
   return { urls, figures: list.figures() };
 }
 
-describe('a list of URLs', () => {
+describe('the list reader', () => {
   it.each([
     ['one URL a line', `${A}\n${B}\n`],
     ['no final line end', `${A}\n${B}`],
@@ -54,7 +54,7 @@ describe('a list of URLs', () => {
       'a header in another encoding',
       Buffer.concat([Buffer.from('url;cr'), Buffer.from([0xe9, 0xe9]), Buffer.from(` le\n${A};x\n${B};y\n`)]),
     ],
-  ])('is read with %s, however its bytes are cut', async (_, content, foundColumn?, faultCount = 0) => {
+  ])('the list reader accepts a list with %s, however its bytes are cut', async (_, content, foundColumn?, faultCount = 0) => {
     for (const size of [1, 2, 7, 65_536]) {
       const { urls, figures } = await read(content, size);
       expect(urls).toEqual([A, B]);
@@ -72,13 +72,13 @@ describe('a list of URLs', () => {
     ['the first of a list of one column', 1, `${A}\n`],
     ['the name of the only column', 'page', `page\n${A}\n`],
     ['tabs', 2, `1\t${A}\n`],
-  ])('has its column chosen by %s', async (_, column, content) => {
+  ])('the list reader chooses the column of URLs by %s', async (_, column, content) => {
     const { urls, figures } = await read(content, 65_536, { column });
     expect(urls).toEqual([A]);
     expect(figures).toMatchObject({ count: 1, faultCount: 0 });
   });
 
-  it('that can be split at several delimiters is refused, unless it names its own', async () => {
+  it('the list reader refuses a list that can be split at several delimiters, unless the header names one', async () => {
     const line = 'https://www.example.com/w_1,h_2;120\n';
     expect((await read(line, 65_536, { column: 1 })).figures).toMatchObject({
       unusable: true,
@@ -88,7 +88,7 @@ describe('a list of URLs', () => {
     expect((await read('1,https://www.example.com/a;v=1\n', 65_536, { column: 2 })).urls).toEqual(['https://www.example.com/a;v=1']);
   });
 
-  it.each(['page', 3])('without the column that was chosen is refused with the names it has: %s', async (column) => {
+  it.each(['page', 3])('the list reader refuses a list without the chosen column and names the columns it has: %s', async (column) => {
     const { urls, figures } = await read(`from,to\n${B},${A}\n`, 65_536, { column });
     expect(urls).toEqual([]);
     expect(figures).toMatchObject({ unusable: true, faults: [{ message: expect.stringMatching(/from, to/) }] });
@@ -100,11 +100,11 @@ describe('a list of URLs', () => {
     ['beside whole URLs', `/a\n${B}\n`],
     ['in a column named url', 'url,n\n/a,1\nb,2\n'],
     ['in the only column that holds them', 'n,path\n1,/a\n2,/b\n'],
-  ])('of paths is completed by the base: %s', async (_, content) => {
+  ])('the base completes the paths of a list: %s', async (_, content) => {
     expect((await read(content, 65_536, { base: 'https://www.example.com' })).urls).toEqual([A, B]);
   });
 
-  it('of paths without a base says how to give one', async () => {
+  it('the list reader says how to give a base for paths without one', async () => {
     const { urls, figures } = await read('/a\n/b\n');
     expect(urls).toEqual([]);
     expect(figures.faults[0]?.message).toMatch(/--base https:\/\/www\.example\.com/);
@@ -118,7 +118,7 @@ describe('a list of URLs', () => {
     ['a number and a MIME type', `${A},200,text/html`],
     ['a MIME type alone', `${A},image/png`],
     ['a trailing tab', `x\n${A}\t5`.slice(2)],
-  ])('without a header has a row of a table told, and how to name its column: %s', async (_, line) => {
+  ])('the list reader reports a table row without a header and says how to name its column: %s', async (_, line) => {
     const { urls, figures } = await read(`${B}\n${line}\n`);
     expect(urls).toEqual([B]);
     expect(figures.faults).toMatchObject([{ line: 2, message: expect.stringMatching(/--column 1/) }]);
@@ -132,28 +132,28 @@ describe('a list of URLs', () => {
     'https://www.example.com/x,?1',
     'https://www.example.com/b?a=1&copy=1;c=2',
     'https://www.example.com/%E2%82%AC%2C1',
-  ])('keeps a URL whose commas and semicolons are its own: %s', async (url) => {
+  ])('the list reader keeps the commas and semicolons of a URL: %s', async (url) => {
     expect((await read(`${url}\n`)).urls).toEqual([url]);
   });
 
-  it('below a one-column header has every line taken as one URL, commas and all', async () => {
+  it('the list reader takes every line below a one-column header as one URL, including its commas', async () => {
     expect((await read(`url\n${A},200\n${A},\n`)).urls).toEqual([`${A},200`, `${A},`]);
   });
 
-  it('has a commented row told where it is not the first column', async () => {
+  it('the list reader reports a commented row whose URL is not in the first column', async () => {
     const { urls, figures } = await read(`id,url\n1,${A}\n#2,${B}\n# end, of the list\n`);
     expect(urls).toEqual([A]);
     expect(figures.faults).toMatchObject([{ line: 3, message: expect.stringMatching(/remove the #/) }]);
   });
 
-  it('keeps the commas of URLs that stand alone on their line', async () => {
+  it('the list reader keeps the commas of URLs that stand alone on their line', async () => {
     const url = 'https://www.example.com/w_100,h_50/x?y=1,2';
     expect((await read(`url\n${url}\n`)).urls).toEqual([url]);
     expect((await read(`${url}\n"${url}"\n`)).urls).toEqual([url]);
     expect((await read(`x,url\n1,"${url}"\n`)).urls).toEqual([url]);
   });
 
-  it('has its URLs normalised and taken once', async () => {
+  it('the list reader normalises URLs and takes each of them once', async () => {
     const { urls, figures } = await read(`${A}#top\nHTTPS://WWW.EXAMPLE.COM:443/a\n${B}\n${A}\n`);
     expect(urls).toEqual([A, B]);
     expect(figures).toMatchObject({ count: 2, duplicates: 2 });
@@ -183,7 +183,7 @@ describe('a list of URLs', () => {
     ['UTF-16 without a mark', Buffer.from(`${A}\n`, 'utf16le'), undefined, /save it as UTF-8/],
     ['gzip', Buffer.from([0x1f, 0x8b, 8, 0, 1, 2, 3]), undefined, /unpack it first/],
     ['a workbook', Buffer.from('PK\u0003\u0004xlsx'), undefined, /CSV UTF-8/],
-  ])('is refused as a whole with %s', async (_, content, line, remedy) => {
+  ])('the list reader refuses a whole list with %s', async (_, content, line, remedy) => {
     for (const size of [1, 65_536]) {
       const { urls, figures } = await read(content, size);
       expect(urls).toEqual([]);
@@ -223,7 +223,7 @@ describe('a list of URLs', () => {
     ['a stray quote', `id,url\n1,${A}\n2"3"4,x\n3,${B}\n`, 3, '2"3"4,x', /double the quotes/],
     ['a quote that is not closed', `id,url\n1,${A}\n2,"https://x.example/\n3,${B}\n`, 3, '2,"https://x.example/', /close it/],
     ['a bad URL after a field of two lines', `id,url\n"1\n1",${A}\n2,nope\n3,${B}\n`, 4, 'nope', /https:/],
-  ])('has its bad line told and passed over: %s', async (_, content, line, value, remedy) => {
+  ])('the list reader reports a bad line and passes over it: %s', async (_, content, line, value, remedy) => {
     for (const size of [3, 65_536]) {
       const { urls, figures } = await read(content, size);
       expect(urls).toEqual([A, B]);
@@ -234,20 +234,20 @@ describe('a list of URLs', () => {
     }
   });
 
-  it('goes on after a quote that stays open for many lines, and loses only its line', async () => {
+  it('the list reader loses only one line to a quote that stays open for many lines', async () => {
     const rows = Array.from({ length: 500 }, (_, at) => `${at},https://www.example.com/${at}\n`);
     const { urls, figures } = await read(`id,url\n1,"https://x.example/\n${rows.join('')}`, 1000);
     expect(urls).toHaveLength(500);
     expect(figures.faults).toMatchObject([{ line: 2 }]);
   });
 
-  it('has all faults counted and the first 20 told, in order', async () => {
+  it('the list reader counts all faults and reports the first 20 in order', async () => {
     const { figures } = await read(`${A}\n${'nope\n'.repeat(1000)}`);
     expect(figures).toMatchObject({ count: 1, faultCount: 1000 });
     expect(figures.faults.map(({ line }) => line)).toEqual(Array.from({ length: 20 }, (_, at) => at + 2));
   });
 
-  it('may be anything at all without an exception, and cutting it differently changes nothing', async () => {
+  it('the list reader never throws on arbitrary bytes, and cutting them differently changes nothing', async () => {
     const piece = fc.oneof(fc.constantFrom('\n', '\r', '\r\n', ',', '"', ';', '\t', 'url', A, B, '#', '\ufeff', 'id,url\n'), fc.string());
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 60 }),
@@ -264,7 +264,7 @@ describe('a list of URLs', () => {
     );
   });
 
-  it.each(['plain', 'csv'])('of 300,000 lines is read in flat memory and a few seconds: %s', async (shape) => {
+  it.each(['plain', 'csv'])('the list reader takes a list of 300,000 lines in flat memory and a few seconds: %s', async (shape) => {
     const rows = 300_000;
     async function* source() {
       if (shape === 'csv') yield Buffer.from('id,url,title\n');

@@ -14,7 +14,7 @@ interface Figures {
 const lastOf = (stdout: string) => JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Figures;
 
 describe('prewarm keep-warm', () => {
-  test('asks every address of the POPs until Ctrl-C, and ends with a table of them', async (context) => {
+  test('keep-warm asks every address of the POPs until Ctrl-C, and ends with a table of them', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge(DYNAMIC);
     const running = scene.start(['keep-warm', ...ROUTE, '--per-minute', '600', ...mapFlags(scene, edge)]);
@@ -31,7 +31,7 @@ describe('prewarm keep-warm', () => {
     ).toBeLessThanOrEqual(1);
   });
 
-  test('goes on with the others where POPs are gone, hang or answer errors, and names them', async (context) => {
+  test('keep-warm continues at the other POPs when some are gone, hang or answer errors, and names these', async (context) => {
     const scene = openScene(context);
     const pops = ['HKG62-C1', 'FRA56-P4', 'GRU3-P1', 'SIN2-P1'].map((pop) => ({ pop }));
     const edge = await scene.edge({ ...DYNAMIC, pops });
@@ -61,7 +61,7 @@ describe('prewarm keep-warm', () => {
     expect(stderr).toContain('ZZZ9-C1 is no place that is known here');
   }, 40_000);
 
-  test('finds POPs by DNS, the distribution by its alias, and sends what it is told to', async (context) => {
+  test('keep-warm finds POPs by DNS and the distribution by its alias, and sends the given method', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge({ ...DYNAMIC, bind: 'addresses' });
     const running = scene.start(['keep-warm', ...ROUTE, '--per-minute', '300', '--method', 'head', '--json', ...dnsFlags(scene, edge)]);
@@ -78,7 +78,7 @@ describe('prewarm keep-warm', () => {
     }
   });
 
-  test('sends nothing where that would pass the budget that is set, and says by what', async (context) => {
+  test('keep-warm sends nothing when it would exceed the budget, and prints the calculation', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge(DYNAMIC);
     const flags = mapFlags(scene, edge);
@@ -94,7 +94,7 @@ describe('prewarm keep-warm', () => {
     expect(edge.counters().edge.gets).toBe(0);
   });
 
-  test('refuses all that is wrong together, and sends nothing', async (context) => {
+  test('keep-warm refuses all wrong options together and sends nothing', async (context) => {
     const scene = openScene(context);
     const wrong = [
       '--max-per-day',
@@ -124,7 +124,7 @@ describe('prewarm keep-warm', () => {
 });
 
 describe('prewarm serve --keep-warm', () => {
-  test('keeps routes warm beside its other work, with figures at /metrics, and names a POP that is gone', async (context) => {
+  test('serve --keep-warm keeps routes warm beside its other work, shows figures at /metrics, and names a POP that is gone', async (context) => {
     const scene = openScene(context);
     const { edge, flags } = await openEdge(DYNAMIC);
     const routes = [
@@ -148,7 +148,7 @@ describe('prewarm serve --keep-warm', () => {
     expect(served.stderr()).toContain('"state":"pop_unresolvable","detail":"the edge map does not name ZZZ9-C1"');
   });
 
-  test('refuses a file that is wrong by its entries, all of them together', async (context) => {
+  test('serve --keep-warm reports all wrong entries of a file of routes together', async (context) => {
     const scene = openScene(context);
     const entries = [
       { host: HOST, path: 'x', pops: ['?'], per_minute: 0 },
@@ -176,7 +176,7 @@ describe('prewarm serve --keep-warm', () => {
   });
 });
 
-test('text that is drawn over itself moves up as many lines as it drew, and cuts what would wrap', () => {
+test('live text moves up as many lines as it drew and cuts lines that would wrap', () => {
   let written = '';
   const live = createLiveText({ write: (text) => (written += text), columns: 11, rows: 4 });
   live.show('a\nbb\n');
@@ -188,7 +188,7 @@ test('text that is drawn over itself moves up as many lines as it drew, and cuts
   expect(escaped).toBe(frames.join(''));
 });
 
-test('the help of both commands has examples', async (context) => {
+test('the help of keep-warm and timing has examples', async (context) => {
   const scene = openScene(context);
   for (const command of ['keep-warm', 'timing']) {
     expect(await scene.run([command, '--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Examples:\n  $ prewarm ') });

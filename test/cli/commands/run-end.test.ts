@@ -74,7 +74,7 @@ const THREE_FAILURES = failuresOf([
 ]);
 
 describe('the end of a run', () => {
-  test('is a table per POP, the URLs that failed by reason, what must be known beside them, and a sentence', () => {
+  test('the end of a run shows a table of POPs, the failed URLs by reason, the notes, and a sentence', () => {
     expect(formatEnd(AT_END, POPS, { ...TABLE, elapsedMs: 1234, failures: THREE_FAILURES })).toBe(
       `POP       City               Targets  Warmed  Already  Failed  Verified   Bytes  First ask, ms  Last check, ms
 ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -100,7 +100,7 @@ Addresses that are caches of their own, each of which was warmed: SIN2-P1.
     );
   });
 
-  test('colours its last sentence by whether every target is warm', () => {
+  test("the colour of a run's last sentence says whether every target is warm", () => {
     const lastOf = (end: string) => end.trimEnd().split('\n').at(-1) ?? '';
     const colored = { ...TABLE, color: true, elapsedMs: 1234, failures: null };
     const all = { status: 'FINISHED', total_count: 9, download_count: 9, verified_count: 9 } as const;
@@ -112,7 +112,7 @@ Addresses that are caches of their own, each of which was warmed: SIN2-P1.
     );
   });
 
-  test('says how it ended', () => {
+  test('the last sentence of a run says how it ended', () => {
     const all = { total_count: 9, download_count: 9, verified_count: 9 };
     expect(formatClosing(progressWith({ status: 'FINISHED', ...all }), 1234)).toBe('9 of 9 targets warm and verified in 1.2 s.');
     expect(formatClosing(progressWith({ status: 'FINISHED', ...all, verified_count: 7 }), 99_600)).toBe(
@@ -126,7 +126,7 @@ Addresses that are caches of their own, each of which was warmed: SIN2-P1.
     );
   });
 
-  test('names the API key of whoever cancelled, and what was not tried is no failure', () => {
+  test('the end of a cancelled run names the API key that cancelled it, and does not count untried targets as failures', () => {
     const cancelled = { status: 'STOPPED', status_reason: 'cancelled by default', total_count: 4000, failed_count: 4000 } as const;
     expect(formatClosing(progressWith({ ...cancelled, stopped_count: 4000 }), 2000)).toBe(
       'Stopped: 0 of 4,000 targets warm, 4,000 targets not tried, in 2.0 s. Reason: cancelled with the API key named "default".',
@@ -141,7 +141,7 @@ describe('what failed', () => {
   const many = (count: number, pops: readonly string[]) =>
     pops.flatMap((pop) => Array.from({ length: count }, (_, index) => ['status_404', `https://www.example.com/${index}`, pop] as const));
 
-  test('shows ten URLs, most targets first, and how many more there are', () => {
+  test('the list of failures shows ten URLs with most failed targets first, and the number of the others', () => {
     const everywhere = ['SIN2-P1', 'FRA56-P4'].map(
       (pop) => ['not_cached', 'https://www.example.com/x', pop, 'cache-control: no-store'] as const,
     );
@@ -156,13 +156,13 @@ describe('what failed', () => {
     ]);
   });
 
-  test('shows every URL where all are wanted', () => {
+  test('the list of failures shows every URL on request', () => {
     const text = formatFailures({ ...failuresOf(many(40, ['SIN2-P1'])), showAll: true }, null);
     expect(text.match(/https:/g)).toHaveLength(40);
     expect(text).not.toContain('more');
   });
 
-  test('says of each URL where and why it failed where that differs', () => {
+  test('the list of failures gives places and causes for each URL where they differ', () => {
     const text = formatFailures(
       failuresOf([
         ['tls', 'https://a.example/', 'SIN2-P1', 'certificate expired'],
@@ -177,7 +177,7 @@ describe('what failed', () => {
     ]);
   });
 
-  test('says nothing of targets that were not tried, which the last sentence counts', () => {
+  test('the list of failures leaves out targets that were not tried, because the last sentence counts them', () => {
     expect(formatFailures(failuresOf([['stopped', 'https://a.example/', 'SIN2-P1']]), null)).toBe('');
   });
 });
@@ -190,24 +190,24 @@ describe('a display that never goes back', () => {
     return steps.map((step) => /(\d+)%/.exec(formatPlainLine(steady(step)))?.[1]);
   };
 
-  test('keeps its percent between the end of a task and its counting', () => {
+  test('the displayed percentage does not fall between the end of a task and its counting', () => {
     expect(percents([counts(0, 14), counts(0, 12), counts(13, 0), counts(14, 20), counts(33, 0)])).toEqual(['14', '14', '14', '34', '34']);
   });
 
-  test('keeps its bytes too', () => {
+  test('the displayed bytes do not fall between the end of a task and its counting', () => {
     const steady = createSteadyProgress();
     steady(counts(0, 10, 5000));
     expect(steady(counts(0, 5, 100)).provisional_bytes).toBe(5000);
   });
 
-  test('ends with the true figures', () => {
+  test('the display ends with the true figures', () => {
     const steady = createSteadyProgress();
     steady(counts(0, 80));
     expect(steady({ ...counts(3, 0), status: 'TIMEOUT' }).provisional_count).toBe(0);
   });
 });
 
-test('what was warm already is shown before what would be zeros, on the bar and in the table', () => {
+test('the bar and the table show the targets that were already warm before columns that would be zero', () => {
   const figures = { total_count: 156, download_count: 100, already_warm_count: 100, failed_count: 56, percentage_complete: 100 };
   const bar = formatBarLine(progressWith({ ...figures, download_size: 2e6, total_size: 3e6 }), { width: 90, color: false, elapsedMs: 0 });
   expect(bar).toContain('100 already warm');

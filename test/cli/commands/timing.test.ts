@@ -8,7 +8,7 @@ import { DYNAMIC, HOST, ROUND_TRIP_MS, ROUTE, URL_OF_TIME } from '../../../testi
 import { until } from '../../../testing/until.ts';
 
 describe('prewarm timing', () => {
-  test('shows a line a request in the form of curl, and what connections of its own and the handshake behind the POP cost', async (context) => {
+  test('timing shows a line per request in the form of curl, the cost of new connections, and the handshake behind the POP', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge(DYNAMIC);
     const args = ['timing', URL_OF_TIME, '--pops', 'HKG62-C1', '--count', '3', '--interval', '0.1'];
@@ -32,7 +32,7 @@ describe('prewarm timing', () => {
     expect(stdout).toMatch(/\nHKG62-C1 +3 +0 +\S+ \/ \S+ \/ \S+/);
   });
 
-  test('reuses connections when told to, and gives objects', async (context) => {
+  test('timing reuses connections on request and prints objects', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge({ ...DYNAMIC, pops: [{ pop: 'HKG62-C1' }] });
     const args = ['timing', URL_OF_TIME, '--pops', 'HKG62-C1', '--count', '2', '--interval', '0.3', '--reuse', '--json'];
@@ -69,7 +69,7 @@ describe('prewarm timing', () => {
     });
   });
 
-  test('tells what keep-warm gains against what it found before', async (context) => {
+  test('timing shows what keep-warm gains against an earlier measurement', async (context) => {
     const scene = openScene(context);
     // So far away that a busy machine's own delays are small against it.
     const originNetwork = { idleMs: 5000, tlsRoundTrips: 1, roundTripMs: () => 4 * ROUND_TRIP_MS };
@@ -98,7 +98,7 @@ describe('prewarm timing', () => {
     for (const { wait_before_ms: was = 0, wait_after_ms: is = 0 } of told) expect(is).toBeLessThan(0.8 * was);
   });
 
-  test('goes where DNS leads without POPs, and tells of what fails without giving up', async (context) => {
+  test('timing follows DNS when no POPs are named, and reports failures without giving up', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge({ ...DYNAMIC, bind: 'addresses' });
     const flags = dnsFlags(scene, edge);
@@ -122,7 +122,7 @@ describe('prewarm timing', () => {
     expect(unknown.stdout.match(/^error: dns:/gm)).toHaveLength(2);
   });
 
-  test('lets a POP that hangs hold no other up, and sums up in the order in which POPs were named', async (context) => {
+  test('timing does not let a hanging POP delay the others, and sums up in the order of the named POPs', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge(DYNAMIC);
     const flags = ['--count', '3', '--interval', '0.2', '--json', ...mapFlags(scene, edge)];
@@ -141,7 +141,7 @@ describe('prewarm timing', () => {
     });
   });
 
-  test('gives up a request that hangs, and ends at Ctrl-C with what it has', async (context) => {
+  test('timing gives up a request that hangs, and Ctrl-C ends it with the results so far', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge({ ...DYNAMIC, pops: [{ pop: 'HKG62-C1' }] });
     const running = scene.start(['timing', URL_OF_TIME, '--pops', 'HKG62-C1', '--count', '9', '--interval', '1', ...mapFlags(scene, edge)]);
@@ -154,7 +154,7 @@ describe('prewarm timing', () => {
     expect(stdout).toContain('Milliseconds, median / p95 / max.');
   });
 
-  test('refuses all that is wrong together, and a file that is no measurement', async (context) => {
+  test('timing refuses all wrong options together, and a file that is no measurement', async (context) => {
     const scene = openScene(context);
     const list = scene.list(['https://a.example.com/']);
     const wrong = ['ftp://x', '--count', '0', '--interval', '-1', '--json', '--csv', '--pops', ',', '--header', 'x', '--compare', list];

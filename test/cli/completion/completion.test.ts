@@ -67,7 +67,7 @@ for (const shell of ['bash', 'zsh'])
       return stdout.trim().split('\n').sort();
     }
 
-    test('commands are offered by their beginning, and after help', async () => {
+    test('completion offers commands by their beginning, and after help', async () => {
       expect(await offers('prewarm s')).toEqual(['serve', 'simulate', 'status', 'submit', 'summary']);
       expect(await offers('prewarm help dr')).toEqual(['drill']);
       expect(await offers('prewarm keep')).toEqual(['keep-warm']);
@@ -75,7 +75,7 @@ for (const shell of ['bash', 'zsh'])
       expect(await offers('prewarm completion ')).toEqual(['bash', 'zsh']);
     });
 
-    test('every option that the help of a command shows is offered', async () => {
+    test('completion offers every option that the help of a command shows', async () => {
       const commands = ['run', 'simulate', 'submit', 'requests', 'keep-warm', 'timing'];
       const helps = await Promise.all(commands.map((command) => prewarm([command, '--help'])));
       for (const [at, { stdout }] of helps.entries()) {
@@ -85,14 +85,14 @@ for (const shell of ['bash', 'zsh'])
       }
     });
 
-    test('the time to wait for a first byte is offered by its beginning, and no value of it', async () => {
+    test('completion offers --first-byte-timeout by its beginning and offers no value for it', async () => {
       for (const command of ['run', 'submit']) {
         expect(await offers(`prewarm ${command} --first`)).toEqual(['--first-byte-timeout']);
         expect((await offers(`prewarm ${command} --first-byte-timeout ur`, ['urls.csv'])).join('')).toBe('');
       }
     });
 
-    test('files are offered where a list or a file is meant, folders where a folder is, nothing where only the user knows', async () => {
+    test('completion offers files for lists and files, folders for folders, and nothing for free values', async () => {
       const files = ['urls.csv', 'urls.txt', 'urls.d/'];
       const names = (offered: readonly string[]) => offered.map((name) => name.replace(/\/$/, ''));
       expect(names(await offers('prewarm run ur', files))).toEqual(['urls.csv', 'urls.d', 'urls.txt']);
@@ -104,7 +104,7 @@ for (const shell of ['bash', 'zsh'])
       expect((await offers('prewarm status u', files)).join('')).toBe('');
     });
 
-    test('POPs, countries and regions are offered, and again after a comma', async () => {
+    test('completion offers POPs, countries and regions, and offers them again after a comma', async () => {
       expect(await offers('prewarm run --regions a')).toEqual(['all', 'apac', 'au']);
       expect(await offers('prewarm submit --countries ja')).toEqual(['japan']);
       const after = await offers('prewarm drill --pops SIN2-P1,FRA60-');
@@ -113,7 +113,7 @@ for (const shell of ['bash', 'zsh'])
     });
   });
 
-test('a shell that is not known is refused by name', async () => {
+test('completion refuses an unknown shell by its name', async () => {
   const ended = await prewarm(['completion', 'fish']);
   expect(ended).toMatchObject({ code: 2, stdout: '' });
   expect(ended.stderr).toContain('Allowed choices are bash, zsh');

@@ -46,7 +46,7 @@ test.each(readers)('$command takes headers from a file beside those of the comma
   for (const part of ['gzip', 'Bearer hush', 'a=b']) expect(told).toContain(part);
 });
 
-test.each(readers)('$command tells what is wrong with a file of headers, and never a value', ({ parse }) => {
+test.each(readers)('$command reports what is wrong with a file of headers, and never shows a value', ({ parse }) => {
   const faults = (text: string, header: readonly string[] = []) => faultsOf(() => parse({ headerFile: fileOf(text), header }));
   expect(faults('hush')).toContain('--header-file');
   expect(faults('Host: hush')).toContain('--header-file: "Host"');
@@ -71,7 +71,7 @@ test.each([
   ['text that is no JSON', '[{"headers": ["A: hush" "b"]}]', 'is not JSON (line 1 column 25); write'],
   ['text that breaks off', '[{"headers": ["A: hush', 'is not JSON'],
   ['text that begins wrongly', 'A: hush', 'is not JSON'],
-])('a list of routes with %s is refused without showing a value of a header', (_name, text, wanted) => {
+])('keep-warm refuses a list of routes with %s and does not show a value of a header', (_name, text, wanted) => {
   const faults: InputFault[] = [];
   parseRouteListText(text, { name: '--keep-warm', catalogue: popCatalogue() }, faults);
   const told = faults.map(describeFault).join('\n');

@@ -36,7 +36,7 @@ function faultsOf(file: string | undefined, raw: RawOptions): readonly string[] 
 }
 
 describe('options of a run', () => {
-  test('become what is asked for, with the files they name read', () => {
+  test('the options of a run become the fields of a request, with the named files read', () => {
     const options = parseRunOptions(at('urls.csv'), {
       url: [`${URL_A}#top`],
       domain: 'D111111ABCDEF8.cloudfront.net',
@@ -73,7 +73,7 @@ describe('options of a run', () => {
     expect(options).toMatchObject({ agents: 3, concurrency: 64, out: at('report.csv'), json: true, dataDir: null, skipBad: false });
   });
 
-  test('may be next to none: no time-out, the default POPs, and CloudFront itself', () => {
+  test('a run without options has no time-out, uses the default POPs, and connects to CloudFront', () => {
     const options: RunOptions = parseRunOptions('-', {});
     expect(options.request).toMatchObject({ domain: null, timeoutMinutes: null, invalidate: false });
     expect(options.request?.pops.length).toBeGreaterThan(20);
@@ -88,11 +88,11 @@ describe('options of a run', () => {
     });
   });
 
-  test('leave a core to the pipeline, and agents at least one', () => {
+  test('the options of a run leave a core to the pipeline and give agents at least one', () => {
     expect([1, 2, 8].map(defaultAgents)).toEqual([1, 1, 7]);
   });
 
-  test('take the addresses of POPs from an edge map', () => {
+  test('the options of a run take the addresses of POPs from an edge map', () => {
     const { edge } = parseRunOptions('-', { edgeMap: at('map.json') });
     expect([...(edge.edgeMap?.keys() ?? [])]).toEqual(['SIN2-P1']);
   });
@@ -112,11 +112,11 @@ describe('options of a run', () => {
     { says: 'URLs that cannot be warmed', raw: { url: ['ftp://example.com/a'] }, faults: ['--url: ftp://example.com/a'] },
     { says: 'headers with line ends', raw: { header: ['A: b\r\nC: d'] }, faults: ['--header: A: b\r\nC: d'] },
     { says: 'a data directory without a name', raw: { dataDir: '' }, faults: ['--data-dir: '] },
-  ])('are refused for $says', ({ raw, faults }) => {
+  ])('a run refuses its options for $says', ({ raw, faults }) => {
     expect(faultsOf('-', raw)).toEqual(faults);
   });
 
-  test('are refused for files that cannot be used', () => {
+  test('a run refuses options that name files it cannot use', () => {
     expect(faultsOf(at('none.csv'), {})).toEqual([`FILE: ${at('none.csv')}`]);
     expect(faultsOf(dir, {})).toEqual([`FILE: ${dir}`]);
     expect(faultsOf('-', { caFile: at('broken.pem') })).toEqual([`--ca-file: ${at('broken.pem')}`]);
@@ -128,7 +128,7 @@ describe('options of a run', () => {
     expect(faultsOf(at('urls.csv'), { out: at('urls.csv') })).toEqual([`--out: ${at('urls.csv')}`]);
   });
 
-  test('are all judged before any is refused', () => {
+  test('a run judges all options before it refuses any', () => {
     const raw = {
       pops: ['x'],
       header: ['Range: bytes=0-1'],
@@ -142,7 +142,7 @@ describe('options of a run', () => {
     expect(new Set(fields)).toEqual(new Set(['--agents', '--ca-file', '--dns-server', '--header', '--out', '--pops', '--timeout', 'FILE']));
   });
 
-  test('name a list, a URL or a run to resume', () => {
+  test('the options of a run must name a list, a URL or a run to resume', () => {
     expect(faultsOf(undefined, {})).toEqual(['FILE: ']);
     expect(faultsOf(undefined, { url: [URL_A] })).toEqual([]);
     expect(faultsOf(undefined, { resume: true })).toEqual(['--resume: ']);
@@ -151,7 +151,7 @@ describe('options of a run', () => {
     expect(faultsOf(at('urls.csv'), { resume: true, dataDir: dir })).toEqual([]);
   });
 
-  test('of a request that is resumed are kept to be compared, and those of how a list is taken are left alone where none is given', () => {
+  test('a resumed run keeps its options for comparison, and ignores list options when no list is given', () => {
     const again = { resume: true, dataDir: dir, pops: ['SIN2-P1'], timeout: '5', maxInvalidationPaths: '7', column: 'page' };
     expect(parseRunOptions(undefined, again)).toMatchObject({
       request: null,
@@ -164,7 +164,7 @@ describe('options of a run', () => {
   });
 });
 
-test('statuses that count as done are given as for submit, and wrong ones are named', () => {
+test('run takes the statuses that count as done as submit does, and names wrong ones', () => {
   const options = parseRunOptions(undefined, { url: [URL_A], acceptStatus: ['301, 200', '302'] });
   expect(options.request?.acceptStatus).toEqual([200, 301, 302]);
   expect(faultsOf(undefined, { url: [URL_A], acceptStatus: ['99'] })).toEqual([expect.stringContaining('--accept-status')]);

@@ -19,7 +19,7 @@ function faultsOf(raw: Readonly<Record<string, unknown>>, env: NodeJS.ProcessEnv
   }
 }
 
-test('the API is served to this machine only, unless a key of its own is given', () => {
+test('the server listens on this machine only, unless it has an API key', () => {
   expect(parseServeOptions({}, {})).toMatchObject({
     host: '127.0.0.1',
     port: 8787,
@@ -41,7 +41,7 @@ test('the API is served to this machine only, unless a key of its own is given',
   expect(faultsOf({ host: '0.0.0.0' }, { PREWARM_API_KEY: '' })).toEqual(['--host 0.0.0.0']);
 });
 
-test('keys have names, and no fault shows a key', () => {
+test('API keys have names, and no fault shows a key', () => {
   const keysOf = (...apiKey: string[]) => parseServeOptions({ apiKey }, {}).keys;
   expect(keysOf('secret')).toEqual([{ name: 'default', role: 'full', key: 'secret' }]);
   expect(keysOf('ci=one', 'launch.2=two=2')).toEqual([
@@ -55,7 +55,7 @@ test('keys have names, and no fault shows a key', () => {
   expect(faultsOf({ port: '65536', maxAgents: '0', concurrency: 'x', dataDir: ' ' })).toHaveLength(4);
 });
 
-test('the key that is presented decides the name, and anything else is none', () => {
+test('the presented key decides the name, and an unknown key has none', () => {
   const keys = createApiKeys([
     { name: 'a', role: 'full', key: 'one' },
     { name: 'b', role: 'read', key: 'two' },
@@ -70,7 +70,7 @@ test('the key that is presented decides the name, and anything else is none', ()
   ]);
 });
 
-test('JSON is read as it is, with names in strings and escapes among them', () => {
+test('the JSON reader keeps names in strings and escapes as they are', () => {
   const text = String.raw`{"a\\": "{\"a\": 1, \"a\": 2}", "b": [{"a": 1}, {"a": 2}], "": "", "c": {"b": "\\\""}, "\u0064": [1, "x", null, true]}`;
   expect(parseStrictJson(text)).toEqual(JSON.parse(text));
   for (const twice of ['{"a":1,"a":1}', '{"x":{"b":1,"c":[],"b":1}}', String.raw`{"a\"":1,"a\u0022":2}`, '[{"":1,"":2}]']) {
@@ -78,7 +78,7 @@ test('JSON is read as it is, with names in strings and escapes among them', () =
   }
 });
 
-test('a key is made, shown once, kept for this user only, and good after a restart', async () => {
+test('serve makes a key, shows it once, keeps it for this user only, and accepts it after a restart', async () => {
   const { flags } = await openEdge();
   const dataDir = newDataDir();
   const env = { PREWARM_API_KEY: '' };
@@ -94,7 +94,7 @@ test('a key is made, shown once, kept for this user only, and good after a resta
   expect((await ask(second, '/requests', { key })).status).toBe(200);
 });
 
-test('bad usage, a port in use and a busy directory are told at once, with nothing left behind', async () => {
+test('serve reports bad usage, a port in use and a busy directory at once, and leaves nothing behind', async () => {
   const { flags } = await openEdge();
   const dataDir = newDataDir();
   const served = await serve([...flags, '--data-dir', dataDir]);
@@ -115,7 +115,7 @@ test('bad usage, a port in use and a busy directory are told at once, with nothi
   expect(open.stderr).toContain('--host: "0.0.0.0"');
 });
 
-test('the log is JSON, tells neither keys nor bodies, and has a form for people', async () => {
+test('the log of serve is JSON, shows neither keys nor bodies, and has a form for people', async () => {
   const { flags } = await openEdge();
   const served = await serve(flags, { PREWARM_API_KEY: 'very-secret' });
   await ask(served, '/prewarm', { key: 'very-secret', body: { url_list: ['ftp://private'] }, headers: { 'x-private': 'hush' } });
@@ -137,7 +137,7 @@ test('the log is JSON, tells neither keys nor bodies, and has a form for people'
   );
 });
 
-test('distributions that may be warmed are names or every one, and what is neither is refused', () => {
+test('--allow-domain takes names of distributions or all of them, and refuses anything else', () => {
   const allowedBy = (...allowDomain: string[]) => parseServeOptions({ allowDomain }, {}).allowedDomains;
   expect(parseServeOptions({}, {}).allowedDomains).toEqual([]);
   expect(allowedBy('D111111abcdef8.cloudfront.net', ' www.example.com')).toEqual(['d111111abcdef8.cloudfront.net', 'www.example.com']);
@@ -149,7 +149,7 @@ test('distributions that may be warmed are names or every one, and what is neith
   expect(faultsOf({ allowDomain: [' '] })).toEqual(['--allow-domain ']);
 });
 
-test('a server warms the distributions it was told of, and no host beside them', async () => {
+test('a server warms the distributions that it allows, and no other host', async () => {
   const { flags } = await openEdge();
   const served = await serve([...flags, '--allow-domain', 'd111111abcdef8.cloudfront.net']);
   const statusOf = async (url: string, cf_domain: string | null) =>

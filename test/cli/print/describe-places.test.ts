@@ -21,14 +21,14 @@ test('a country and a region say how many of their known POPs they take', () => 
   ]);
 });
 
-test('a country that others stand for says so', () => {
+test('the description of a country says which POPs stand for it', () => {
   expect(told('country', ['china', 'VN'])).toEqual([
     'china: 0 of 4 known POPs, and others that stand for it: SIN2-P1, SIN2-P2',
     'VN: no POP is known there; SIN2-P1, SIN2-P2 stand for it',
   ]);
 });
 
-test('the default POPs say how many of all known POPs they are, also of a distribution in China', () => {
+test('the description of the default POPs counts them and all known POPs, also for a distribution in China', () => {
   const known = popCatalogue().names.length;
   const [line = '', ...more] = told('pop', []);
   expect(more).toEqual([]);
@@ -39,7 +39,7 @@ test('the default POPs say how many of all known POPs they are, also of a distri
   expect(told('pop', [], '.cloudfront.cn')).toEqual([`default POPs: 4 of ${known} known POPs: PVG52-E1, SZX51-E1, BJS9-E1, ZHY50-E1`]);
 });
 
-test('POPs by name say nothing, and many places are counted', () => {
+test('the description says nothing of POPs by name, and counts places when there are many', () => {
   expect(told('pop', ['SIN2-P1'])).toEqual([]);
   const codes = popCatalogue().countries.map(({ countryCode }) => countryCode);
   expect(told('country', codes).at(-1)).toBe(`and ${codes.length - 10} more places`);

@@ -4,18 +4,18 @@ import { proxyNote } from '../../../cli/print/proxy-note.ts';
 const NOTE = 'is not used: downloads go straight to the addresses of the POPs, and calls to AWS go there directly';
 
 test.each(['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy'])(
-  '%s is named as a proxy that is not used',
+  'the proxy note names %s as a proxy that is not used',
   (name) => {
     expect(proxyNote({ [name]: 'http://proxy.example.com:3128' })).toBe(`${name} ${NOTE}`);
   },
 );
 
-test('of several one is named, and never what it holds', () => {
+test('the proxy note names one of several proxies and never shows its value', () => {
   const note = proxyNote({ all_proxy: 'socks5://a', https_proxy: 'http://user:secret@b', HTTP_PROXY: 'http://c' });
   expect(note).toBe(`https_proxy ${NOTE}`);
 });
 
-test('nothing is said where no proxy is named, or where NO_PROXY leaves none for any host', () => {
+test('the proxy note is empty without a proxy, and where NO_PROXY excludes every host', () => {
   expect(proxyNote({})).toBeNull();
   expect(proxyNote({ HTTPS_PROXY: '', https_proxy: ' ', NO_PROXY: 'example.com' })).toBeNull();
   expect(proxyNote({ NO_PROXY: '*' })).toBeNull();

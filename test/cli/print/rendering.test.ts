@@ -39,13 +39,13 @@ function clockAt(time: number): Clock & { time: number } {
 }
 
 describe('the progress line', () => {
-  test('shows bar, percent, counts, rate, remaining time and bytes, provisional figures included', () => {
+  test('the progress line shows bar, percent, counts, rate, remaining time and bytes, including provisional figures', () => {
     expect(formatBarLine(HALF_WAY, { width: 200, color: false, elapsedMs: 0 })).toBe(
       ' 50% ███████████████░░░░░░░░░░░░░░░  4,500/9,000 targets · 4,000 warmed · 400 already warm · 10 failed · 90 to be counted · 1,234/s · 4 s left · 900.0 MB of 1.8 GB warm',
     );
   });
 
-  test('drops what matters least to fit any width, failures and counts last', () => {
+  test('the progress line drops its least important parts to fit any width, and keeps failures and counts longest', () => {
     const at = (width: number) => formatBarLine(HALF_WAY, { width, color: true, elapsedMs: 0 });
     for (let width = 30; width < 160; width++) expect(stripVTControlCharacters(at(width)).length).toBeLessThanOrEqual(width);
     expect(stripVTControlCharacters(at(70))).toContain('10 failed');
@@ -53,12 +53,12 @@ describe('the progress line', () => {
     expect(stripVTControlCharacters(at(30))).toBe(' 50%  4,500/9,000 targets');
   });
 
-  test('does not say 100 % as long as only provisional figures do', () => {
+  test('the progress line does not reach 100 % by provisional figures alone', () => {
     const line = formatBarLine({ ...HALF_WAY, provisional_count: 4590 }, { width: 100, color: false, elapsedMs: 0 });
     expect(line.startsWith(' 99%')).toBe(true);
   });
 
-  test('tells the phase and its time before targets can be counted', () => {
+  test('the progress line shows the phase and its time before targets can be counted', () => {
     const phase = (status: 'SIZING' | 'QUEUEING') =>
       formatBarLine(progressWith({ status, url_count: 4000, sized_count: 1280 }), { width: 80, color: false, elapsedMs: 61_000 });
     expect([phase('SIZING'), phase('QUEUEING')]).toEqual(['asking sizes 1,280/4,000 … 1 min 01 s', 'planning … 1 min 01 s']);
@@ -66,7 +66,7 @@ describe('the progress line', () => {
 });
 
 describe('the progress display', () => {
-  test('writes plain lines where there is no terminal: at each change of status, every 10 s, and at the end', () => {
+  test('the progress display writes plain lines without a terminal: at each change of status, every 10 s, and at the end', () => {
     const clock = clockAt(1000);
     const stream = new PassThrough();
     const display = createProgressDisplay({ stream, isTTY: false, clock });
@@ -89,7 +89,7 @@ describe('the progress display', () => {
     ]);
   });
 
-  test('draws a bar at a terminal, leaves its last state there, and gives the cursor back', () => {
+  test('the progress display draws a bar at a terminal, leaves its last state there, and restores the cursor', () => {
     const listeners = process.listenerCount('exit');
     const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
     const display = createProgressDisplay({ stream, isTTY: true, color: false });
@@ -104,7 +104,7 @@ describe('the progress display', () => {
     expect(process.listenerCount('exit')).toBe(listeners);
   });
 
-  test('draws the bar over itself only when it has changed, as wide as the terminal is then', async () => {
+  test('the progress display draws the bar again only when it has changed, at the width the terminal has then', async () => {
     const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
     const display = createProgressDisplay({ stream, isTTY: true, color: false, clock: clockAt(0) });
     onTestFinished(() => display.close());
@@ -128,7 +128,7 @@ describe('the progress display', () => {
     expect(frames()).toHaveLength(3);
   });
 
-  test('uses no colours where NO_COLOR asks for none', () => {
+  test('the progress display uses no colours where NO_COLOR forbids them', () => {
     const colored = formatBarLine(HALF_WAY, { width: 100, color: true, elapsedMs: 0 });
     const plain = formatBarLine(HALF_WAY, { width: 100, color: false, elapsedMs: 0 });
     expect(colored).not.toBe(plain);
@@ -137,7 +137,7 @@ describe('the progress display', () => {
   });
 });
 
-test('JSON lines come at most once a second, and the last one always', () => {
+test('the JSON output prints a line at most once a second, and always prints the last one', () => {
   const clock = clockAt(0);
   const stream = new PassThrough();
   const lines = createJsonLines(stream, clock);
@@ -164,14 +164,14 @@ test('JSON lines come at most once a second, and the last one always', () => {
 const fault = (line: number) => ({ field: 'urls.csv', line, value: `ftp://${line}`, message: 'has the scheme ftp' });
 
 describe('faults', () => {
-  test('are listed up to 20, with how many more there are and how to go on', () => {
+  test('the list of faults shows 20 faults, counts the others, and says how to go on', () => {
     const faults = Array.from({ length: 20 }, (_, at) => fault(at + 1));
     const lines = formatFaults(faults, 31).trimEnd().split('\n');
     expect(lines[1]).toBe('  urls.csv, line 1: "ftp://1": has the scheme ftp');
     expect(lines.slice(-2)).toEqual(['  and 11 more', 'Correct these lines, or go on without them: --skip-bad']);
   });
 
-  test('of options cannot be stepped over', () => {
+  test('the list of option faults does not offer to skip them', () => {
     expect(formatFaults([fault(1), { field: '--pops', value: 'x', message: 'is no POP' }])).not.toContain('--skip-bad');
   });
 });
@@ -183,14 +183,14 @@ describe('an error that ends the program', () => {
     return { code, lines: textOf(stderr).trimEnd().split('\n') };
   }
 
-  test('is one line with its remedy where it was foreseen', () => {
+  test('an expected error is printed in one line with its remedy', () => {
     expect(report(new PrewarmError('storage_full', 'the disk is full; free some space'))).toEqual({
       code: 1,
       lines: ['prewarm: the disk is full; free some space'],
     });
   });
 
-  test('is called unexpected where it was not, and shows its stack only when debugging', () => {
+  test('an unexpected error is called so, and shows its stack only when debugging', () => {
     const error = new TypeError('x is\nnot a function');
     expect(report(error)).toEqual({
       code: 1,
@@ -199,12 +199,12 @@ describe('an error that ends the program', () => {
     expect(report(error, true).lines.some((line) => line.startsWith('    at '))).toBe(true);
   });
 
-  test('is bad input, exit 2, where the input was refused', () => {
+  test('a refused input ends the program as bad input with exit 2', () => {
     expect(report(new InvalidInput([fault(1)])).code).toBe(2);
   });
 });
 
-test('the first signal asks to stop, the second one exits with 130 at once, and none is heard afterwards', () => {
+test('the first signal asks to stop, the second one exits with 130 at once, and later ones are not handled', () => {
   const source = new EventEmitter();
   const heard: unknown[] = [];
   const stopListening = onInterrupt(() => heard.push('stop'), { source, exit: (code) => heard.push(code) });
@@ -215,7 +215,7 @@ test('the first signal asks to stop, the second one exits with 130 at once, and 
   expect(source.emit('SIGINT')).toBe(false);
 });
 
-test('quantities are written as people read them', () => {
+test('the formatter writes quantities as people read them', () => {
   expect([0, 999, 1000, 999_949, 999_950, 50_000_000_000].map(formatBytes)).toEqual([
     '0 B',
     '999 B',

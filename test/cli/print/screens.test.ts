@@ -191,7 +191,7 @@ const SCREENS: Readonly<Record<string, (width: number) => string>> = {
 };
 
 describe.each(WIDTHS)('at %i columns', (width) => {
-  test.each(Object.entries(SCREENS))('the screen of %s fits, and is as it was looked at', async (name, screen) => {
+  test.each(Object.entries(SCREENS))('the screen of %s fits and matches the reviewed one', async (name, screen) => {
     const text = screen(width);
     // A URL or a path that is longer than a line stays whole, so that it can be copied.
     const tooLong = text.split('\n').filter((line) => textWidth(line) > width && /\s/.test(line.trim()));
@@ -224,7 +224,7 @@ describe('help', () => {
     return texts;
   }
 
-  test.each(WIDTHS)('of every command fits %i columns, and breaks no word', (width) => {
+  test.each(WIDTHS)('the help of every command fits %i columns and breaks no word', (width) => {
     const wide = helps(120);
     const words = new Set([...wide.values()].flatMap((text) => text.split(/\s+/)));
     for (const [name, text] of helps(width)) {
@@ -234,7 +234,7 @@ describe('help', () => {
     }
   });
 
-  test('writes a command that is too long in lines that a shell takes as one, above what it does', () => {
+  test('the help breaks a long command into lines that a shell takes as one, above its description', () => {
     const line = "  $ prewarm run urls.csv --countries japan,DE --header 'Accept-Encoding: gzip, br' --timeout 30   warms two countries";
     expect(formatHelpText(line, 60)).toBe(
       [
@@ -247,7 +247,7 @@ describe('help', () => {
   });
 });
 
-test('a table leaves out its least important columns, and those without content, but none that it needs', () => {
+test('a table leaves out its least important columns and empty columns, but keeps all that it needs', () => {
   const columns = [
     { head: 'POP', cells: ['SIN2-P1'], isText: true },
     { head: 'City', cells: ['Singapore'], isText: true, rank: 2 },
@@ -260,14 +260,14 @@ test('a table leaves out its least important columns, and those without content,
   expect(heads(3)).toEqual(['POP']);
 });
 
-test('times are explained only where the table has them', () => {
+test('a table explains times only if it shows them', () => {
   const look = { cityOf, color: false, wrap: null };
   expect(formatPopTable(popRows, { ...look, width: 120 })).toContain('First ask: ');
   expect(formatPopTable([popWith({ total_count: 4, failed_count: 4 })], { ...look, width: 120 })).not.toContain('First ask');
   expect(formatPopTable(popRows, { ...look, width: 40 })).not.toContain('Last check');
 });
 
-test('of the columns of warm targets the one that holds most stays beside the times where there is no room for both', () => {
+test('a narrow table keeps the fullest column of warm targets beside the times', () => {
   const headsOf = (warmed: number, already: number) => {
     const pop = popWith({ ...popRows[0], warmed_count: warmed, already_warm_count: already });
     return formatPopTable([pop], { cityOf, color: false, wrap: null, width: 64 }).split('\n')[0]?.split(/ {2,}/);
@@ -276,7 +276,7 @@ test('of the columns of warm targets the one that holds most stays beside the ti
   expect(headsOf(1165, 435)).toEqual(['POP', 'Targets', 'Warmed', 'Failed', 'First ask, ms', 'Last check, ms']);
 });
 
-test('a colored cell takes the room of its text alone', () => {
+test('a coloured cell takes the room of its text alone', () => {
   const red = { cityOf, color: true, wrap: null };
   for (const width of [60, 80, 120]) {
     const plain = formatPopTable(popRows, { ...red, color: false, width });
@@ -296,7 +296,7 @@ test('a table keeps to its width and its columns in line where a name has wide c
   expect(lines(20)[0]).toBe('Name       URLs');
 });
 
-test('a POP table tells what was not tried apart from what failed', () => {
+test('a POP table separates targets that were not tried from those that failed', () => {
   const pop = popWith({ pop: 'SIN2-P1', total_count: 9, failed_count: 8, failed_reasons: { stopped: 6, timeout: 2 }, warmed_count: 1 });
   const [head, , row] = formatPopTable([pop], { cityOf, color: false, wrap: null, width: 120 }).split('\n');
   expect(head).toMatch(/Failed {2}Not tried/);
@@ -304,11 +304,11 @@ test('a POP table tells what was not tried apart from what failed', () => {
   expect(formatPopTable(popRows, { cityOf, color: false, wrap: null, width: 120 })).not.toContain('Not tried');
 });
 
-test('a log of keep-warm counts one request and one error as one', () => {
+test('the log of keep-warm uses the singular for one request and one error', () => {
   expect(formatKeepWarmLine([lane('SIN2-P1', { requests: 1, errors: { timeout: 1 } })], 60_000)).toContain('1 request, 1 error,');
 });
 
-test('agents are counted as such, with what else the API tells', () => {
+test('the description of the fleet counts agents and shows what else the API reports', () => {
   expect(describeInstances({ desiredcapacity: 1 })).toBe('1 agent wanted');
   expect(describeInstances({ desiredcapacity: 2, in_service: 2, pending: 0, on_demand: 0, maximum: 2, last_failed_activity: null })).toBe(
     '2 agents wanted (2 running, at most 2)',

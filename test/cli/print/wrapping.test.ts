@@ -4,19 +4,19 @@ import { cutToWidth } from '../../../cli/print/text-width.ts';
 
 const ID = '0b6a1a0e-6a0a-4d3f-9f0a-1f1f1f1f1f1f';
 
-test('lines are broken between words, and a longer word stays whole', () => {
+test('the wrapper breaks lines between words and keeps a longer word whole', () => {
   expect(wrapWords('one two three', 8)).toBe('one two\nthree');
   expect(wrapWords('  go https://www.example.com/a on', 12, '  ')).toBe('  go\n    https://www.example.com/a\n    on');
   expect(wrapWords('one two three', null)).toBe('one two three');
 });
 
-test('a line is not broken between a number and its unit, nor within a duration', () => {
+test('the wrapper breaks no line between a number and its unit, nor within a duration', () => {
   expect(wrapWords('warm in 4.4 s.', 12)).toBe('warm in\n4.4 s.');
   expect(wrapWords('warm in 1 min 07 s, of 15.4 MB', 18)).toBe('warm in\n1 min 07 s, of\n15.4 MB');
   expect(wrapWords('50 of 50 second runs', 10)).toBe('50 of 50\nsecond\nruns');
 });
 
-test('a command that a note tells has a line of its own and is never broken, and a log has the note in one line', () => {
+test('a note puts a command on a line of its own and never breaks it, and a log keeps the note in one line', () => {
   const note = `request ${ID} goes on; follow it: prewarm status ${ID} --wait --endpoint https://api.example.com/prod; end it: prewarm cancel ${ID}`;
   expect(wrapNote(note, 60)).toBe(
     [
@@ -34,7 +34,7 @@ test('a command that a note tells has a line of its own and is never broken, and
   expect(wrapNote(note, null)).toBe(note);
 });
 
-test('a text that is too wide is cut between characters, however wide they are', () => {
+test('the wrapper cuts a text that is too wide between characters, however wide they are', () => {
   expect(cutToWidth('春の発売', 8)).toBe('春の発売');
   expect(cutToWidth('春の発売', 6, '…')).toBe('春の…');
   expect(cutToWidth('\u001b[31mspring launch\u001b[39m', 7, '…')).toBe('spring…');
@@ -42,7 +42,7 @@ test('a text that is too wide is cut between characters, however wide they are',
   expect(wrapWords('春の 発売 です', 9)).toBe('春の 発売\nです');
 });
 
-test('a terminal tells its width; elsewhere COLUMNS does, or there is room for all columns', () => {
+test('the width comes from the terminal; without one it comes from COLUMNS or allows all columns', () => {
   expect(columnsOf({ isTTY: true, columns: 132 }, {})).toBe(132);
   expect(columnsOf({ isTTY: true, columns: 0 }, {})).toBe(80);
   expect(columnsOf({}, { COLUMNS: '120' })).toBe(120);
