@@ -12,13 +12,13 @@ function faultsOf(act: () => unknown): string[] {
   return [];
 }
 
-it('reports every variable that is wrong at once, with its value and the remedy', () => {
+it('the configuration reports every wrong variable at once, with its value and the remedy', () => {
   const env = { PREWARM_CONCURRENCY: '513', PREWARM_LEASE_MS: '-1', PREWARM_ALLOW_PRIVATE_ADDRESSES: 'yes' };
   const faults = faultsOf(() => loadEmbeddedAgentConfig(env));
   expect(faults).toEqual(['PREWARM_DATA_DIR=', 'PREWARM_CONCURRENCY=513', 'PREWARM_LEASE_MS=-1', 'PREWARM_ALLOW_PRIVATE_ADDRESSES=yes']);
 });
 
-it('finds the number in flight by itself, and refuses private addresses, where nothing is said', () => {
+it('the configuration by default finds the number in flight and refuses private addresses', () => {
   const { concurrency, leaseMs, ca, allowPrivateAddresses } = loadEmbeddedAgentConfig({ PREWARM_DATA_DIR: '/d' });
   expect({ concurrency, leaseMs, ca, allowPrivateAddresses }).toEqual({
     concurrency: null,
@@ -28,12 +28,12 @@ it('finds the number in flight by itself, and refuses private addresses, where n
   });
 });
 
-it('reports a file of roots that cannot be read together with the other faults', () => {
+it('the configuration reports an unreadable file of roots together with the other faults', () => {
   const env = { PREWARM_CA_FILE: '/nowhere', PREWARM_BEAT_MS: '0' };
   expect(faultsOf(() => loadEmbeddedAgentConfig(env))).toEqual(['PREWARM_DATA_DIR=', 'PREWARM_BEAT_MS=0', 'PREWARM_CA_FILE=/nowhere']);
 });
 
-it('reports every variable that an agent in AWS lacks, and the metadata service that it cannot ask', () => {
+it('the configuration reports every variable that an agent in AWS lacks, and the metadata service that it cannot ask', () => {
   const faults = faultsOf(() => loadAwsAgentConfig({ AWS_EC2_METADATA_SERVICE_ENDPOINT: 'https://127.0.0.1' }));
   expect(faults).toEqual([
     'AWS_REGION=',

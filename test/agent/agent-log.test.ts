@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createAgentLog } from '../../agent/agent-log.ts';
 import { PrewarmError } from '../../core/errors.ts';
 
-test('says what failed with every cause, and nothing that follows a URL’s question mark', () => {
+test('the log reports a failure with every cause, and nothing that follows a URL’s question mark', () => {
   const lines: string[] = [];
   const log = createAgentLog((line) => lines.push(line), { pid: 7 });
   const socket = new Error('connect ECONNREFUSED while asking https://example.com/a?token=secret for\n"https://example.com/b?key=secret"');

@@ -30,7 +30,7 @@ function serveWithTokens(asked: string[]) {
   return { endpoint, forgetTokens: () => (token += 1) };
 }
 
-test('asks for one token, and for another when that is no longer good', async () => {
+test('the metadata client asks for one token, and for another when that has expired', async () => {
   const asked: string[] = [];
   const { endpoint, forgetTokens } = serveWithTokens(asked);
   const metadata = createInstanceMetadata(await endpoint);
@@ -42,13 +42,13 @@ test('asks for one token, and for another when that is no longer good', async ()
   expect(asked.slice(3).map((line) => line.slice(0, 3))).toEqual(['GET', 'PUT', 'GET']);
 });
 
-test('tells what there is nothing of as null', async () => {
+test('the metadata client gives null for missing data', async () => {
   const metadata = createInstanceMetadata(await serveWithTokens([]).endpoint);
   expect(await metadata.rebalanceRecommendation()).toBeNull();
   expect(await metadata.targetLifecycleState()).toBeNull();
 });
 
-test('fails with the path where the service refuses, is silent, or is not there', async () => {
+test('the metadata client fails with the path where the service refuses, is silent, or is missing', async () => {
   const refusing = await serve((_, response) => response.writeHead(403).end());
   const silent = await serve(() => undefined);
   const gone = 'http://127.0.0.1:9';

@@ -34,7 +34,7 @@ function outcomes({ status, counters }: RequestRow) {
 const ALL_DONE = { status: 'FINISHED', done: TARGETS, failed: 0, bytes: TARGETS * 2000 };
 
 describe('the bundle', () => {
-  test('is one file, the same bytes each time and wherever it is put', () => {
+  test("the agent's bundle is one file, the same bytes each time and wherever it is put", () => {
     const again = buildAgentBundle(join(temporaryDir(), 'elsewhere'));
     expect(readFileSync(again).equals(readFileSync(bundle))).toBe(true);
     expect(readFileSync(bundle, 'utf8')).not.toContain(process.cwd());
@@ -58,7 +58,7 @@ describeWithAccount('an agent', (account) => {
     await until('requests reach the edge', () => scene.edge.counters().edge.gets > 20);
   }
 
-  test.concurrent('works every task of a request to a recorded row, and leaves nothing on the queue', async (context) => {
+  test.concurrent('the agent works every task of a request to a recorded row, and leaves nothing on the queue', async (context) => {
     const scene = await open(context);
     const { id } = await scene.request(URLS);
     const agent = scene.start();
@@ -73,7 +73,7 @@ describeWithAccount('an agent', (account) => {
     expect(agent.lines().find(({ event }) => event === 'tasks')).toMatchObject({ recorded: 12, targets: TARGETS, held: 0, refused: 0 });
   });
 
-  test.concurrent('ends soon when it is told to while it waits for tasks, and takes none along', async (context) => {
+  test.concurrent('the agent ends soon when it is stopped while it waits for tasks, and takes none along', async (context) => {
     const scene = await open(context);
     const agent = scene.start();
     await agent.logged('working');
@@ -87,7 +87,7 @@ describeWithAccount('an agent', (account) => {
   });
 
   test.concurrent.for(['SIGTERM', 'Spot notice', 'target state'])(
-    'gives its tasks back within seconds of a %s, and another agent finishes them',
+    'the agent gives its tasks back within seconds of a %s, and another agent finishes them',
     async (how, context) => {
       const scene = await open(context);
       const speedUp = slowDown(scene.edge);
@@ -114,7 +114,7 @@ describeWithAccount('an agent', (account) => {
     },
   );
 
-  test.concurrent('that is killed loses its tasks to another one when its leases are over', async (context) => {
+  test.concurrent('a killed agent loses its tasks to another one when its leases are over', async (context) => {
     const scene = await open(context);
     const speedUp = slowDown(scene.edge);
     const { id } = await scene.request(URLS);
@@ -128,7 +128,7 @@ describeWithAccount('an agent', (account) => {
     expect(outcomes(await scene.finish(id))).toEqual(ALL_DONE);
   });
 
-  test.concurrent('deletes the tasks of a request that has ended, and stops those under way within 5 s', async (context) => {
+  test.concurrent('the agent deletes the tasks of a request that has ended, and stops those under way within 5 s', async (context) => {
     const scene = await open(context);
     const speedUp = slowDown(scene.edge);
     const { id } = await scene.request(300);
@@ -148,7 +148,7 @@ describeWithAccount('an agent', (account) => {
     expect(answered.KeyCount).toBeLessThan(12);
   });
 
-  test.concurrent('protects its instance while it holds tasks, and lets it go when it has had none for a while', async (context) => {
+  test.concurrent('the agent protects its instance while it holds tasks, and lets it go after a while without any', async (context) => {
     const scene = await open(context);
     const { id } = await scene.request(URLS);
     scene.start({ PREWARM_IDLE_MS: '1000', PREWARM_BUSY_DIR: join(dir.path, id) });
@@ -157,7 +157,7 @@ describeWithAccount('an agent', (account) => {
     await until('the instance is free', async () => !(await scene.isProtected()));
   });
 
-  test.concurrent('receives nothing while its instance waits in a warm pool', async (context) => {
+  test.concurrent('the agent receives nothing while its instance waits in a warm pool', async (context) => {
     const scene = await open(context);
     scene.metadata.tell('autoscaling/target-lifecycle-state', 'Warmed:Stopped');
     const { id } = await scene.request(URLS);
@@ -168,7 +168,7 @@ describeWithAccount('an agent', (account) => {
     expect(outcomes(await scene.finish(id))).toEqual(ALL_DONE);
   });
 
-  test.concurrent('works on at a rebalance recommendation, beside messages that are no tasks', async (context) => {
+  test.concurrent('the agent works on at a rebalance recommendation, and beside messages that are no tasks', async (context) => {
     const scene = await open(context);
     scene.metadata.tell('events/recommendations/rebalance', '{"noticeTime":"2026-11-21T08:22:00Z"}');
     for (const strange of ['{}', '[1]', '{"requestId":"x","taskId":"y","pop":"z","addresses":[],"slice":{"list":"sized"}}'])
@@ -180,7 +180,7 @@ describeWithAccount('an agent', (account) => {
     await agent.logged('strange_messages');
   });
 
-  test.concurrent('ends with exit code 1 and the cause when its queue is gone', async (context) => {
+  test.concurrent('the agent ends with exit code 1 and the cause when its queue is gone', async (context) => {
     const scene = await open(context);
     const agent = scene.start({ PREWARM_TASK_QUEUE_URL: `${scene.queueUrl}-gone` });
     expect((await agent.ended()).code).toBe(1);
@@ -189,7 +189,7 @@ describeWithAccount('an agent', (account) => {
     expect(JSON.stringify(last?.['error'])).toMatch(/storage: receiving from the queue.*NonExistentQueue|QueueDoesNotExist/);
   });
 
-  test.concurrent('names every variable that it misses', async (context) => {
+  test.concurrent('the agent names every variable that it lacks', async (context) => {
     const scene = await open(context);
     const agent = scene.start({ PREWARM_BUCKET: '', PREWARM_THREAD_NUMBER: '0' });
     expect((await agent.ended()).code).toBe(1);

@@ -66,7 +66,7 @@ test('short tasks in a row are one busy spell of two calls', async () => {
   expect({ isProtected: group.isProtected, calls: group.calls }).toEqual({ isProtected: false, calls: 2 });
 });
 
-test('a call that fails is logged, and the agent goes on', async () => {
+test('a failed call is logged, and the agent continues', async () => {
   const group = createGroup();
   group.failing = 1;
   const protection = createScaleInProtection(createBusyMarkers(null, 1), group.protect, log, 60);
@@ -77,7 +77,7 @@ test('a call that fails is logged, and the agent goes on', async () => {
   await protection.leave();
 });
 
-test('the marker of an agent that was killed is taken away by the process that takes its place', async () => {
+test('the process that replaces a killed agent removes the marker of that agent', async () => {
   const dir = temporaryDir();
   createBusyMarkers(dir, 1).set(true);
   const group = createGroup();

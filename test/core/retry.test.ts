@@ -34,21 +34,21 @@ const plan = {
 };
 
 describe('an action that is tried again', () => {
-  test('is not repeated once it has succeeded, and waits for nothing if that is at once', async () => {
+  test('an action is not repeated once it has succeeded, and does not wait if it succeeds at once', async () => {
     const { clock, pauses } = clockThatSkips();
     const { action, state } = failing();
     expect(await retry(clock, plan, action)).toBe('done');
     expect({ calls: state.calls, pauses }).toEqual({ calls: 1, pauses: [] });
   });
 
-  test('succeeds after failures that pass, with the pause of each try between them', async () => {
+  test('an action succeeds after failures that pass, with the pause of each try between them', async () => {
     const { clock, pauses } = clockThatSkips();
     const { action, state } = failing('busy', 'busy');
     expect(await retry(clock, plan, action)).toBe('done');
     expect({ calls: state.calls, pauses }).toEqual({ calls: 3, pauses: [10, 20] });
   });
 
-  test('fails with what the last try said, and asks of that failure nothing more', async () => {
+  test('an action fails with the failure of its last try, and does not judge that failure again', async () => {
     const { clock, pauses } = clockThatSkips();
     const asked: string[] = [];
     const mayPass = (error: unknown) => asked.push(String(error)) > 0;
@@ -57,7 +57,7 @@ describe('an action that is tried again', () => {
     expect({ calls: state.calls, pauses, asked }).toEqual({ calls: 3, pauses: [10, 20], asked: ['Error: first', 'Error: second'] });
   });
 
-  test('fails at once with what does not pass', async () => {
+  test('an action fails at once with a failure that does not pass', async () => {
     const { clock, pauses } = clockThatSkips();
     const { action, state } = failing('busy', 'final');
     await expect(retry(clock, plan, action)).rejects.toThrow('final');

@@ -66,7 +66,7 @@ async function openApi({ allowedDomains, inspection = NO_FLEET, ...options }: Op
   return { ...world, handler, url, ask };
 }
 
-test('everything that is wrong is refused as a server refuses it, and makes nothing', async () => {
+test('the API function refuses every wrong request as a server does, and creates nothing', async () => {
   const { url, ask, told } = await openApi();
   const faults: string[] = [];
   for (const row of BAD_INPUTS) {
@@ -81,7 +81,7 @@ test('everything that is wrong is refused as a server refuses it, and makes noth
   expect(told.figures).toEqual([]);
 });
 
-test('a request is made under the name of the key that the gateway tells, whatever headers say, and counted once', async () => {
+test('a request belongs to the key that the gateway names, whatever its headers say, and is counted once', async () => {
   const { ask, told, ports, fleet } = await openApi();
   const headers = { 'Idempotency-Key': 'one', 'x-api-key-id': 'forged', 'x-amzn-apikeyid': 'forged' };
   const json = { url_list: URLS, pops: ['SIN2-P1'], instance_count: 3, notify_url: 'https://hooks.example.com/a' };
@@ -98,7 +98,7 @@ test('a request is made under the name of the key that the gateway tells, whatev
   expect((await ask(`/prewarm?req_id=${row?.id}&detail=pops`)).body).toMatchObject({ request_id: row?.id, pops: [] });
 });
 
-test('the whole fleet is told with detail: instances of both groups with the work of their agents, claims, and what failed last', async () => {
+test('the API function reports the whole fleet: instances of both groups with their work, claims, and the last failure', async () => {
   const at = (second: number) => Date.parse(`2026-11-21T15:00:${String(second).padStart(2, '0')}Z`);
   const instance = (id: string, fields: Partial<FleetMember> = {}): FleetMember => {
     return { id, instanceId: id, state: 'running', type: 'm6g.large', zone: 'us-east-1a', since: at(1), ...fields };
@@ -176,7 +176,7 @@ test('the whole fleet is told with detail: instances of both groups with the wor
   expect(Object.keys((await ask('/instances')).body)).toEqual(['status', 'timestamp', 'message', 'desiredcapacity']);
 });
 
-test('a request under a domain of its own is answered, the document and the health need no key, and figures are not served', async () => {
+test('the API function answers under a custom domain, serves the document and the health check without a key, and serves no figures', async () => {
   for (const basePath of [undefined, 'v1', 'prewarm', 'a/b']) {
     const { url, ask } = await openApi(basePath === undefined ? {} : { basePath });
     expect(await ask('/requests?limit=1')).toMatchObject({ status: 200 });
@@ -190,7 +190,7 @@ test('a request under a domain of its own is answered, the document and the heal
   }
 });
 
-test("a report is written on the spot where it is not there yet, once, and its link is the bucket's", async () => {
+test('the API function writes a missing report on the spot and once, and links to the bucket', async () => {
   const { ask, ports } = await openApi();
   const { body } = await ask('/prewarm', { json: { url_list: URLS, cf_domain: OWN, pops: ['SIN2-P1'] } });
   const id = String(body['request_id']);
@@ -207,7 +207,7 @@ test("a report is written on the spot where it is not there yet, once, and its l
   expect(await text(ports.lists.read(keys.failureReport(id)))).toBe('as it was');
 });
 
-test('what failed of long URLs fits into the answer of a function, whichever list is asked for', async () => {
+test('failures with long URLs fit into the answer of a function, whichever list is asked for', async () => {
   const { ask } = await openApi();
   // Three times as long as they came, once they are percent-encoded.
   const urls = Array.from({ length: 1000 }, (_, n) => `https://www.example.com/${n}?${'é'.repeat(1340)}`);
@@ -219,7 +219,7 @@ test('what failed of long URLs fits into the answer of a function, whichever lis
   expect(((await ask(`/summary?req_id=${id}`)).body['failure_urls'] as string[]).length).toBeGreaterThan(100);
 });
 
-test('what the account cannot invalidate is refused before anything is made', async () => {
+test('the API function refuses what the account cannot invalidate before it creates anything', async () => {
   const { ask } = await openApi();
   const asked = (cf_domain: string) => ask('/prewarm', { json: { url_list: URLS, cf_domain, pops: ['SIN2-P1'], need_invalidate: true } });
   const refused = await asked('d222222abcdef8.cloudfront.net');
@@ -229,7 +229,7 @@ test('what the account cannot invalidate is refused before anything is made', as
   expect((await asked(OWN)).status).toBe(200);
 });
 
-test('only distributions that are allowed are warmed, whoever names them and whatever hosts hide behind them', async () => {
+test('the API function warms allowed distributions only, whoever names them and whatever hosts hide behind them', async () => {
   for (const allowedDomains of [[OWN], ['www.example.com'], ['a.example', 'www.example.com']]) {
     const { ask } = await openApi({ allowedDomains });
     const asked = (json: object) => ask('/prewarm', { json: { url_list: URLS, pops: ['SIN2-P1'], ...json } });
@@ -260,7 +260,7 @@ test('only distributions that are allowed are warmed, whoever names them and wha
   expect((await all.ask('/prewarm', { json })).status).toBe(200);
 });
 
-test('nothing is invalidated until the operator allows it', async () => {
+test('the API function invalidates nothing until the operator allows it', async () => {
   const { ask } = await openApi({ allowedDomains: [] });
   const json = { url_list: URLS, cf_domain: OWN, pops: ['SIN2-P1'] };
   const refused = await ask('/prewarm', { json: { ...json, need_invalidate: true } });
@@ -269,7 +269,7 @@ test('nothing is invalidated until the operator allows it', async () => {
   expect((await ask('/prewarm', { json })).status).toBe(200);
 });
 
-test('a store that fails is a 503 that makes nothing twice when it is sent again', async () => {
+test('a failure of the store is answered 503, and a repeated call creates nothing twice', async () => {
   const { ask, faults, told } = await openApi();
   const json = { url_list: URLS, cf_domain: OWN, pops: ['SIN2-P1'] };
   const headers = { 'Idempotency-Key': 'again' };
@@ -289,7 +289,7 @@ test('a store that fails is a 503 that makes nothing twice when it is sent again
   expect(told.lines.some(({ level }) => level === 'error')).toBe(true);
 });
 
-test('an event without any context is answered as that of an unnamed key', async () => {
+test('the API function answers an event without a context as that of an unnamed key', async () => {
   const { handler, told } = await openApi();
   const event = {
     resource: '/{proxy+}',

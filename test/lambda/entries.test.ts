@@ -192,7 +192,7 @@ describeWithAccount('The functions on their AWS adapters', (account) => {
     expect(failuresOf(await fn('dead-letter').invoke({ Records: [bad, queueRecord(letter)] }))).toEqual([bad.messageId]);
   });
 
-  test('every line of the log names its invocation and none a key; figures are the environment’s', () => {
+  test('every line of the log names its invocation and shows no key, and the figures name the environment', () => {
     const lines = NAMES.flatMap((name) => fn(name).lines);
     const figures = lines.filter((line) => '_aws' in line);
     const logged = lines.filter((line) => !('_aws' in line));

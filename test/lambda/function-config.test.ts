@@ -28,7 +28,7 @@ function faultsOf(load: () => unknown): string[] {
   }
 }
 
-test('a function reads what it needs and no more, and hears of every fault at once', () => {
+test('a function reads only what it needs, and reports all faults of its configuration at once', () => {
   expect(loadFunctionConfig(ENDING_ENV, ENDING)).toEqual({
     envName: 'prod',
     tables: { requests: 'requests', pops: 'pops', tasks: 'tasks' },
@@ -73,7 +73,7 @@ test('the edge is CloudFront itself unless the environment says otherwise', () =
   expect(faultsOf(() => loadFunctionConfig({ ...env, PREWARM_CA_FILE: '/nowhere' }, ['edge']))).toEqual(['PREWARM_CA_FILE']);
 });
 
-test('the group on demand and its minutes are read where a stack has them, and minutes that are no number are refused', () => {
+test('a function reads the on-demand group and its minutes where a stack has them, and refuses minutes that are no number', () => {
   const env = { ...ENDING_ENV, PREWARM_ON_DEMAND_GROUP_NAME: 'prewarm_asg_prod_ondemand', PREWARM_ON_DEMAND_FALLBACK: '10' };
   expect(loadFunctionConfig(env, ENDING).group).toMatchObject({ onDemandGroupName: 'prewarm_asg_prod_ondemand', onDemandFallback: 10 });
   expect(loadFunctionConfig({ ...env, PREWARM_ON_DEMAND_FALLBACK: '0' }, ENDING).group).toMatchObject({ onDemandFallback: 0 });
@@ -82,7 +82,7 @@ test('the group on demand and its minutes are read where a stack has them, and m
   ]);
 });
 
-test('the keep-warm function hears of its missing table together with every other fault', () => {
+test('the keep-warm function reports its missing table together with every other fault', () => {
   expect(faultsOf(() => loadFunctionConfig({ PREWARM_EDGE_PORT: '0' }, ['edge', 'keepWarmTable']))).toEqual([
     'PREWARM_ENV_NAME',
     'PREWARM_EDGE_PORT',

@@ -56,7 +56,7 @@ test('events that come twice and out of order count nothing twice', async () => 
   expect(await judge(world)).toEqual([]);
 });
 
-test('a store that fails in the middle of any step loses nothing and doubles nothing', async () => {
+test('a store that fails in the middle of any step neither loses nor doubles anything', async () => {
   const quiet = openFunctions(EDGE, SMALL);
   await accept(quiet);
   await deliverAll(quiet);
@@ -76,7 +76,7 @@ test('a store that fails in the middle of any step loses nothing and doubles not
   expect(wrong).toEqual([]);
 });
 
-test('a store that keeps failing delays, and no more', async () => {
+test('a store that keeps failing only delays the work', async () => {
   const world = openFunctions(EDGE, SMALL);
   world.faults.decide = (nth) => (nth % 13 === 0 ? 'before' : nth % 17 === 0 ? 'after' : null);
   await accept(world);
@@ -86,7 +86,7 @@ test('a store that keeps failing delays, and no more', async () => {
   expect(await judge(world)).toEqual([]);
 });
 
-test('a poisoned record is alone in the answer, and its neighbours are done', async () => {
+test('the answer names only a poisoned record, and the function handles its neighbours', async () => {
   const world = openFunctions(EDGE);
   await accept(world);
   await accept(world, OTHER);
@@ -101,7 +101,7 @@ test('a poisoned record is alone in the answer, and its neighbours are done', as
   expect(failuresOf(await world.getSize({ Records: [poisoned] }, LONG))).toEqual([poisoned.dynamodb?.SequenceNumber]);
 });
 
-test('tasks are counted but for those that cannot be, whatever they come with', async () => {
+test('the function counts tasks except those that cannot be counted, whatever comes with them', async () => {
   const world = openFunctions();
   await accept(world);
   await accept(world, OTHER);
@@ -119,7 +119,7 @@ test('tasks are counted but for those that cannot be, whatever they come with', 
   for (const id of [ID, OTHER]) expect(await getRow(world.ports, id)).toMatchObject({ status: 'FINISHED', totalCount: 30 });
 });
 
-test('a request whose tables fail keeps no other from being counted, and is counted later', async () => {
+test('a request whose tables fail does not keep others from being counted, and is counted later', async () => {
   const world = openFunctions();
   await accept(world);
   await accept(world, OTHER);
@@ -135,7 +135,7 @@ test('a request whose tables fail keeps no other from being counted, and is coun
   for (const id of [ID, OTHER]) expect(await getRow(world.ports, id)).toMatchObject({ status: 'FINISHED' });
 });
 
-test('what there is no time for comes back by the queue, and a queue that fails brings it back by its own record', async () => {
+test('work that has no time left comes back by the queue, or by its own record if the queue fails', async () => {
   const world = openFunctions(EDGE, SMALL);
   await accept(world);
   const short = { getRemainingTimeInMillis: () => 60_000 };
@@ -150,7 +150,7 @@ test('what there is no time for comes back by the queue, and a queue that fails 
   expect(failuresOf(await world.getSize({ Records: [message] }, short))).toEqual([message.messageId]);
 });
 
-test('work that is broken off at the end of the time is gone on with', async () => {
+test('work that is cut off at the end of the time continues later', async () => {
   let released = () => {};
   const hanging = new Promise<void>((resolve) => {
     released = resolve;
@@ -170,7 +170,7 @@ test('work that is broken off at the end of the time is gone on with', async () 
   released();
 });
 
-test('dead letters are recorded, once, and one that says nothing is left where it is', async () => {
+test('the function records dead letters once, and leaves one without content where it is', async () => {
   const world = openFunctions();
   await accept(world);
   await advanceAll(world.pipeline);
@@ -186,7 +186,7 @@ test('dead letters are recorded, once, and one that says nothing is left where i
   expect(await getRow(world.ports)).toMatchObject({ status: 'FINISHED', counters: { failed: 30, 'reason.exhausted': 30 } });
 });
 
-test('a share that failed is on its queue again within half a minute, and a failure of that is told and no more', async () => {
+test('a failed share returns to its queue within half a minute, and a failure of that is only reported', async () => {
   const world = openFunctions(EDGE, SMALL);
   await accept(world);
   const clock = createManualClock(T0);

@@ -55,7 +55,7 @@ async function finish(world: Report, notifyUrl?: string): Promise<void> {
 const event = (id: string, requestId: unknown = ID) => ({ id, detail: { requestId } });
 const figuresOf = ({ told }: Report, name: string) => told.figures.filter((figure) => figure.name === name);
 
-test('an end is reported and told once, however often and by however many events it comes', async () => {
+test('the function reports and announces an end once, however often and by however many events it comes', async () => {
   const { url, caPem, bodies } = await openNotifiedServer();
   const world = openReport(createNotifier({ allowPrivateAddresses: true, ca: caPem }));
   await finish(world, url);
@@ -80,7 +80,7 @@ test('an end is reported and told once, however often and by however many events
   expect(summary['failure_urls']).toHaveLength(4);
 });
 
-test('only POPs with failures are read for the report, many tasks at once and in their order', async () => {
+test('the report reads only POPs with failures, many tasks at once and in their order', async () => {
   const world = openReport();
   const spec = makeSpec(['SIN2-P1', 'GRU3-P1'], { agents: 20 });
   await world.pipeline.accept({ id: ID, spec, urls: makeUrls(40) });
@@ -116,7 +116,7 @@ test('only POPs with failures are read for the report, many tasks at once and in
   expect(await readEndSummary(world.ports.lists, 'else')).toBeNull();
 });
 
-test('a topic that fails is told when the same event is tried again, and not by another meanwhile', async () => {
+test('a failed topic gets the end when the same event is tried again, and no other event announces it meanwhile', async () => {
   const world = openReport();
   await finish(world);
   world.topic.failing = 2;
@@ -130,7 +130,7 @@ test('a topic that fails is told when the same event is tried again, and not by 
   expect(figuresOf(world, 'RequestsEnded')).toHaveLength(1);
 });
 
-test('a listener that cannot be told is counted, and fails nothing', async () => {
+test('the function counts a listener that it cannot notify, and fails nothing', async () => {
   const { url, bodies } = await openNotifiedServer();
   const world = openReport(createNotifier({ allowPrivateAddresses: false, firstPauseMs: 1 }));
   await finish(world, url);
@@ -141,7 +141,7 @@ test('a listener that cannot be told is counted, and fails nothing', async () =>
   expect(world.told.lines.find(({ level }) => level === 'error')?.fields).toMatchObject({ request_id: ID });
 });
 
-test('a stopped request has what was stopped in its figures, one that runs is refused, an unknown one passed over', async () => {
+test('the figures of a stopped request include stopped targets, a running one is refused, and an unknown one is skipped', async () => {
   const world = openReport();
   await world.pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1']), urls: makeUrls(4) });
   await expect(world.report(event('a'))).rejects.toMatchObject({ code: 'conflict' });
@@ -190,7 +190,7 @@ async function stopEarly(world: Report) {
 
 const lateIn = (rows: readonly string[]) => rows.filter((row) => row.includes('after_end')).length;
 
-test('a report that was kept has the results that came after it, as the one on a single machine has, and is written once for them', async () => {
+test('a kept report gains later results as on a single machine, and is written for them once', async () => {
   const world = openReport();
   const { reportOf, embedded, finishTask, writes } = await stopEarly(world);
   await world.report(event('a'));
@@ -212,7 +212,7 @@ test('a report that was kept has the results that came after it, as the one on a
   expect(world.published).toHaveLength(1);
 });
 
-test('a report whose late results take long to read is given as it was kept, and the end is told again to have it written', async () => {
+test('a report whose late results take long to read is given as it was kept, and a new announcement of the end has it written', async () => {
   const world = openReport();
   const { reportOf, embedded, finishTask } = await stopEarly(world);
   await finishTask(0);
@@ -227,7 +227,7 @@ test('a report whose late results take long to read is given as it was kept, and
   expect(world.published).toHaveLength(1);
 });
 
-test('the report that an earlier version kept is found, and so is one whose late tasks have gone with age', async () => {
+test('the function finds the report of an earlier version, also when its late tasks have expired', async () => {
   const world = openReport();
   const { reportOf, finishTask } = await stopEarly(world);
   await world.ports.lists.put(keys.failureReport(ID), ['url\n', 'kept\n']);
@@ -240,7 +240,7 @@ test('the report that an earlier version kept is found, and so is one whose late
   expect(await writeEndReport({ ...world.ports, store, pipeline: world.pipeline }, row)).toBe(keys.failureReport(ID));
 });
 
-test('headers that are kept apart go when the end was told, not before, and only where there are some', async () => {
+test('headers that are kept apart are deleted after the end is announced, and only where there are some', async () => {
   const world = openReport();
   const variants = [{ name: 'default', headers: [['Authorization', 'Bearer token-1']] as const }];
   await world.apartPipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1'], { variants }), urls: makeUrls(2) });

@@ -51,7 +51,7 @@ function openShutdown(alive: readonly string[] = []) {
 
 const fleet = { kind: 'fleet' };
 
-test("a request's schedule ends it when its time is up, twice as well as once, and early sets it again", async () => {
+test("a request's schedule ends it when its time is up, also when it fires twice, and sets itself again when it is early", async () => {
   const { shutdown, accept, ports, stores, ended } = openShutdown();
   await accept(ID, 30);
   await shutdown({ requestId: ID }, LONG);
@@ -65,7 +65,7 @@ test("a request's schedule ends it when its time is up, twice as well as once, a
   expect(stores.timers.takeDue(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
 });
 
-test('an alarm has the capacity looked at, however it is told, and anything else is refused', async () => {
+test('an alarm starts a look at the capacity, whatever its form, and anything else is refused', async () => {
   const { shutdown, accept, fleet: group } = openShutdown();
   await accept(ID);
   for (const alarm of [{ source: 'aws.cloudwatch', detail: {} }, { Records: [{ EventSource: 'aws:sns', Sns: { Message: '{}' } }] }]) {
@@ -78,7 +78,7 @@ test('an alarm has the capacity looked at, however it is told, and anything else
   }
 });
 
-test('a request whose schedule was lost is ended and counted by the timer of the fleet, and no other', async () => {
+test('the fleet timer ends and counts a request whose schedule was lost, and no other', async () => {
   const { shutdown, accept, ports, figure, clock } = openShutdown();
   await accept(ID, 30);
   await accept(OTHER, 60);
@@ -94,7 +94,7 @@ test('a request whose schedule was lost is ended and counted by the timer of the
   expect(figure('RequestsPastTimeout')).toBe(0);
 });
 
-test('what lives 15 minutes after the last request is terminated, but for what the operator claims', async () => {
+test('the fleet timer terminates instances 15 minutes after the last request, except those that the operator claims', async () => {
   const { shutdown, accept, pipeline, ports, alive, figure, clock } = openShutdown(['idle-1', 'busy-1', 'idle-2']);
   await accept(ID);
   await shutdown(fleet, LONG);
@@ -121,7 +121,7 @@ test('what lives 15 minutes after the last request is terminated, but for what t
   expect(figure('InstancesAfterLastRequest')).toBe(2);
 });
 
-test('instances of a claim that the operator lowers or takes back have 15 minutes to go, and no alarm tells of them', async () => {
+test('instances of a claim that the operator lowers or takes back have 15 minutes to go, and no alarm names them', async () => {
   const { shutdown, ports, alive, figure, clock } = openShutdown(['idle-1', 'idle-2', 'idle-3']);
   const claim = (agents: number) => ports.store.setOperatorClaim({ agents, lapsesAt: clock.now() + 60 * MINUTE });
   for (const [agents, left] of [
@@ -141,7 +141,7 @@ test('instances of a claim that the operator lowers or takes back have 15 minute
   }
 });
 
-test('a claim that would last for longer than an hour holds no instance', async () => {
+test('a claim that would last longer than an hour keeps no instance', async () => {
   const { shutdown, ports, alive, figure, fleet: group } = openShutdown(['idle-1', 'idle-2']);
   await ports.store.setOperatorClaim({ agents: 2, lapsesAt: Date.parse('3000-01-01') });
   await shutdown(fleet, LONG);
@@ -150,7 +150,7 @@ test('a claim that would last for longer than an hour holds no instance', async 
   expect(figure('InstancesAfterLastRequest')).toBe(2);
 });
 
-test('tasks of ended requests are taken off the queue while none is active, and others are left', async () => {
+test('the fleet timer takes tasks of ended requests off the queue while none is active, and leaves others', async () => {
   const { shutdown, accept, pipeline, stores, ports } = openShutdown();
   await accept(ID);
   await advanceAll(pipeline);
@@ -166,7 +166,7 @@ test('tasks of ended requests are taken off the queue while none is active, and 
   expect(await getRow(ports, OTHER)).toMatchObject({ status: 'STOPPED' });
 });
 
-test('a request that begins while tasks are taken off the queue finds its own there at once', async () => {
+test('a request that begins while tasks are taken off the queue finds its own tasks there at once', async () => {
   const { shutdown, accept, pipeline, stores, ports, store } = openShutdown();
   await accept(ID);
   await advanceAll(pipeline);
@@ -181,7 +181,7 @@ test('a request that begins while tasks are taken off the queue finds its own th
   expect(await getRow(ports, OTHER)).toMatchObject({ status: 'IN_PROGRESS' });
 });
 
-test('a step of the timer that fails keeps no other from being done, and is told', async () => {
+test('a failing step of the timer does not keep others from being done, and is reported', async () => {
   const { shutdown, accept, pipeline, stores, alive, faults, clock } = openShutdown(['busy-stuck', 'busy-1']);
   await accept(ID);
   await advanceAll(pipeline);
@@ -193,7 +193,7 @@ test('a step of the timer that fails keeps no other from being done, and is told
   expect(await stores.tasks.counts()).toEqual({ available: 0, leased: 0 });
 });
 
-test('the group lets go of its instances before CloudFormation deletes it, and then alone; what keeps it from that is told', async () => {
+test('the group lets go of its instances before CloudFormation deletes it, and only then, and reports what prevents it', async () => {
   const cloudFormation = await openAnswerServer(() => ({ status: 200, body: '' }));
   onTestFinished(() => cloudFormation.close());
   const of = (RequestType: string) => ({
@@ -219,7 +219,7 @@ test('the group lets go of its instances before CloudFormation deletes it, and t
   expect(told()).toMatchObject({ Status: 'FAILED', Reason: 'it cannot be let go' });
 });
 
-test('what was claimed for longer than Spot is given is looked at on demand, requests and operator together', async () => {
+test('a claim that Spot has not filled in time is asked for on demand, for requests and the operator together', async () => {
   const { shutdown, pipeline, ports, asked, clock } = openShutdown();
   const accept = (id: string, agents: number) =>
     pipeline.accept({ id, spec: { ...makeSpec(['SIN2-P1']), agents }, urls: makeUrls(3), madeBy: null });

@@ -7,7 +7,7 @@ const WANTED = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff
 
 const wantedOf = (headers: Headers) => Object.fromEntries(Object.keys(WANTED).map((name) => [name, headers.get(name)]));
 
-test('every answer tells caches to keep nothing, browsers to guess no type, and pages to tell no link', async () => {
+test('every answer forbids caches to keep it, browsers to guess its type, and pages to pass on its address', async () => {
   const { flags } = await openEdge();
   const served = await serve(flags);
   const id = await submit(served, { url_list: [...objectUrls(1), 'https://d111111abcdef8.cloudfront.net/o/none'], pops: ['SIN2-P1'] });
@@ -40,7 +40,7 @@ test('every answer tells caches to keep nothing, browsers to guess no type, and 
   for (const [name, value] of Object.entries(WANTED)) expect(text.toLowerCase()).toContain(`\r\n${name}: ${value}\r\n`);
 });
 
-test('links to reports have the address that clients are told, and without one that of the Host header', async () => {
+test('links to reports start with the public address, or with the Host header where none is set', async () => {
   const { flags } = await openEdge();
   const served = await serve([...flags, '--public-url', 'https://warm.example.com/base/']);
   const id = await submit(served, { url_list: ['https://d111111abcdef8.cloudfront.net/o/none'], pops: ['SIN2-P1'] });

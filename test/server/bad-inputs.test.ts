@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { BAD_INPUTS, judgeBadAnswer, sendBadInput } from './bad-inputs.ts';
 import { ask, KEY, newDataDir, openEdge, serve, submit, until, hasEnded, objectUrls } from './served.ts';
 
-test('everything that is wrong is refused with the right status and what to write instead, and makes nothing', async () => {
+test('the server refuses every wrong request with the right status and the remedy, and creates nothing', async () => {
   const { flags } = await openEdge();
   const served = await serve([...flags, '--data-dir', newDataDir()]);
   const faults: string[] = [];
@@ -23,7 +23,7 @@ test('everything that is wrong is refused with the right status and what to writ
   expect(served.stderr()).not.toContain(KEY);
 });
 
-test('what is no HTTP, and a request to an odd address, get a 400 in JSON and harm nobody', async () => {
+test('the server answers 400 in JSON to bytes that are not HTTP and to an odd address, and keeps serving', async () => {
   const { flags } = await openEdge();
   const served = await serve(flags);
   const { hostname, port } = new URL(served.url);

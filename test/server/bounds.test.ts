@@ -68,7 +68,9 @@ async function watchHealth(url: string, isOver: () => boolean): Promise<number> 
   return longest;
 }
 
-test('a body of 5 MiB of anything is answered soon and in little memory, while others are served', { timeout: 120_000 }, async () => {
+test('the server answers a useless body of 5 MiB soon and in little memory, and serves others meanwhile', {
+  timeout: 120_000,
+}, async () => {
   const { flags } = await openEdge();
   const served = await serve(flags, { PREWARM_API_KEY: KEY, NODE_OPTIONS: '--max-old-space-size=512' });
   const figures: string[] = [];
@@ -93,7 +95,7 @@ test('a body of 5 MiB of anything is answered soon and in little memory, while o
   expect(highWaterKb(served)).toBeLessThan(MOST_RESIDENT_KB);
 });
 
-test('a body of 5 MiB of good URLs is taken, while others are served', { timeout: 60_000 }, async () => {
+test('the server takes 5 MiB of good URLs and serves others meanwhile', { timeout: 60_000 }, async () => {
   const { flags } = await openEdge();
   const served = await serve(flags, { PREWARM_API_KEY: KEY, NODE_OPTIONS: '--max-old-space-size=512' });
   const body = fill('url_list', (at) => `"https://d111111abcdef8.cloudfront.net/o/1k/${at}"`, `${DOMAIN},"pops":["SIN2-P1"]`);
@@ -116,7 +118,7 @@ test('a body of 5 MiB of good URLs is taken, while others are served', { timeout
   expect(highWaterKb(served)).toBeLessThan(MOST_RESIDENT_KB);
 });
 
-test('a request of more targets than the server takes is refused with the numbers, and one below is taken', async () => {
+test('the server refuses a request of too many targets with the numbers, and takes one below the limit', async () => {
   const { flags } = await openEdge();
   const served = await serve([...flags, '--max-targets', '3']);
   const urls = ['a', 'b'].map((name) => `https://d111111abcdef8.cloudfront.net/o/1k/${name}`);
@@ -126,7 +128,7 @@ test('a request of more targets than the server takes is refused with the number
   expect(await submit(served, { url_list: urls, pops: ['SIN2-P1'] })).toMatch(/^[\da-f-]{36}$/);
 });
 
-test('a request that would invalidate more paths than the server takes is refused with words, and one below is taken', async () => {
+test('the server refuses a request that would invalidate too many paths, says why, and takes one below the limit', async () => {
   const { edge, flags } = await openEdge();
   const served = await serve([...flags, '--invalidation-endpoint', edge.invalidationEndpoint, '--max-invalidation-paths', '2']);
   const host = '://d111111abcdef8.cloudfront.net/o/1k/';

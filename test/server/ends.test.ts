@@ -19,7 +19,9 @@ const once = (ids: readonly string[]) => Object.fromEntries(ids.map((id) => [id,
 
 const cancel = (served: Served, id: string) => ask(served, `/prewarm?req_id=${id}`, { method: 'DELETE' });
 
-test('the end of each request is told once, whoever ends it and asks for it again, and over a kill', { timeout: 90_000 }, async () => {
+test('the server reports the end of each request once, whoever ends it or asks again, also across a kill', {
+  timeout: 90_000,
+}, async () => {
   const { flags } = await openEdge({ latencies: { edgeMs: 20 } });
   const options = [...flags, '--data-dir', newDataDir()];
   const served = await serve(options);

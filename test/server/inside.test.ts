@@ -47,24 +47,27 @@ function openFailing(code: 'storage' | 'dns') {
 test.each([
   ['storage', 503],
   ['dns', 500],
-] as const)('a failure of the kind %s tells nothing of the inside, and the log has it under an id', async (code, status) => {
-  const { app, logged } = openFailing(code);
-  for (const path of [
-    '/healthz',
-    '/requests',
-    '/instances',
-    '/instances?detail=1',
-    '/metrics',
-    `/prewarm?req_id=${ID}`,
-    `/summary?req_id=${ID}`,
-  ]) {
-    logged.length = 0;
-    const answer = await app.request(path);
-    const text = await answer.text();
-    expect([path, answer.status]).toEqual([path, path === '/metrics' ? answer.status : status]);
-    expect(text).not.toMatch(/arn:|\/var\/lib/);
-    if (path === '/metrics') continue;
-    expect(text).toContain(ID);
-    expect(logged.find((fields) => fields['failure_id'] === ID)?.['err']).toMatchObject({ message: INSIDE });
-  }
-});
+] as const)(
+  'an answer to a failure of the kind %s shows nothing of the inside, and the log has the failure under an id',
+  async (code, status) => {
+    const { app, logged } = openFailing(code);
+    for (const path of [
+      '/healthz',
+      '/requests',
+      '/instances',
+      '/instances?detail=1',
+      '/metrics',
+      `/prewarm?req_id=${ID}`,
+      `/summary?req_id=${ID}`,
+    ]) {
+      logged.length = 0;
+      const answer = await app.request(path);
+      const text = await answer.text();
+      expect([path, answer.status]).toEqual([path, path === '/metrics' ? answer.status : status]);
+      expect(text).not.toMatch(/arn:|\/var\/lib/);
+      if (path === '/metrics') continue;
+      expect(text).toContain(ID);
+      expect(logged.find((fields) => fields['failure_id'] === ID)?.['err']).toMatchObject({ message: INSIDE });
+    }
+  },
+);

@@ -40,7 +40,7 @@ const loggedBy = (served: Served) =>
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-test('a file of keys is read line by line, and one that others may read, change or that holds no key is refused without a key in the fault', () => {
+test('the server reads a file of keys line by line, and refuses an exposed or empty one without showing a key', () => {
   const { keys } = parseServeOptions({ apiKeyFile: keyFile(`# made by hand\n\nci=${FULL}\r\npolls:read=${READ}\n`) }, {});
   expect(keys).toEqual([
     { name: 'ci', role: 'full', key: FULL },
@@ -55,7 +55,7 @@ test('a file of keys is read line by line, and one that others may read, change 
   expect(wrong).not.toMatch(/suite|short/);
 });
 
-test.skipIf(process.getuid?.() !== 0)('a file of keys that belongs to another user is refused', () => {
+test.skipIf(process.getuid?.() !== 0)('the server refuses a file of keys that belongs to another user', () => {
   const path = keyFile(`a=${FULL}`);
   chownSync(path, 65_534, 65_534);
   expect(faultsOf({ apiKeyFile: path })).toContain('belongs to another user');
@@ -74,7 +74,7 @@ test('keys come from the flags, or else from the list of the environment, or els
   expect(faultsOf({}, { PREWARM_API_KEYS: FULL })).toContain('write name=KEY');
 });
 
-test('a key with the role read may ask everything and change nothing, and is told why', async () => {
+test('a key with the role read may read everything and change nothing, and the refusal says why', async () => {
   const { flags } = await openEdge();
   const served = await serve([...flags, '--api-key-file', keyFile(`all=${FULL}\npolls:read=${READ}\n`)], NONE);
   const id = await submit({ ...served, key: FULL }, { url_list: objectUrls(1), pops: ['SIN2-P1'] });
@@ -105,7 +105,7 @@ test('a key with the role read may ask everything and change nothing, and is tol
   expect(told.stderr).toContain('its role is read');
 });
 
-test('with private requests a key neither sees nor ends those of another key, and lists its own page by page', async () => {
+test('with private requests a key neither sees nor ends requests of another key, and lists its own page by page', async () => {
   const { edge, flags } = await openEdge();
   edge.setFault({ path: '/o/1k/slow*', method: 'GET' }, { kind: 'stall', at: 'headers' });
   const keys = ['--api-key', `a=${FULL}`, '--api-key', `b=${OTHER}`];
@@ -153,7 +153,7 @@ test('with private requests a key neither sees nor ends those of another key, an
   expect(await ask(a, `/prewarm?req_id=${id}`, { method: 'DELETE' })).toMatchObject({ status: 200, body: { status: 'STOPPED' } });
 });
 
-test('a changed file of keys holds within two seconds, and one that has become wrong changes nothing', async () => {
+test('a changed file of keys takes effect within two seconds, and a wrong one changes nothing', async () => {
   const { flags } = await openEdge();
   const path = keyFile(`a=${FULL}\n`);
   const served = await serve([...flags, '--api-key-file', path], NONE);
@@ -174,7 +174,7 @@ test('a changed file of keys holds within two seconds, and one that has become w
   expect(served.stderr()).not.toMatch(/suite/);
 });
 
-test('wrong keys are logged with their address, counted once a second, and slowed down after ten, and right ones never wait', async () => {
+test('the server logs wrong keys with their address once a second, slows them down after ten, and never delays right keys', async () => {
   const { flags } = await openEdge();
   const served = await serve(flags);
   const timed = async (key: string) => {
@@ -201,7 +201,7 @@ test('wrong keys are logged with their address, counted once a second, and slowe
   expect(counted).toBe(14);
 });
 
-test('who asks is the peer, or whom the nearest proxy names where one is declared', () => {
+test("the caller's address is the peer's, or the one that the nearest declared proxy names", () => {
   const platform = { incoming: { socket: { remoteAddress: '192.0.2.1' } } };
   const from = (forwarded: string | null, trust: boolean) =>
     addressOf(new Request('http://x/', { headers: forwarded === null ? {} : { 'x-forwarded-for': forwarded } }), platform, trust);
@@ -211,7 +211,7 @@ test('who asks is the peer, or whom the nearest proxy names where one is declare
   expect(from(null, true)).toBe('192.0.2.1');
 });
 
-test('more than a thousand connections are not taken, and those who have one are served', async () => {
+test('the server refuses more than a thousand connections, and serves those that are open', async () => {
   const { flags } = await openEdge();
   const served = await serve(flags);
   expect((await ask(served, '/healthz', { key: null })).status).toBe(200);

@@ -54,7 +54,7 @@ test('the page of a server that has done nothing has every metric of the API, wi
   );
 });
 
-test('answers are counted by route, method and status, and their times into buckets that include the smaller ones', async () => {
+test('the metrics count answers by route, method and status, and their times in buckets that include the smaller ones', async () => {
   const metrics = createMetrics({ ...openStores(), fleet, version: '1.0.0' });
   for (const seconds of [0.001, 0.003, 30]) metrics.observe('/prewarm', 'GET', 200, seconds);
   metrics.observe('other', 'POST', 404, 0.5);

@@ -27,18 +27,18 @@ async function openWaiting(describe?: () => Promise<FleetState>) {
   return { ...fixture, errors, reasonAfter };
 }
 
-test('a request says after four minutes that no agent has taken a task, and until then nothing', async () => {
+test('a request reports after four minutes, and not before, that no agent has taken a task', async () => {
   const { reasonAfter } = await openWaiting();
   expect(await reasonAfter(0)).toBeNull();
   expect(await reasonAfter(3.9 * MINUTE)).toBeNull();
   expect(await reasonAfter(4.1 * MINUTE)).toBe('no agent has taken a task for 4 min');
 });
 
-test('on one machine ten seconds are enough', () => {
+test('a request on one machine reports after ten seconds that no agent has taken a task', () => {
   expect(NOBODY_AFTER_MS.processes).toBe(10_000);
 });
 
-test('it adds what the group last failed at since the request began, and asks the group once a minute at most', async () => {
+test("the report of missing agents adds the group's last failure since the request began, and asks the group at most once a minute", async () => {
   let asked = 0;
   const state = { ...NOTHING_WRONG, lastFailedActivity: { at: Date.now() + MINUTE, message: 'MaxSpotInstanceCountExceeded' } };
   const { reasonAfter } = await openWaiting(async () => {
@@ -54,13 +54,13 @@ test('it adds what the group last failed at since the request began, and asks th
   expect(asked).toBe(2);
 });
 
-test('what the group failed at before the request began is no news of it', async () => {
+test('the report of missing agents leaves out failures of the group from before the request', async () => {
   const old = { ...NOTHING_WRONG, lastFailedActivity: { at: Date.now() - 60 * MINUTE, message: 'an old one' } };
   const { reasonAfter } = await openWaiting(async () => old);
   expect(await reasonAfter(5 * MINUTE)).toBe('no agent has taken a task for 5 min');
 });
 
-test('it says what was asked for on demand, whether or not agents have come', async () => {
+test('the report of missing agents says what was asked for on demand, whether or not agents have come', async () => {
   const state: FleetState = {
     ...NOTHING_WRONG,
     onDemand: 8,
@@ -73,7 +73,7 @@ test('it says what was asked for on demand, whether or not agents have come', as
   expect(await reasonAfter(12 * MINUTE + 1000)).toBe(told);
 });
 
-test('a group that cannot be asked is told in the log, and the progress is shown without it', async () => {
+test('the server logs that it cannot ask a group, and shows the progress without it', async () => {
   const { reasonAfter, errors } = await openWaiting(async () => {
     throw new PrewarmError('storage', 'denied by the test');
   });
@@ -81,7 +81,7 @@ test('a group that cannot be asked is told in the log, and the progress is shown
   expect(errors).toHaveLength(1);
 });
 
-test('an agent that has a task, or reports of one, is enough', async () => {
+test('one agent that has or reports a task is enough to report no missing agents', async () => {
   const { reasonAfter, ports } = await openWaiting();
   const figures = { requestId: ID, agentId: 'a', count: 1, bytes: 1, rate: 0, updatedAt: Date.now() + 5 * MINUTE };
   await ports.store.putProvisional(figures);
@@ -91,7 +91,7 @@ test('an agent that has a task, or reports of one, is enough', async () => {
   expect(await reasonAfter(6 * MINUTE + 1000)).toBeNull();
 });
 
-test('a time-out says so where no agent ever reported a task, with what the group failed at, and else does not', async () => {
+test("a time-out reports missing agents and the group's failure only if no agent ever reported a task", async () => {
   const failed = { ...NOTHING_WRONG, lastFailedActivity: { at: Date.now() + MINUTE, message: 'MaxSpotInstanceCountExceeded' } };
   const of = async (describe: (() => Promise<FleetState>) | undefined, work: boolean) => {
     const { pipeline, ports } = openFixture({}, {}, (own) => ({

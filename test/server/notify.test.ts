@@ -25,7 +25,7 @@ async function openBoth(answers?: readonly (number | null)[]) {
   };
 }
 
-test("a request's end is told to its notify_url once, with its figures, and across a kill", async () => {
+test("the server sends a request's end to its notify_url once, with its figures, also across a kill", async () => {
   const { listener, flags } = await openBoth([null, 200]);
   const dir = newDataDir();
   const dataDir = ['--data-dir', dir];
@@ -65,7 +65,7 @@ test("a request's end is told to its notify_url once, with its figures, and acro
   expect(holding('Accept-Language')).not.toEqual([]);
 });
 
-test('need_invalidate is refused where nothing can be invalidated, and nothing is made', async () => {
+test('the server refuses need_invalidate where nothing can be invalidated, and creates nothing', async () => {
   const { flags } = await openEdge();
   const nowhere = join(temporaryDir(), 'none');
   const env = {

@@ -6,7 +6,7 @@ import { requestRow } from '../../testing/request-rows.ts';
 
 const rowOf = (id: string, status: RequestRow['status']): RequestRow => requestRow(id, { status });
 
-test('work that takes longer than a second is shared by all who ask meanwhile, and not started by each', async () => {
+test('all who ask during work of more than a second share that work', async () => {
   let now = 0;
   let runs = 0;
   const { promise, resolve } = Promise.withResolvers<object>();
@@ -34,7 +34,7 @@ test('work that takes longer than a second is shared by all who ask meanwhile, a
   expect(runs).toBe(2);
 });
 
-test('work that failed is done anew, and that of an ended request is kept for good', async () => {
+test('failed work is done again, and the work of an ended request is kept for good', async () => {
   let now = 0;
   let runs = 0;
   const recent = createRecent({ now: () => now }, async () => {
@@ -49,7 +49,7 @@ test('work that failed is done anew, and that of an ended request is kept for go
   expect(await recent(row)).toEqual({ runs: 2 });
 });
 
-test('at most two are worked out at once, and what is kept is bounded by its length', async () => {
+test('at most two pieces of work run at once, and the length of the kept results is bounded', async () => {
   let under = 0;
   let most = 0;
   let runs = 0;

@@ -18,7 +18,7 @@ async function curl(...args: readonly string[]): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-test("existing users' requests work as they are, by curl and with its form type", async () => {
+test('requests of existing users still work, by curl and with its form type', async () => {
   const { flags } = await openEdge();
   const served = await serve([...flags, '--data-dir', newDataDir(), '--show-success-urls']);
   const check = createAnswerCheck(await readDocument(served));
@@ -124,7 +124,7 @@ test('both forms of the body choose the same POPs, and an empty list means the d
   expect(await popsOf({ pops: [] })).toBe(all);
 });
 
-test('an idempotency key makes one request of all that come with it and the same body, and refuses another body', async () => {
+test('an idempotency key makes one request of all calls with the same body, and refuses another body', async () => {
   const { flags } = await openEdge();
   const dataDir = newDataDir();
   const keys = ['--api-key', `ci=${KEY}`, '--api-key', 'other=other-key', '--data-dir', dataDir];
@@ -152,7 +152,7 @@ test('an idempotency key makes one request of all that come with it and the same
   expect(list.body.requests.map(({ made_by: by }) => by).toSorted()).toEqual(['ci', 'other']);
 });
 
-test('requests are listed page by page, newest first, and ended ones stay as they are', async () => {
+test('the server lists requests page by page, newest first, and ended requests do not change', async () => {
   const { flags } = await openEdge();
   const served = await serve(flags);
   const ids: string[] = [];
@@ -176,7 +176,7 @@ test('requests are listed page by page, newest first, and ended ones stay as the
   expect(cancelled).toMatchObject({ status: 200, body: { request_id: id, status: 'FINISHED' } });
 });
 
-test('health needs no key, figures do, and both tell the truth', async () => {
+test('the health check needs no key, the figures need one, and both are true', async () => {
   const { flags } = await openEdge();
   const served = await serve([...flags, '--max-agents', '3']);
   expect((await ask(served, '/healthz', { key: null })).body).toMatchObject({ status: 'ok' });

@@ -42,7 +42,7 @@ function filesWith(dir: string, text: string): string[] {
     .filter((path) => readFileSync(path).includes(text));
 }
 
-test('a server deletes requests that ended more days ago than it is told to keep them, with their files, and keeps the others', async () => {
+test('a server deletes requests with their files when they ended more days ago than it keeps them, and keeps the others', async () => {
   const dataDir = await plant([endedDaysAgo(1, 31), endedDaysAgo(2, 29), requestRow(idOf(3), { createdAt: Date.now() - 90 * DAY })]);
   const { flags } = await openEdge();
   const served = await serve([...flags, '--data-dir', dataDir]);
@@ -58,7 +58,7 @@ test('a server deletes requests that ended more days ago than it is told to keep
   expect(await shorter.stop()).toBe(0);
 });
 
-test('an old request whose end was not sent yet is kept until it was', async () => {
+test('the server keeps an old request until it has sent its end', async () => {
   const listener = await openNotifiedServer();
   const notifyUrl = listener.url;
   const dataDir = await plant([endedDaysAgo(1, 400, { spec: { ...requestRow('any').spec, notifyUrl } })]);
@@ -76,7 +76,7 @@ test('an old request whose end was not sent yet is kept until it was', async () 
   expect(listener.bodies).toHaveLength(1);
 });
 
-test('secrets that an earlier version left in rows of ended requests leave every file when the server starts, also behind a reader', async () => {
+test('the server removes secrets of earlier versions from rows of ended requests in every file at its start, also behind a reader', async () => {
   const spec = { ...requestRow('any').spec, variants: WITH_SECRET };
   const dataDir = await plant(Array.from({ length: 250 }, (_, n) => endedDaysAgo(n, 1, { spec })));
   expect(filesWith(dataDir, SECRET)).not.toEqual([]);

@@ -30,7 +30,7 @@ async function expectExact(served: Served, id: string, total: number): Promise<P
 }
 
 describe('kill -9 of the whole tree', () => {
-  test('in the middle of several requests loses and doubles nothing: they go on at the next start, and end exact', async () => {
+  test('a server killed with all its agents in the middle of several requests continues at the next start and ends them exactly', async () => {
     const { edge, flags } = await openEdge({ latencies: { edgeMs: 15 } });
     const options = [...flags, '--data-dir', newDataDir(), '--max-agents', '2', '--concurrency', '4'];
     let served = await serve(options);
@@ -48,7 +48,7 @@ describe('kill -9 of the whole tree', () => {
     expect(await served.stop()).toBe(0);
   });
 
-  test('a timer that fell due meanwhile fires at the next start', async () => {
+  test('a timer that fell due while the server was down fires at the next start', async () => {
     const { edge, flags } = await openEdge();
     edge.setFault({ path: '/o/1k/slow*', method: 'GET' }, { kind: 'stall', at: 'headers' });
     const dataDir = newDataDir();
@@ -67,7 +67,7 @@ describe('kill -9 of the whole tree', () => {
   });
 });
 
-test('requests time out and stop each on its own, and take only their own work with them', async () => {
+test('requests time out and stop each on their own, and take only their own work with them', async () => {
   const { edge, flags } = await openEdge();
   edge.setFault({ path: '/o/1k/slow*', method: 'GET' }, { kind: 'stall', at: 'headers' });
   const dataDir = newDataDir();
@@ -113,7 +113,7 @@ async function untilWorking(served: Served): Promise<FleetAnswer> {
   }
 }
 
-test('agents follow the claims while they work, and one that dies is replaced', async () => {
+test('the number of agents follows the claims during work, and the server replaces an agent that dies', async () => {
   const { edge, flags } = await openEdge();
   edge.setFault({ path: '/o/1k/slow*', method: 'GET' }, { kind: 'stall', at: 'headers' });
   const served = await serve([...flags, '--max-agents', '3']);
@@ -168,7 +168,7 @@ test('agents follow the claims while they work, and one that dies is replaced', 
   expect((await ask(served, '/instances', { body: { req_id: id, DesiredCapacity: 1 } })).status).toBe(409);
 });
 
-test('of many requests at once none waits for the end of another, and all end exact', async () => {
+test("many requests at once do not wait for each other's end, and all end exactly", async () => {
   const { edge, flags } = await openEdge({ latencies: { edgeMs: 5 } });
   edge.setFault({ path: '/o/1k/slow*', method: 'GET' }, { kind: 'stall', at: 'headers' });
   const served = await serve([...flags, '--max-agents', '1']);
@@ -181,7 +181,7 @@ test('of many requests at once none waits for the end of another, and all end ex
   expect(await until(served, large, hasEnded, 60_000)).toMatchObject({ status: 'FINISHED', download_count: 3000 });
 }, 90_000);
 
-test('SIGTERM gives back what is under way, and the next start goes on with it', async () => {
+test('SIGTERM gives back the work under way, and the next start continues it', async () => {
   const { flags } = await openEdge({ latencies: { edgeMs: 15 } });
   const options = [...flags, '--data-dir', newDataDir(), '--concurrency', '4'];
   const first = await serve(options);

@@ -68,7 +68,7 @@ test('requests of 400,000 POPs stop neither a start nor a list, and those that w
   expect(await served.stop()).toBe(0);
 });
 
-test('an end that nobody was told of is told after a restart, however many requests came after it', async () => {
+test('the server reports an end that it had not reported before a restart, however many requests followed', async () => {
   const listener = await openNotifiedServer();
   const { flags } = await openEdge();
   const caFile = join(temporaryDir(), 'listener.pem');

@@ -26,7 +26,7 @@ async function render(totals: WorkTotals, active: Parameters<WorkTotals['addTo']
   return page.metrics();
 }
 
-test('a request that began and ended between two looks is counted, once however often its end is told', async () => {
+test('the totals count a request that began and ended between two looks once, however often its end is reported', async () => {
   const totals = createWorkTotals();
   expect(sampleIn(await render(totals, []), WARMED)).toBe(0);
   const ended = request('a', 'FINISHED', { warmed: 3, failed: 2, 'reason.status_404': 2, edge_bytes: 70, done_bytes: 30 });
@@ -41,7 +41,7 @@ test('a request that began and ended between two looks is counted, once however 
   expect(sampleIn(text, 'prewarm_requests_ended_total{status="TIMEOUT"}')).toBe(0);
 });
 
-test('no counter falls between the end of a request and its being told, nor counts twice after it', async () => {
+test('no counter falls between the end of a request and its report, nor counts twice afterwards', async () => {
   const totals = createWorkTotals();
   const read = request('a', 'IN_PROGRESS', { warmed: 5 });
   expect(sampleIn(await render(totals, [read]), WARMED)).toBe(5);
@@ -53,7 +53,7 @@ test('no counter falls between the end of a request and its being told, nor coun
   expect(sampleIn(await render(totals, [read]), WARMED)).toBe(6);
 });
 
-test('what a request had done before the process began is not counted', async () => {
+test('the totals leave out what a request had done before the process began', async () => {
   const totals = createWorkTotals();
   totals.begin([request('a', 'IN_PROGRESS', { warmed: 100 })]);
   expect(sampleIn(await render(totals, [request('a', 'IN_PROGRESS', { warmed: 104 })]), WARMED)).toBe(4);
@@ -61,7 +61,7 @@ test('what a request had done before the process began is not counted', async ()
   expect(sampleIn(await render(totals, []), WARMED)).toBe(10);
 });
 
-test('the metrics of a server have a sample for each status when idle, and tell a short request afterwards', async () => {
+test('the metrics of an idle server have a sample for each status, and count a short request afterwards', async () => {
   const { edge, flags } = await openEdge({ pops: [{ pop: 'SIN2-P1' }] });
   const served = await serve([...flags, '--json']);
   const metrics = async () => (await fetch(`${served.url}/metrics`, { headers: { 'x-api-key': KEY } })).text();

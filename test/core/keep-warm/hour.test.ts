@@ -22,7 +22,7 @@ const medianOf = (seen: readonly ViewerRequest[]) => quantileOf(ascending(seen.m
 const ofHongKong = (seen: readonly ViewerRequest[]) => seen.filter(({ pop }) => pop === 'HKG62-C1');
 
 describe('connections to the origin', () => {
-  test('are reused until they have been idle for too long, the youngest first', () => {
+  test('connections to the origin are reused, youngest first, until they have been idle for too long', () => {
     let now = 0;
     const connections = createOriginConnections({ idleMs: 5000, tlsRoundTrips: 2 }, () => now);
     expect(connections.take()).toEqual({ kind: 'new', handshakes: 3 });
@@ -35,7 +35,7 @@ describe('connections to the origin', () => {
     expect(connections.take()).toEqual({ kind: 'new', handshakes: 3 });
   });
 
-  test('cost what the distance says: Hong Kong to Frankfurt about 185 ms, within a city next to nothing', () => {
+  test('a connection to the origin costs what the distance says: Hong Kong to Frankfurt about 185 ms, within a city next to nothing', () => {
     expect(ROUND_TRIP_MS).toBeGreaterThan(175);
     expect(ROUND_TRIP_MS).toBeLessThan(195);
     expect(roundTripMs('FRA56-P4', 'FRA')).toBe(2);
@@ -44,14 +44,14 @@ describe('connections to the origin', () => {
 });
 
 describe('an hour of sparse viewers', () => {
-  test('is the same hour for the same seed, and other viewers for another', async () => {
+  test('a simulated hour is the same for the same seed, and has other viewers for another seed', async () => {
     const [one, again, other] = await Promise.all([simulateHour(HOUR), simulateHour(HOUR), simulateHour({ ...HOUR, seed: 8 })]);
     expect(again).toEqual(one);
     expect(other).not.toEqual(one);
     expect(ofHongKong(one).length).toBeGreaterThan(30);
   });
 
-  test('finds every connection open and a third of the time gone where a minute has enough requests for each server', async () => {
+  test('an hour with enough requests a minute for each server finds every connection open and saves a third of the time', async () => {
     const cold = ofHongKong(await simulateHour(HOUR));
     const warm = ofHongKong(await simulateHour({ ...HOUR, keepWarm: { perMinute: 12, spanMs: 55_000 } }));
     expect(warm.map(({ atMs }) => atMs)).toEqual(cold.map(({ atMs }) => atMs));
@@ -61,14 +61,14 @@ describe('an hour of sparse viewers', () => {
     expect(medianOf(cold) - medianOf(warm)).toBeGreaterThan(1.9 * ROUND_TRIP_MS);
   });
 
-  test('finds them closed all the same where they end sooner than the next request comes', async () => {
+  test('an hour finds connections closed if they end sooner than the next request comes', async () => {
     const few = ofHongKong(await simulateHour({ ...HOUR, idleMs: 5000, keepWarm: { perMinute: 12, spanMs: 60_000 } }));
     const enough = ofHongKong(await simulateHour({ ...HOUR, idleMs: 5000, keepWarm: { perMinute: 60, spanMs: 60_000 } }));
     expect(newShare(few)).toBeGreaterThan(0.5);
     expect(newShare(enough)).toBeLessThan(0.1);
   });
 
-  test('has a gap at the end of each minute where requests end after 55 seconds, which five seconds of keep-alive do not bridge', async () => {
+  test('each minute ends with a gap if requests end after 55 seconds, and five seconds of keep-alive do not bridge it', async () => {
     const hour: Hour = { ...HOUR, viewerEveryMs: 5000, idleMs: 5000 };
     const whole = ofHongKong(await simulateHour({ ...hour, keepWarm: { perMinute: 60, spanMs: 60_000 } }));
     const short = ofHongKong(await simulateHour({ ...hour, keepWarm: { perMinute: 60, spanMs: 55_000 } }));

@@ -29,7 +29,7 @@ const popOf = (ask: Ask, pops: readonly string[]) => pops[Number(ask.address.ip.
 const of = (events: readonly KeepWarmEvent[], pop: string) => events.filter(({ lane }) => lane.pop === pop);
 
 describe('the plan of a run', () => {
-  test('spreads each POP evenly over the span, and never asks two at once', () => {
+  test('the plan of a run spreads each POP evenly over the span, and never asks two at once', () => {
     const plan = planRun([routeOf({ pops: POPS })], 55_000, 0);
     expect(plan).toHaveLength(180);
     expect(plan[0]?.offsetMs).toBe(0);
@@ -42,14 +42,14 @@ describe('the plan of a run', () => {
     expect(plan.slice(0, 6).map(({ lane }) => lane.pop)).toEqual([...POPS, ...POPS]);
   });
 
-  test('goes on with the next address where the run before it stopped', () => {
+  test('the plan of a run starts at the address after the one where the previous run stopped', () => {
     const ordinals = [0, 1, 2].flatMap((run) => planRun([routeOf({ pops: ['SIN2-P1'], requestsPerPop: 3 })], 1000, run));
     expect(ordinals.map(({ ordinal }) => ordinal)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 });
 
 describe('a run', () => {
-  test('sends each request at its time, over every address, with what the route says', async () => {
+  test('a run sends each request at its time, over every address, with the fields of the route', async () => {
     const time = createVirtualTime();
     const asked: { at: number; ask: Ask }[] = [];
     const downloader = timedDownloader(time, (ask) => {
@@ -81,7 +81,7 @@ describe('a run', () => {
     ]);
   });
 
-  test('goes on with the other POPs when one is gone, refuses private ones, and says which', async () => {
+  test('a run continues at the other POPs when one is gone, refuses private ones, and names both', async () => {
     const time = createVirtualTime();
     const resolver = {
       async resolvePop(domain: string | null, pop: string): Promise<PopResolution> {
@@ -101,7 +101,7 @@ describe('a run', () => {
     expect(tally.lanes.map(isDead)).toEqual([false, true, true]);
   });
 
-  test('is not held up by a POP whose name is looked up in vain', async () => {
+  test('a run does not wait for a POP whose name is looked up in vain', async () => {
     const time = createVirtualTime();
     const resolver = {
       async resolvePop(domain: string | null, pop: string): Promise<PopResolution> {
@@ -116,7 +116,7 @@ describe('a run', () => {
     expect(Math.max(...late)).toBeLessThan(2);
   });
 
-  test('leaves out what a slow lookup made late, instead of sending it in a crowd', async () => {
+  test('a run drops requests that a slow lookup delayed, and does not send them in a crowd', async () => {
     const time = createVirtualTime();
     const resolver = {
       async resolvePop(domain: string | null, pop: string): Promise<PopResolution> {
@@ -130,7 +130,7 @@ describe('a run', () => {
     expect(events.filter(({ kind }) => kind === 'ended')).toHaveLength(55);
   });
 
-  test('gives up after ten seconds on a backend that hangs, with no more under way than allowed, and sends nothing twice', async () => {
+  test('a run gives up on a hanging backend after ten seconds, keeps to its limit in flight, and sends nothing twice', async () => {
     const time = createVirtualTime();
     const pops = ['SIN2-P1', 'FRA56-P4'];
     let underWay = 0;
@@ -162,7 +162,7 @@ describe('a run', () => {
     expect(time.now()).toBeLessThanOrEqual(57_001);
   });
 
-  test('counts answers that are errors by their reason, and their POP as one that answers', async () => {
+  test('a run counts error answers by their reason, and counts their POP as answering', async () => {
     const time = createVirtualTime();
     let nth = 0;
     const answers = [
@@ -181,7 +181,7 @@ describe('a run', () => {
     ]);
   });
 
-  test('ends at once when it is told to, without a word against the POPs', async () => {
+  test('a run ends at once when it is stopped, and does not blame the POPs', async () => {
     const time = createVirtualTime();
     const scope = new CancellableScope();
     time.after(10_000, () => scope.cancel());
@@ -192,7 +192,7 @@ describe('a run', () => {
     expect(events.some((event) => event.kind === 'ended' && event.reason !== null)).toBe(false);
   });
 
-  test('fails as a whole when the program does, and not before what is under way has ended', async () => {
+  test('a run fails as a whole when the program does, and only after the requests under way have ended', async () => {
     const time = createVirtualTime();
     const downloader = { ask: () => Promise.reject(new Error('broken')), close: async () => {} };
     await expect(finish(time, sendRun(time, { resolver: fourAddresses(POPS), downloader }, [routeOf()]))).rejects.toThrow('broken');
@@ -216,7 +216,7 @@ describe('run after run', () => {
     return { time, sentAt, loop, tally, runsEnded: () => ended };
   }
 
-  test('no pause is longer than another, also between two runs', async () => {
+  test('no pause between requests is longer than another, also between two runs', async () => {
     const { time, sentAt, loop, runsEnded } = open(3);
     await finish(time, loop.ended);
     // The last request's pause is as long as the others.
@@ -226,14 +226,14 @@ describe('run after run', () => {
     for (const [nth, at] of sentAt.slice(1).entries()) expect(Math.abs(at - (sentAt[nth] ?? 0) - 5000)).toBeLessThan(3);
   });
 
-  test('a backend that hangs holds no run up', async () => {
+  test('a hanging backend does not delay the next run', async () => {
     const { time, sentAt, loop, tally } = open(3, 3_600_000);
     await finish(time, loop.ended);
     expect(sentAt).toHaveLength(36);
     expect(tally.lanes.map(viewLane)).toMatchObject([{ requests: 36, errors: { timeout: 36 }, state: 'silent' }]);
   });
 
-  test('goes on until it is stopped', async () => {
+  test('the sender continues until it is stopped', async () => {
     const { time, sentAt, loop } = open(null);
     time.after(150_500, () => loop.stop());
     await finish(time, loop.ended);
@@ -248,17 +248,17 @@ describe('a new connection to the origin', () => {
   };
   const silent = (ttfbMs: number, tcpMs = -1) => answerOf({ xConnection: '', ttfbMs, tcpMs });
 
-  test('is what the origin says it is', () => {
+  test('a new connection counts as new if the origin says so', () => {
     expect(judgeAll([answerOf({ xConnection: 'new' }), answerOf({ xConnection: ' Reused' })])).toEqual(['new', 'reused']);
   });
 
-  test('is what CloudFront says it is, where the origin says nothing', () => {
+  test('a new connection counts as new if CloudFront says so, where the origin says nothing', () => {
     const said = (ms: string, xConnection = '') =>
       answerOf({ xConnection, serverTiming: `cdn-upstream-layer;desc="EDGE",cdn-upstream-connect;dur=${ms},cdn-cache-miss`, ttfbMs: 10 });
     expect(judgeAll([said('114'), said('0'), said('0', 'new'), said('none')])).toEqual(['new', 'reused', 'new', 'unknown']);
   });
 
-  test('is seen by the time beyond the round trip to the POP, once some answers were fast', () => {
+  test('the tally recognises a new connection by the time beyond the round trip to the POP, once some answers were fast', () => {
     // 200 ms to the POP and 20 ms beyond it: 60 ms is a handshake, though hardly a quarter more in all.
     const times = [220, 221, 222, 220, 221, 260, 224, 260];
     const verdicts = judgeAll(times.map((ms, nth) => silent(ms, nth === 0 ? 200 : -1)));
@@ -266,12 +266,12 @@ describe('a new connection to the origin', () => {
     expect(verdicts.slice(4)).toEqual(['reused', 'new', 'reused', 'new']);
   });
 
-  test('is not made up of wobbles below two milliseconds', () => {
+  test('the tally takes no variation below two milliseconds for a new connection', () => {
     expect(judgeAll([1, 1, 1, 1, 1, 2.5, 1].map((ms) => silent(ms))).slice(4)).toEqual(['reused', 'reused', 'reused']);
   });
 });
 
-test('times are summed up within a percent, however many they are, and the latest hundred are kept', () => {
+test('the tally sums times up within a percent, however many they are, and keeps the latest hundred', () => {
   const times = createTimes();
   expect(times.quantile(0.5)).toBeNull();
   for (let ms = 1; ms <= 10_000; ms++) times.add(ms / 10);

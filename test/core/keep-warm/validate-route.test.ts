@@ -34,7 +34,7 @@ function read(fields: Partial<RouteFields>) {
 }
 
 describe('what is asked for', () => {
-  test('is a route: POPs in upper case and once each, the host in the URL, headers apart', () => {
+  test('the settings become a route: POPs in upper case and once each, the host in the URL, headers apart', () => {
     const { input, faults } = read({});
     expect(faults).toEqual([]);
     expect(input).toEqual({
@@ -51,7 +51,7 @@ describe('what is asked for', () => {
     });
   });
 
-  test('takes the domain for the host, and the host for the domain, where one is left out', () => {
+  test('a route takes its domain as its host, and its host as its domain, where one is left out', () => {
     expect(read({ host: null }).input.route.url).toBe(`https://${HOST}/time?zone=utc`);
     expect(read({ domain: '' })).toMatchObject({ input: { domain: null, host: 'api.example.com' }, faults: [] });
   });
@@ -80,18 +80,18 @@ describe('what is asked for', () => {
     ['--header', { headers: ['X-A: b\r\nX-C: d'] }, 'holds a line end or a NUL; write one header, on one line'],
     ['--header', { headers: ['Host: other'] }, 'is taken from each URL'],
     ['--header', { headers: ['no colon'] }, 'has no colon'],
-  ] satisfies [string, Partial<RouteFields>, string][])('is refused by its field, %s: %j', (field, fields, message) => {
+  ] satisfies [string, Partial<RouteFields>, string][])('a route is refused by its field %s: %j', (field, fields, message) => {
     const { faults } = read(fields);
     expect(faults.map((fault) => fault.field)).toEqual([field]);
     expect(faults[0]?.message).toContain(message);
   });
 
-  test('is told of with all that is wrong at once', () => {
+  test('a route is refused with all of its faults at once', () => {
     const { faults } = read({ host: 'x y', path: 'p', pops: ['?', 'Paris'], requestsPerPop: 0, method: 'PUT', headers: ['a'] });
     expect(faults.map(({ field }) => field)).toEqual(['--host', '--path', '--pops', '--pops', '--per-minute', '--method', '--header']);
   });
 
-  test('may name POPs that are in no list, which are told of', () => {
+  test('a route may name POPs that are in no list, and they are reported', () => {
     expect(read({ pops: ['ZZZ9-C1'] }).faults).toEqual([]);
     expect(unknownPops(['ZZZ9-C1', 'SIN99-P9', 'SIN2-P1'], popCatalogue())).toEqual(['ZZZ9-C1']);
   });
@@ -107,7 +107,7 @@ describe('a schedule', () => {
     ['cron(* * * * ? *)', 1440],
     ['cron(0/5 8-17 ? * MON-FRI *)', 120],
     ['cron(0,30 6 1 * ? *)', 2],
-  ])('%s runs %d times a day', (text, runsPerDay) => {
+  ])('the schedule %s runs %d times a day', (text, runsPerDay) => {
     expect(parseSchedule(text)).toEqual({ runsPerDay });
   });
 
@@ -124,7 +124,7 @@ describe('a schedule', () => {
     ['cron(* * * * * *)', 'needs a ? as day of month or as day of week'],
     ['cron(* * ? * ? *)', 'needs a ? as day of month or as day of week'],
     ['cron(a * * * ? *)', 'has minutes that cannot be read'],
-  ])('%s is refused', (text, message) => {
+  ])('the schedule %s is refused', (text, message) => {
     expect(parseSchedule(text)).toEqual({ fault: expect.stringContaining(message) });
   });
 });
@@ -132,7 +132,7 @@ describe('a schedule', () => {
 describe('the budget', () => {
   const load = { routes: [{ pops: ['SIN2-P1', 'FRA56-P4'], requestsPerPop: 60 }], runsPerDay: 1440 };
 
-  test('is POPs x requests x runs, of all routes together', () => {
+  test('the budget counts POPs x requests x runs, over all routes together', () => {
     expect(requestsPerDay(load)).toBe(172_800);
     expect(requestsPerDay({ ...load, routes: [...load.routes, { pops: ['GRU3-P1'], requestsPerPop: 1 }] })).toBe(174_240);
     expect(describeLoad(load)).toBe('2 POPs x 60 requests x 1,440 runs = 172,800 requests a day');
@@ -143,7 +143,7 @@ describe('the budget', () => {
     );
   });
 
-  test('is passed by one request too many, and says by what', () => {
+  test('one request too many exceeds the budget, and the fault shows the calculation', () => {
     expect(budgetFault(load, 172_800, 'maxRequestsPerDay')).toBeNull();
     expect(budgetFault(load, 172_799, 'maxRequestsPerDay')).toMatchObject({
       field: 'maxRequestsPerDay',
@@ -152,7 +152,7 @@ describe('the budget', () => {
     });
   });
 
-  test('of a process that stays speaks of minutes, and not of runs that it does not have', () => {
+  test('the budget of a running process is given in minutes and not in runs', () => {
     expect(dailyBudgetFaults(load.routes, 172_800, '--max-per-day')).toEqual([]);
     const [fault] = dailyBudgetFaults(load.routes, 172_799, '--max-per-day');
     expect(fault?.message).toBe(
@@ -160,7 +160,7 @@ describe('the budget', () => {
     );
   });
 
-  test('costs what the list prices say, a POP of an unknown region the most', () => {
+  test('the cost follows the list prices, and a POP of an unknown region has the highest', () => {
     const routes = [{ pops: ['IAD89-P1', 'GRU3-P1', 'ZZZ9-C1'], requestsPerPop: 60 }];
     const cost = monthlyCost({ routes, runsPerDay: 1440 }, listPrices(), popCatalogue());
     expect(cost.requests).toBe(3 * 2_592_000);

@@ -110,13 +110,13 @@ async function runCrashing(at: number, done: boolean): Promise<boolean> {
   return calls >= at;
 }
 
-test('a crash before or after a call, wherever it is, loses and doubles nothing', async () => {
+test('a crash before or after any call neither loses nor doubles anything', async () => {
   let at = 1;
   while (await runCrashing(at, at % 4 === 3)) at += 2;
   expect(at).toBeGreaterThan(100);
 }, 120_000);
 
-test('callers at once do each other no harm', async () => {
+test('simultaneous callers do each other no harm', async () => {
   let calls = 0;
   const fixture = openFixture(fickleEdge(), OPTIONS, (ports) =>
     aroundCalls(ports, async (call) => {

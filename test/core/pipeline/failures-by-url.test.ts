@@ -24,7 +24,7 @@ async function judged(fixture: ReturnType<typeof openFixture>) {
   return { urls: new Set(failed.map(({ url }) => url)), pops: new Set(failed.map(({ pop }) => pop)) };
 }
 
-test('the summary names each URL and POP that failed once, and by URL the request adds up', async () => {
+test('the summary names each URL and POP that failed once, and its counts by URL add up to the request', async () => {
   const fixture = openFixture({
     pops: { 'GRU1-C2': 'pop_unresolvable' },
     head: ({ url }) => answer({ contentLength: url.endsWith('=3') ? 6e10 : 1000 }),
@@ -85,7 +85,7 @@ test('a request that ended before it had a plan failed at every URL and POP', as
   expect(await viewUrlStatus(fixture.ports, row)).toMatchObject({ total: 5, inProgress: 0, completed: 0, failedUrls: makeUrls(5) });
 });
 
-test('the lists hold at most 1,000 names, the counts everything', async () => {
+test('the lists hold at most 1,000 names, and the counts include everything', async () => {
   const fixture = openFixture({ pops: { 'SIN2-P1': 'pop_unresolvable' } });
   await fixture.pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1']), urls: makeUrls(1500) });
   await advanceAll(fixture.pipeline);
@@ -98,7 +98,7 @@ test('the lists hold at most 1,000 names, the counts everything', async () => {
   expect(status.failedUrls).toHaveLength(1000);
 });
 
-test('of long URLs the lists hold fewer, so that an answer of three lists stays below the 6 MB of a function', async () => {
+test('the lists hold fewer long URLs, so that an answer of three lists stays below the 6 MB of a function', async () => {
   const fixture = openFixture({ pops: { 'SIN2-P1': 'pop_unresolvable' } });
   const long = 'x'.repeat(8000);
   const urls = makeUrls(300).map((url) => `${url}&${long}`);

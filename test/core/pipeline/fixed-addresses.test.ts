@@ -31,7 +31,7 @@ async function takeTasks({ ports }: Pick<PipelineFixture, 'ports'>): Promise<Tas
   }
 }
 
-test('all tasks of a POP get the addresses that its name led to once, however many shares the plan takes', async () => {
+test('all tasks of a POP get the addresses of one resolution, however many shares the plan takes', async () => {
   const fixture = openChanging();
   await fixture.pipeline.accept({ id: ID, spec: makeSpec(POPS, { agents: 2 }), urls: makeUrls(20) });
   await advanceAll(fixture.pipeline);
@@ -47,7 +47,7 @@ test('all tasks of a POP get the addresses that its name led to once, however ma
   expect(shown.map(({ addresses }) => addresses)).toEqual(POPS.map(() => [expect.stringMatching(/^\[2001:db8::\d\]:8443$/)]));
 });
 
-test('a plan of an earlier version, whose rows have no http ports, is gone on with by resolving its POPs anew', async () => {
+test('a plan of an earlier version, whose rows have no http ports, continues by resolving its POPs anew', async () => {
   const fixture = openChanging();
   const { store } = fixture.ports;
   const listPops = store.listPops.bind(store);

@@ -63,7 +63,7 @@ const queued = async ({ tasks }: PipelinePorts) => {
   return available + leased;
 };
 
-test('no value that lets somebody in lies in the row, and the sizer and the agents ask with all of them', async () => {
+test('the row holds no value that grants access, and the sizer and the agents send all of them', async () => {
   const { ports, pipeline, asks, kept } = openApart();
   await pipeline.accept({ id: ID, spec: makeSpec([POP], { variants: VARIANTS }), urls: makeUrls(3) });
   await advanceAll(pipeline);
@@ -109,7 +109,7 @@ test('every task names the headers of its own request, and of no other', async (
   expect(named.get(ID)).not.toBe(named.get(other));
 });
 
-test('headers that only describe a viewer stay in the row, and nothing is kept apart', async () => {
+test('headers that only describe a viewer stay in the row, and none are kept apart', async () => {
   const { ports, pipeline, kept } = openApart();
   const spec = makeSpec([POP]);
   await pipeline.accept({ id: ID, spec, urls: makeUrls(2) });
@@ -117,7 +117,7 @@ test('headers that only describe a viewer stay in the row, and nothing is kept a
   expect(kept.calls).toEqual([]);
 });
 
-test('headers are kept before the row is there, and once: what a crash leaves behind runs nothing', async () => {
+test('headers are kept once and before the row exists, and a crash between leaves nothing that runs', async () => {
   let crashes = true;
   const { ports, pipeline, kept } = openApart((given) => ({
     ...given,
@@ -179,7 +179,7 @@ test('a task whose request has ended and whose headers are gone is dropped, and 
   expect(await ports.store.recordedTasks(ID)).toBe(0);
 });
 
-test('a task that should name headers and does not is never asked for with empty ones', async () => {
+test('a task that lacks the name of its headers is never sent with empty ones', async () => {
   const { ports, pipeline } = openApart();
   await pipeline.accept({ id: ID, spec: makeSpec([POP], { variants: VARIANTS }), urls: makeUrls(2) });
   await advanceAll(pipeline);

@@ -110,7 +110,7 @@ test('a path that several URLs share is invalidated once, however far apart they
   expect(new Set(cloudFront.taken()).size).toBe(4000);
 });
 
-test('the list is read once for all its batches', async () => {
+test('the pipeline reads the list once for all batches of invalidations', async () => {
   let reads = 0;
   const cloudFront = openCloudFront();
   const { pipeline, ports } = openInvalidating(cloudFront, {}, (lists) => ({
@@ -126,7 +126,7 @@ test('the list is read once for all its batches', async () => {
   expect(reads).toBe(1);
 });
 
-test('paths that are refused are found and named, their URLs fail, and all others are invalidated once and warmed', async () => {
+test('the pipeline finds and names refused paths, fails their URLs, and invalidates and warms all others once', async () => {
   const refused = new Set(['/p/7', '/p/2999', '/p/3000']);
   const cloudFront = openCloudFront(refused);
   const fixture = openInvalidating(cloudFront);
@@ -152,7 +152,7 @@ test('paths that are refused are found and named, their URLs fail, and all other
   expect(asks.filter(({ url }) => refused.has(new URL(url).pathname))).toEqual([]);
 });
 
-test('a search that is begun anew or interrupted by trouble at any call makes the same invalidations, and none twice', async () => {
+test('a search for refused paths that is restarted or interrupted at any call makes the same invalidations, and none twice', async () => {
   const refused = new Set(['/p/3', '/p/4']);
   for (let at = 0; at < 12; at++) {
     const cloudFront = openCloudFront(refused);
@@ -172,7 +172,7 @@ test('a search that is begun anew or interrupted by trouble at any call makes th
   }
 });
 
-test('a list of nothing but refused paths ends after a bounded number of calls, and nothing of it is warmed', async () => {
+test('a list of refused paths alone ends after a bounded number of calls, and nothing of it is warmed', async () => {
   const urls = urlsOf(3000);
   const cloudFront = openCloudFront(new Set(urls.map((url) => new URL(url).pathname)));
   const fixture = openInvalidating(cloudFront);
@@ -185,7 +185,7 @@ test('a list of nothing but refused paths ends after a bounded number of calls, 
   expect(row.statusReason).toMatch(/\/p\/9, and 2990 more$/);
 });
 
-test('a path of more than 4,000 characters is refused before anything is asked, and the others go on', async () => {
+test('the pipeline refuses a path of more than 4,000 characters before it asks anything, and continues with the others', async () => {
   const cloudFront = openCloudFront();
   const fixture = openInvalidating(cloudFront);
   const fits = `https://www.example.com/${'b'.repeat(3999)}`;
@@ -197,7 +197,7 @@ test('a path of more than 4,000 characters is refused before anything is asked, 
   expect(row.statusReason).toMatch(/^1 path was refused.*: \/a{198}…$/);
 });
 
-test('what passes is waited for with growing pauses and words, at any call', async () => {
+test('the pipeline waits for passing trouble with growing pauses and reports it, at any call', async () => {
   let now = 1_000_000;
   const cloudFront = openCloudFront(new Set(), Array.from({ length: 5 }, busy));
   const { pipeline, ports } = openFixture({}, {}, (ports) => ({
@@ -256,7 +256,7 @@ test('a failed invalidation ends the request as FAILED with its reason, and noth
   expect(asks).toEqual([]);
 });
 
-test('a request that the version before left at its second batch goes on with the URLs that no batch had', async () => {
+test('a request that the version before left at its second batch continues with the URLs that no batch had', async () => {
   const cloudFront = openCloudFront();
   cloudFront.invalidations.isComplete = async () => true;
   const { pipeline, ports } = openInvalidating(cloudFront);

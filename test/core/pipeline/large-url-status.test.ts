@@ -101,7 +101,7 @@ test('the URL status of 17,000 tasks whose POPs all have failures is answered be
   expect(seen.mostAtOnce).toBeLessThanOrEqual(17);
 });
 
-test('once it has ended, what there was no time for is no longer in progress', async () => {
+test('a URL that could not be read in time is no longer in progress once the request has ended', async () => {
   const { ports, row, clock } = await openLargeRequest('FINISHED', POPS);
   const view = await viewUrlStatus(ports, row);
   expect(clock.now()).toBeLessThan(GATEWAY_MS);

@@ -127,7 +127,7 @@ test('a place is lost where all of its POPs were left out, whichever others shar
   expect(viewProgress(makeRow({ spec: makeSpec(pops), plan }), [], IDLE, NOW).lost_places).toEqual([]);
 });
 
-test('a request that is being sized tells how many URLs have been asked, which are no finished targets', () => {
+test('a request that is being sized shows how many URLs have been asked, which are no finished targets', () => {
   const sizing = { parts: 1, offset: 9, rows: 4, failedRows: 1, bytes: 0, done: false };
   const asked = { requestId: ID, agentId: SIZER_ID, count: 8, bytes: 0, rate: 0, updatedAt: NOW };
   const row = makeRow({ status: 'SIZING', sizing });
@@ -152,7 +152,7 @@ test('an ended request has nothing ahead, and provisional targets never exceed w
   expect(viewProgress(makeRow({}), [], IDLE, NOW).eta_seconds).toBeNull();
 });
 
-test('a POP shows its reasons, times before and after, separate caches, and what was stopped', () => {
+test('a POP shows its reasons, times before and after, separate caches, and stopped targets', () => {
   const [first, last] = [`first.${bucketOf(200)}`, `last.${bucketOf(10)}`];
   const counters = { warmed: 4, failed: 2, 'reason.status_404': 2, separate: 1, attempts: 9, [first]: 6, [last]: 6 };
   const pop: PopRow = {
@@ -175,7 +175,7 @@ test('a POP shows its reasons, times before and after, separate caches, and what
   expect(unmeasured).toMatchObject({ ttfb_before_median_ms: null, separate_caches: false });
 });
 
-test('a running request says early that it cannot be done in time at the measured rate, and stops saying so when it can', () => {
+test('a running request warns early that it cannot end in time at the measured rate, and stops warning when it can', () => {
   const provisional = (rate: number) => [{ requestId: ID, agentId: 'a', count: 1, bytes: 40, rate, updatedAt: NOW }];
   const row = makeRow({ totalCount: 6001, timeoutAt: NOW + 60_000, queuedAt: NOW - 3000 });
   const reason = (change: Partial<RequestRow>, rate: number) =>

@@ -39,7 +39,7 @@ test('a request runs from its list to its report, each target in exactly one row
   expect(fixture.stores.timers.takeDue(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
 });
 
-test('accepting an id again answers the row there is, and writes nothing', async () => {
+test('accepting an id again answers the existing row and writes nothing', async () => {
   const { pipeline, ports } = openFixture();
   const first = await pipeline.accept({ id: ID, spec: makeSpec(POPS), urls: makeUrls(5) });
   const again = await pipeline.accept({ id: ID, spec: makeSpec(POPS, { agents: 5 }), urls: makeUrls(9) });
@@ -47,7 +47,7 @@ test('accepting an id again answers the row there is, and writes nothing', async
   expect(await Array.fromAsync(ports.lists.read(keys.urls(ID)))).toHaveLength(1);
 });
 
-test('a list that is written already is taken as it is', async () => {
+test('the pipeline takes an already written list as it is', async () => {
   const { pipeline, ports } = openFixture();
   await ports.lists.put(keys.urls(ID), makeUrls(4).map(formatUrlRow));
   expect(await pipeline.accept({ id: ID, spec: makeSpec(POPS), urls: 4 })).toMatchObject({ urlCount: 4, totalCount: 12 });
@@ -72,7 +72,7 @@ test('a request whose every target failed is FINISHED', async () => {
   expect(new Set(report.map(({ notes }) => notes))).toEqual(new Set(['cause=by the test']));
 });
 
-test('default POPs that do not resolve are skipped, and with none left the request is FAILED', async () => {
+test('the plan skips default POPs that do not resolve, and without any left the request is FAILED', async () => {
   const spec = makeSpec([], { pops: POPS.map((pop) => ({ pop, named: false })) });
   const fixture = openFixture({ pops: { 'FRA56-P4': 'pop_unresolvable', 'IAD89-P1': 'address_refused' } });
   await fixture.pipeline.accept({ id: ID, spec, urls: makeUrls(3) });
@@ -88,7 +88,7 @@ test('default POPs that do not resolve are skipped, and with none left the reque
   expect(faultsOf(failed, await readReport(none.pipeline), makeUrls(3), POPS)).toEqual([]);
 });
 
-test('tasks are queued a block of POPs at a time, slice by slice', async () => {
+test('the pipeline queues tasks a block of POPs at a time, slice by slice', async () => {
   const pops = ['SIN2-P1', 'FRA56-P4', 'IAD89-P1', 'DUB2-C1', 'SYD1-C1'];
   const fixture = openFixture();
   await fixture.pipeline.accept({ id: ID, spec: makeSpec(pops), urls: makeUrls(1000) });
@@ -158,7 +158,7 @@ test('an end sees a plan fixed meanwhile, so that it stops exactly the targets o
   expect(await fixture.pipeline.end(ID, 'STOPPED', null)).toMatchObject({ totalCount: 10, counters: { failed: 10 } });
 });
 
-test('a dead letter is recorded as exhausted once, and not for a request that has ended', async () => {
+test('the pipeline records a dead letter as exhausted once, and not for a request that has ended', async () => {
   const fixture = openFixture();
   const { pipeline, ports } = fixture;
   await pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1']), urls: makeUrls(8) });
@@ -174,7 +174,7 @@ test('a dead letter is recorded as exhausted once, and not for a request that ha
   expect(await ports.store.recordedTasks(ID)).toBe(1);
 });
 
-test('a timer ends what is late, is set again when it is early, and finds nothing to do for an unknown request', async () => {
+test('a timer ends a late request, sets itself again when early, and does nothing for an unknown request', async () => {
   const { pipeline, ports, stores } = openFixture();
   await pipeline.fireTimer('no-such-request');
   await pipeline.accept({ id: ID, spec: makeSpec(POPS, { timeoutMinutes: 30 }), urls: makeUrls(2) });

@@ -30,7 +30,7 @@ async function readSizes(lists: ListStore, parts: number): Promise<[string, numb
   return sizes;
 }
 
-test('each URL is asked once by HEAD, with the first variant, round the addresses of the first POP that resolves', async () => {
+test('sizing asks each URL once by HEAD, with the first variant, round the addresses of the first POP that resolves', async () => {
   const urls = makeUrls(23);
   const fixture = openFixture({ pops: { 'SIN2-P1': 'pop_unresolvable' } }, { shareUrls: 5, headsInFlight: 3 });
   await fixture.pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1', 'FRA56-P4', 'IAD89-P1']), urls });
@@ -62,7 +62,7 @@ test('a size that cannot be learnt is unknown, and answers in any order keep the
   expect(await readSizes(fixture.ports.lists, 1)).toEqual(urls.map((url, n) => [url, n % 4 === 0 ? n : -1]));
 });
 
-test('silent POPs are given up after some dozens of HEADs, and after three of them nothing is asked any more', async () => {
+test('sizing gives up silent POPs after some dozens of HEADs, and asks nothing after three of them', async () => {
   const urls = makeUrls(500);
   const fixture = openFixture({ head: () => silence }, { shareUrls: 100, headsInFlight: 8 });
   await fixture.pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1', 'FRA56-P4', 'IAD89-P1', 'DUB2-C1']), urls });
@@ -75,7 +75,7 @@ test('silent POPs are given up after some dozens of HEADs, and after three of th
 test.each([
   ['that says when to come again', 300],
   ['that does not say when to come again', 0],
-])('a POP %s refuses no more HEADs than were in flight, and is asked on after that', async (_name, retryAfterMs) => {
+])('a POP %s refuses no more HEADs than were in flight, and is asked again afterwards', async (_name, retryAfterMs) => {
   const urls = makeUrls(100);
   const at: number[] = [];
   const head = async () => {
@@ -91,7 +91,7 @@ test.each([
   expect(await getRow(fixture.ports)).toMatchObject({ status: 'IN_PROGRESS', totalBytes: 92_000 });
 });
 
-test('a wait that ends after the share has its sizes stay unknown, and the request goes on at once', async () => {
+test('sizes stay unknown after a wait beyond the end of the share, and the request continues at once', async () => {
   const urls = makeUrls(100);
   const head = async () => {
     await new Promise((resolve) => setImmediate(resolve));
@@ -161,7 +161,7 @@ const crashingOnce = (ports: PipelinePorts): PipelinePorts => {
   return { ...ports, store: { ...ports.store, saveSizing } };
 };
 
-test('a caller that comes late with other answers changes nothing of what was planned', async () => {
+test('a late caller with other answers does not change the plan', async () => {
   const fixture = await openLateCaller((ports) => ports);
   await advanceAll(fixture.pipeline);
   fixture.release();
@@ -169,7 +169,7 @@ test('a caller that comes late with other answers changes nothing of what was pl
   await expectFirstAnswers(fixture);
 });
 
-test('a caller that comes late goes on with the answers of one that crashed after deciding', async () => {
+test('a late caller continues with the answers of a caller that crashed after deciding', async () => {
   const fixture = await openLateCaller(crashingOnce);
   await expect(advanceAll(fixture.pipeline)).rejects.toThrow('crashed');
   fixture.release();
@@ -187,7 +187,7 @@ test('a share that was decided is not asked again after a crash', async () => {
   expect((await getRow(fixture.ports)).status).toBe('IN_PROGRESS');
 });
 
-test('how many URLs have been asked can be seen while a share is asked, and nothing of it stays behind', async () => {
+test('the number of asked URLs is visible while a share is asked, and is removed afterwards', async () => {
   const seen: number[] = [];
   let at = Date.now();
   const fixture = openFixture(

@@ -41,24 +41,24 @@ const isIpv6 = (ip: string) => ip.includes(':');
 const FIRST = IPV4[0]?.ip ?? '';
 
 describe('the addresses of a POP', () => {
-  test('take turns, without the IPv6 ones beside them', () => {
+  test('the addresses of a POP take turns, without the IPv6 ones beside them', () => {
     expect(open().send(4, isIpv6)).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']);
     expect(open(IPV6).send(3, () => false)).toEqual(['2001:db8::1', '2001:db8::2', '2001:db8::1']);
   });
 
-  test('stay in use where one of them is dead, which is not hidden by another', () => {
+  test('the addresses of a POP stay in use when one is dead, and no other hides it', () => {
     expect(open().send(4, (ip) => ip === FIRST)).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']);
   });
 
-  test('give way to the IPv6 ones when each of them was tried in vain, with the request that found it out', () => {
+  test('the addresses of a POP give way to IPv6 once each was tried in vain, already for the request that found this', () => {
     expect(open().send(4, isIpv4)).toEqual(['192.0.2.1', '192.0.2.2 2001:db8::2', '2001:db8::1', '2001:db8::2']);
   });
 
-  test('come back when the IPv6 ones cannot be reached either', () => {
+  test('the IPv4 addresses of a POP come back when the IPv6 ones cannot be reached either', () => {
     expect(open().send(5, () => true)).toEqual(['192.0.2.1', '192.0.2.2 2001:db8::2', '2001:db8::1', '192.0.2.2', '192.0.2.1 2001:db8::1']);
   });
 
-  test('are tried again by one request after ten minutes, and are in use again where it reaches one', () => {
+  test('one request tries the IPv4 addresses again after ten minutes, and they are in use again if it reaches one', () => {
     const { send, pass } = open();
     send(2, isIpv4);
     pass(9 * MINUTE_MS);
@@ -69,7 +69,7 @@ describe('the addresses of a POP', () => {
     expect(send(3, () => false)).toEqual(['192.0.2.2', '192.0.2.1', '192.0.2.2']);
   });
 
-  test('are not given up for requests that were answered late, broken off, or sent over a connection that was lost', () => {
+  test('the addresses of a POP stay in use after late answers, cancelled requests and lost connections', () => {
     const { turn, send } = open();
     const [address = at('')] = IPV4;
     for (let nth = 0; nth < 5; nth++) expect(turn.note(BOTH, address, { status: 0 })).toBe(false);
@@ -81,7 +81,7 @@ describe('the addresses of a POP', () => {
   });
 });
 
-test('a host with IPv6 addresses alone is found by the DNS server that is named', async () => {
+test('the DNS server that is named finds a host with IPv6 addresses alone', async () => {
   const records: Readonly<Record<string, readonly string[]>> = {
     'AAAA six.example.com': ['2600:9000::1'],
     'A both.example.com': ['192.0.2.1'],

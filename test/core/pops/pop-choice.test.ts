@@ -40,7 +40,7 @@ const COUNTRIES: readonly (readonly [string, string, string])[] = [
 
 describe('the POP catalogue', () => {
   it.each([...Object.entries(REGIONS), ...COUNTRIES.map(([name, , pops]) => [name, pops] as const)])(
-    'lists every default POP of %s with its city, price region and regional edge cache',
+    'the POP catalogue lists every default POP of %s with its city, price region and regional edge cache',
     (name, pops) => {
       for (const pop of words(pops)) {
         const description = catalogue.describe(pop);
@@ -52,7 +52,7 @@ describe('the POP catalogue', () => {
     },
   );
 
-  it('describes an unlisted POP by its airport code', () => {
+  it('the POP catalogue describes an unlisted POP by its airport code', () => {
     expect(catalogue.describe('fra999-p7')).toEqual({
       pop: 'FRA999-P7',
       city: 'Frankfurt am Main',
@@ -67,7 +67,7 @@ describe('the POP catalogue', () => {
     expect(catalogue.describe('XQZ1-C1')).toMatchObject({ city: 'unknown', priceRegion: 'unknown', regionalEdgeCache: 'unknown' });
   });
 
-  it('estimates for every listed POP, by its airport code, the regional edge cache it is listed with', () => {
+  it('the POP catalogue estimates the listed regional edge cache of every listed POP by its airport code', () => {
     for (const pop of catalogue.names) {
       const unlisted = catalogue.describe(`${pop.slice(0, 3)}987-Z9`);
       expect(unlisted.known).toBe(false);
@@ -75,7 +75,7 @@ describe('the POP catalogue', () => {
     }
   });
 
-  it('tells whether two POPs serve the same city', () => {
+  it('the POP catalogue says whether two POPs serve the same city', () => {
     expect(catalogue.sameCity('FRA56-P4', 'FRA60-P1')).toBe(true);
     expect(catalogue.sameCity('FRA56-P4', 'fra2')).toBe(true);
     expect(catalogue.sameCity('XQZ1', 'XQZ2-C1')).toBe(true);
@@ -86,17 +86,17 @@ describe('the POP catalogue', () => {
 });
 
 describe('the choice of POPs', () => {
-  it.each(Object.entries(REGIONS))('takes the list of region %s in its order', (region, pops) => {
+  it.each(Object.entries(REGIONS))('the choice of POPs takes the list of region %s in its order', (region, pops) => {
     expect(popsOf('region', [region])).toEqual(words(pops));
     expect(popsOf('region', [region.toUpperCase()])).toEqual(words(pops));
   });
 
-  it.each(COUNTRIES)('takes the same list for %s and %s', (name, code, pops) => {
+  it.each(COUNTRIES)('the choice of POPs takes the same list for %s and %s', (name, code, pops) => {
     expect(popsOf('country', [name])).toEqual(words(pops));
     expect(popsOf('country', [code])).toEqual(words(pops));
   });
 
-  it('reads all, and no names at all, as every region but China, and as China alone for its distributions', () => {
+  it('the choice of POPs reads all, or no names, as every region but China, and as China alone for its distributions', () => {
     const world = [...new Set(Object.entries(REGIONS).flatMap(([region, pops]) => (region === 'cn' ? [] : words(pops))))];
     for (const [type, names] of [
       ['region', ['all']],
@@ -123,14 +123,14 @@ describe('the choice of POPs', () => {
     ['South Korea', 'KR'],
     ['jp', 'JP'],
     ['china', 'CN'],
-  ])('understands %s as %s', (name, code) => {
+  ])('the choice of POPs understands %s as %s', (name, code) => {
     const pops = popsOf('country', [name]);
     expect(pops).not.toEqual([]);
     expect(pops).toEqual(popsOf('country', [code]));
     expect(choose('country', [name]).places).toEqual([{ name, pops }]);
   });
 
-  it('tells the POPs of each region and country that was named, and none of what was not', () => {
+  it('the choice of POPs reports the POPs of each region and country that was named, and of no other', () => {
     expect(choose('region', ['au', 'JP']).places).toEqual([
       { name: 'au', pops: ['SYD1-C1', 'SYD62-P1'] },
       { name: 'JP', pops: ['NRT51-P2', 'NRT57-P3'] },
@@ -139,12 +139,12 @@ describe('the choice of POPs', () => {
     expect(choose('pop', ['SIN2-P1']).places).toEqual([]);
   });
 
-  it('says on the command line by which option a country is named', () => {
+  it('the choice of POPs names the command-line option of a country', () => {
     const { faults } = choosePops({ targetType: 'pop', names: ['Singapore'] }, { catalogue, suffix: '.cloudfront.net', field: '--pops' });
     expect(faults[0]?.message).toBe('is a country, not a POP; write --countries Singapore');
   });
 
-  it('falls back to the region defaults in a country, then to one POP of each of its cities', () => {
+  it('the choice of POPs in a country falls back to the region defaults, then to one POP of each of its cities', () => {
     expect(popsOf('country', ['US'])).toEqual(words(REGIONS['us'] ?? ''));
     expect(popsOf('country', ['DE'])).toEqual(['FRA56-P4', 'FRA60-P1']);
     const italian = popsOf('country', ['IT']);
@@ -153,7 +153,7 @@ describe('the choice of POPs', () => {
     expect(new Set(cities)).toEqual(new Set(catalogue.popsOfCountryCode('IT').map((pop) => catalogue.describe(pop).city)));
   });
 
-  it('takes well-formed names in any case, listed or not, once each and in their order, as named', () => {
+  it('the choice of POPs takes well-formed names in any case, listed or not, once each and in their order', () => {
     expect(choose('pop', ['sin2-p1', ' QQQ77-X3', 'PRG50', 'SIN2-P1', 'prg50'])).toEqual({
       pops: [
         { pop: 'SIN2-P1', named: true },
@@ -188,7 +188,7 @@ describe('the choice of POPs', () => {
     ['country', 'XX', /no country with a known POP/],
     ['country', 'constructor', /ISO code or a name, as in DE or germany/],
     ['country', '', /ISO code or a name/],
-  ] as const)('judges the %s %j and says what to write', (type, name, remedy) => {
+  ] as const)('the choice of POPs judges the %s %j and says what to write', (type, name, remedy) => {
     const { pops, faults } = choose(type, [name]);
     expect(pops).toEqual([]);
     expect(faults).toHaveLength(1);

@@ -27,7 +27,7 @@ function openShelf() {
 }
 
 describe('a lazy port', () => {
-  test('is opened by its first call, once, also by calls that come at the same time', async () => {
+  test('a lazy port is opened once by its first call, also when calls come at the same time', async () => {
     const { open, opened } = openShelf();
     const shelf = lazyPort<Shelf>(open, 'read');
     expect(opened()).toBe(0);
@@ -35,7 +35,7 @@ describe('a lazy port', () => {
     expect(opened()).toBe(1);
   });
 
-  test('hands a stream on piece by piece, and opens the port only when the stream is read', async () => {
+  test('a lazy port hands a stream on piece by piece, and opens the port only when the stream is read', async () => {
     const { open, opened } = openShelf();
     const shelf = lazyPort<Shelf>(open, 'read');
     const pieces = shelf.read('a');
@@ -44,30 +44,30 @@ describe('a lazy port', () => {
     expect(await Array.fromAsync(pieces)).toEqual(['x', 'y']);
   });
 
-  test('answers undefined for an optional method that the opened port lacks', async () => {
+  test('a lazy port answers undefined for an optional method that the opened port lacks', async () => {
     const shelf = lazyPort<Shelf>(openShelf().open, 'read');
     expect(await shelf.describe?.()).toBeUndefined();
   });
 
-  test('fails each call with the reason why it cannot be opened', async () => {
+  test('a lazy port fails each call with the reason why it cannot be opened', async () => {
     const shelf = lazyPort<Shelf>(async () => Promise.reject(new Error('no such module')), 'read');
     await expect(shelf.put('a', 'x')).rejects.toThrow('no such module');
     await expect(Array.fromAsync(shelf.read('a'))).rejects.toThrow('no such module');
   });
 
-  test('can be the answer of an async function without being opened, and keeps what it is given beside its methods', async () => {
+  test('a lazy port can be the answer of an async function without being opened, and keeps values beside its methods', async () => {
     const { open, opened } = openShelf();
     const make = async () => Object.assign(lazyPort<Shelf>(open, 'read'), { width: 7 });
     expect((await make()).width).toBe(7);
     expect(opened()).toBe(0);
   });
 
-  test('refuses to be spread, which would lose its methods', () => {
+  test('a lazy port refuses to be spread, which would lose its methods', () => {
     const shelf = lazyPort<Shelf>(openShelf().open, 'read');
     expect(() => ({ ...shelf })).toThrow('cannot be spread');
   });
 
-  test('takes the names of streams alone, and ports of methods alone', () => {
+  test('a lazy port takes the names of streams alone, and ports of methods alone', () => {
     expectTypeOf(lazyPort<Shelf>)
       .parameter(1)
       .toEqualTypeOf<'read'>();

@@ -21,7 +21,7 @@ function refusal(action: () => unknown): InvalidInput {
 }
 
 describe('the body of POST /prewarm', () => {
-  it('needs nothing but URLs, and has the documented defaults', () => {
+  it('a body of POST /prewarm needs only URLs, and gets the documented defaults', () => {
     const input = parse({ url_list: [...URLS, `https://${DOMAIN}/a#again`], cf_domain: null, pops: null, nobody: 'knows this' });
     expect(input).toMatchObject({
       urls: URLS,
@@ -37,7 +37,7 @@ describe('the body of POST /prewarm', () => {
     expect(input.pops.every(({ named }) => !named)).toBe(true);
   });
 
-  it('takes every field', () => {
+  it('a body of POST /prewarm may have every field', () => {
     const input = parse({
       url_list: URLS,
       cf_domain: 'WWW.example.com',
@@ -63,7 +63,7 @@ describe('the body of POST /prewarm', () => {
     });
   });
 
-  it('says how long the first byte may take, in whole seconds from 1 to 180', () => {
+  it('a body of POST /prewarm sets how long the first byte may take, in whole seconds from 1 to 180', () => {
     expect(parse({ url_list: URLS, first_byte_timeout: 180 })).toMatchObject({ firstByteTimeoutSeconds: 180 });
     for (const absent of [{}, { first_byte_timeout: null }]) {
       expect(parse({ url_list: URLS, ...absent })).not.toHaveProperty('firstByteTimeoutSeconds');
@@ -76,7 +76,7 @@ describe('the body of POST /prewarm', () => {
     }
   });
 
-  it('reads only the list of its target type', () => {
+  it('a body of POST /prewarm reads only the list of its target type', () => {
     const lists = { pops: ['nonsense'], countries: ['JP'], regions: 17 };
     expect(parse({ url_list: URLS, target_type: 'country', ...lists }).pops.map(({ pop }) => pop)).toEqual(['NRT57-P2', 'NRT57-P3']);
   });
@@ -90,7 +90,7 @@ describe('the body of POST /prewarm', () => {
     [['india', 'DE'], 4, false],
     [['JP', 'india'], 4, false],
     [[], 30, false],
-  ])('reads the older form of regions: %j', (region, count, named) => {
+  ])('a body of POST /prewarm may have the older form of regions: %j', (region, count, named) => {
     const { pops } = parse({ url_list: URLS, region });
     expect(pops).toHaveLength(count);
     expect(pops.every((pop) => pop.named === named)).toBe(true);
@@ -110,7 +110,7 @@ describe('the body of POST /prewarm', () => {
       ['SIN2-P1'],
     ],
     ['one POP however often it is named', { pops: Array.from({ length: 3000 }, (_, n) => (n % 2 ? 'SIN2-P1' : ' sin2-p1 ')) }, ['SIN2-P1']],
-  ])('means %s', (_, places, pops) => {
+  ])('a body of POST /prewarm means %s', (_, places, pops) => {
     expect(parse({ ...AT, ...places }).pops.map(({ pop }) => pop)).toEqual(pops);
   });
 
@@ -132,20 +132,20 @@ describe('the body of POST /prewarm', () => {
     ['countries', { countries: Array.from({ length: 1001 }, (_, n) => `c${n}`) }, /more than 1000/],
     ['header', { header: Array.from({ length: 2501 }, () => 'x') }, /2501 lines/],
     ['accept_status', { accept_status: Array.from({ length: 1000 }, () => 1) }, /1000 statuses/],
-  ])('is refused rather than warmed elsewhere, with the field %s: %j', (field, places, message) => {
+  ])('a body of POST /prewarm is refused with the field %s, and not warmed elsewhere: %j', (field, places, message) => {
     const { faults } = refusal(() => parse({ ...AT, ...places }));
     expect(faults.map((fault) => fault.field)).toEqual([field]);
     expect(faults[0]?.message).toMatch(message);
   });
 
-  it('has every field but the URLs left out by null', () => {
+  it('null leaves out every field of a body but the URLs', () => {
     const names = 'cf_domain target_type pops countries regions cities region timeout header instance_count need_invalidate accept_status';
     const nothing = Object.fromEntries([...names.split(' '), 'notify_url'].map((name) => [name, null]));
     expect(parse({ ...AT, ...nothing })).toEqual(parse(AT));
     expect(refusal(() => parse({ url_list: null })).faults[0]?.message).toMatch(/is missing/);
   });
 
-  it('spells out 20 of the wrong places and counts the others, with hints for the first', () => {
+  it('a refused body spells out 20 of the wrong places and counts the others, with hints for the first', () => {
     const error = refusal(() => parse({ ...AT, pops: Array.from({ length: 900 }, (_, n) => `SIN-${n}`) }));
     expect(error.faults).toHaveLength(20);
     expect(error.omitted).toBe(880);
@@ -153,13 +153,13 @@ describe('the body of POST /prewarm', () => {
     expect(error.faults[19]?.message).not.toMatch(/such as SIN/);
   });
 
-  it('is refused where URLs times POPs are more than one request takes', () => {
+  it('a body of POST /prewarm is refused where URLs times POPs exceed the limit of a request', () => {
     const spec = parse({ ...AT, pops: ['SIN2-P1', 'FRA56-P4'] });
     expect(() => checkTargets(spec, 5, { maximum: 10, field: 'url_list' })).not.toThrow();
     expect(() => checkTargets(spec, 6, { maximum: 10, field: 'url_list' })).toThrow(/makes 12 targets .*10 at most/);
   });
 
-  it('leaves the default POPs to the distribution once that is known', () => {
+  it('a body without POPs leaves the default POPs to the distribution once that is known', () => {
     const input = parse({ url_list: ['https://www.example.com/'], cf_domain: 'www.example.com' });
     expect(settleDomain(input, 'd111111abcdef8.cloudfront.cn', catalogue).pops.map(({ pop }) => pop)).toContain('BJS9-E1');
     expect(parse({ url_list: ['https://d1.cloudfront.cn/'] }).pops).toHaveLength(4);
@@ -192,7 +192,7 @@ describe('the body of POST /prewarm', () => {
     [{ url_list: URLS, instance_count: 1001 }, 'instance_count', /1 to 1000/],
     [{ url_list: URLS, need_invalidate: 'yes' }, 'need_invalidate', /true or false/],
     [{ url_list: URLS, accept_status: [199] }, 'accept_status', /200 to 599/],
-  ])('is refused with the field and what to write: %j', (body, field, remedy) => {
+  ])('a body of POST /prewarm is refused with the field and the remedy: %j', (body, field, remedy) => {
     const { faults, code } = refusal(() => parse(body));
     expect(code).toBe('invalid_input');
     expect(faults).toHaveLength(1);
@@ -200,7 +200,7 @@ describe('the body of POST /prewarm', () => {
     expect(faults[0]?.message).toMatch(remedy);
   });
 
-  it('has all of its faults reported together, and the URLs that are wrong in full', () => {
+  it('a refused body has all of its faults reported together, and its wrong URLs in full', () => {
     const long = `ftp://www.example.com/${'x'.repeat(500)}`;
     const error = refusal(() =>
       parse({
@@ -221,7 +221,7 @@ describe('the body of POST /prewarm', () => {
     expect(error.faults.every(({ value }) => value.length <= 200)).toBe(true);
   });
 
-  it('spells out 20 bad URLs and counts the others', () => {
+  it('a refused body spells out 20 bad URLs and counts the others', () => {
     const error = refusal(() => parse({ url_list: Array.from({ length: 1000 }, (_, at) => `bad${at}`) }));
     expect(error.faults).toHaveLength(20);
     expect(error.omitted).toBe(980);
@@ -229,7 +229,7 @@ describe('the body of POST /prewarm', () => {
     expect(error.errorUrls).toHaveLength(1000);
   });
 
-  it('gives back the first 1,000 bad URLs, and no more characters than an answer has room for', () => {
+  it('a refused body returns the first 1,000 bad URLs, within the length of an answer', () => {
     const many = refusal(() => parse({ url_list: Array.from({ length: 5000 }, (_, at) => `bad${at}`) }));
     expect(many.errorUrls).toEqual(Array.from({ length: 1000 }, (_, at) => `bad${at}`));
     expect(many.omitted).toBe(4980);
@@ -261,11 +261,11 @@ describe('fields from a command line', () => {
     acceptStatus: [],
   } as const;
 
-  it('may have numbers as text, no timeout, and a list that is read apart', () => {
+  it('fields from a command line may have numbers as text, no timeout, and a list that is read apart', () => {
     expect(validateRequest(fields, names, catalogue)).toMatchObject({ urls: [], domain: DOMAIN, agents: 2, timeoutMinutes: null });
   });
 
-  it('have their faults named by flag', () => {
+  it('faults of fields from a command line name the flag', () => {
     const wrong = { ...fields, agents: '2x', timeout: '1e2', headers: ['x'], question: { targetType: 'region', names: ['mars'] } } as const;
     const { faults } = refusal(() => validateRequest(wrong, names, catalogue));
     expect(new Map(faults.map(({ field, value }) => [field, value]))).toEqual(

@@ -30,7 +30,7 @@ describe('a URL', () => {
     ['https://www.example.com/my file 1.jpg', 'https://www.example.com/my%20file%201.jpg'],
     ['https://www.example.com/a;v=1?x;y', 'https://www.example.com/a;v=1?x;y'],
     ['http://www.example.com:80/a', 'http://www.example.com/a'],
-  ])('is read as browsers do: %j', (text, url) => {
+  ])('a URL is read as browsers read it: %j', (text, url) => {
     expect(parseTargetUrl(text, { domain: DOMAIN })).toMatchObject({ url });
   });
 
@@ -88,19 +88,19 @@ describe('a URL', () => {
     ['https://d111111abcdef8.cloudfront.cn/x', /request of its own/],
     ['https://d111111abcdef8.SIN2-P1.cloudfront.net/x', /name the POP apart/],
     [`https://www.example.com/${'a'.repeat(MAX_URL_BYTES)}`, /at most 8192/],
-  ])('is refused with what to write instead: %j', (text, remedy) => {
+  ])('a URL is refused with the remedy: %j', (text, remedy) => {
     const parsed = parseTargetUrl(text, { domain: DOMAIN });
     expect('fault' in parsed ? parsed.fault : parsed.url).toMatch(remedy);
     expect(parsed).toHaveProperty('fault');
   });
 
-  it('may have exactly 8,192 bytes, counted as sent', () => {
+  it('a URL may have exactly 8,192 bytes, counted as sent', () => {
     const base = 'https://www.example.com/';
     expect(parseTargetUrl(base + 'a'.repeat(MAX_URL_BYTES - base.length))).toHaveProperty('url');
     expect(parseTargetUrl(base + 'ü'.repeat((MAX_URL_BYTES - base.length) / 2))).toHaveProperty('fault');
   });
 
-  it('never throws, and what it accepts is ASCII, stable, bounded and safe in a list', () => {
+  it('the URL parser never throws, and what it accepts is ASCII, stable, bounded and safe in a list', () => {
     let accepted = 0;
     fc.assert(
       fc.property(urlLike, (text) => {
@@ -120,7 +120,7 @@ describe('a URL', () => {
 });
 
 describe('the set of URLs', () => {
-  it('tells new ones as a Set does', () => {
+  it('the set of URLs recognises new ones as a Set does', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom('a', 'b', 'c')), { maxLength: 300 }), (urls) => {
         const [ours, model] = [createUrlSet(), new Set<string>()];
@@ -133,7 +133,7 @@ describe('the set of URLs', () => {
     );
   });
 
-  it('keeps 300,000 URLs apart in at most 40 bytes each', async () => {
+  it('the set of URLs keeps 300,000 URLs apart in at most 40 bytes each', async () => {
     const urls = createUrlSet();
     const before = await settledMemory();
     let news = 0;
@@ -154,7 +154,7 @@ describe('the distribution of a request', () => {
     ['www.example.com', 'www.example.com'],
     ['', null],
     [null, null],
-  ])('is taken from %j', (raw, domain) => {
+  ])('the distribution of a request is taken from %j', (raw, domain) => {
     expect(parseDomain(raw)).toEqual({ domain });
   });
 
@@ -166,19 +166,19 @@ describe('the distribution of a request', () => {
     'nodots',
     'd1.SIN2-P1.cloudfront.net',
     '1.2.3.4',
-  ])('is not taken from %j, and the fault says what to pass', (raw) => {
+  ])('the distribution is not taken from %j, and the fault says what to pass', (raw) => {
     const parsed = parseDomain(raw);
     expect('fault' in parsed && parsed.fault).toMatch(/d111111abcdef8\.cloudfront\.net/);
   });
 
-  it('is known by its own name, and asked for otherwise', () => {
+  it('the distribution is known by its own name, and looked up otherwise', () => {
     expect(domainQuestion(DOMAIN, ['www.example.com'])).toEqual({ kind: 'known', domain: DOMAIN });
     expect(domainQuestion(null, ['www.example.com', DOMAIN])).toEqual({ kind: 'known', domain: DOMAIN });
     expect(domainQuestion('www.example.com', [DOMAIN])).toEqual({ kind: 'ask', hosts: ['www.example.com'], given: 'www.example.com' });
     expect(domainQuestion(null, ['a.example', 'b.example'])).toEqual({ kind: 'ask', hosts: ['a.example', 'b.example'], given: null });
   });
 
-  it('is judged by what the lookups found', () => {
+  it('the distribution is judged by what the lookups found', () => {
     const hosts = ['a.example', 'b.example'];
     const question = { kind: 'ask', hosts, given: null } as const;
     const judge = (answers: Record<string, string | null>, all = hosts) =>
@@ -198,7 +198,7 @@ describe('the distribution of a request', () => {
     });
   });
 
-  it('is one for all URLs of a request, even where no domain was given', () => {
+  it('all URLs of a request have one distribution, even where no domain was given', () => {
     const intake = createUrlIntake(null);
     expect(intake.add(`https://${DOMAIN}/a`)).toMatchObject({ isNew: true });
     expect(intake.add(`https://${DOMAIN.toUpperCase()}:443/a#x`)).toMatchObject({ isNew: false });
@@ -209,7 +209,7 @@ describe('the distribution of a request', () => {
 });
 
 describe('a header line', () => {
-  it('is split at its first colon', () => {
+  it('a header line is split at its first colon', () => {
     expect(parseHeaderLine('Accept-Encoding:gzip, br')).toEqual({ header: ['Accept-Encoding', 'gzip, br'] });
     expect(parseHeaderLine(' Referer:  https://a.example:1/ ')).toEqual({ header: ['Referer', 'https://a.example:1/'] });
     expect(parseHeaderLine('X-Empty:')).toEqual({ header: ['X-Empty', ''] });
@@ -231,19 +231,19 @@ describe('a header line', () => {
     ...['Content-Length', 'Range', 'If-None-Match', 'if-modified-since', 'If-Range', 'Expect'].map(
       (name) => [`${name}: x`, /leave it out/] as const,
     ),
-  ] as const)('is refused with what to do instead: %j', (line, remedy) => {
+  ] as const)('a header line is refused with the remedy: %j', (line, remedy) => {
     const parsed = parseHeaderLine(line);
     expect('fault' in parsed && parsed.fault).toMatch(remedy);
   });
 
-  it('is a fault where a name comes twice or all are too long', () => {
+  it('headers are refused when a name comes twice or when all are too long', () => {
     expect(parseHeaders(['A: 1', 'b: 2', 'a: 3'], '--header').faults).toMatchObject([{ field: '--header', value: 'a: 3' }]);
     const [fault] = parseHeaders([`Cookie: ${'x'.repeat(13_000)}`], 'header').faults;
     expect(fault?.message).toMatch(/at most 12288/);
     expect(fault?.value).toHaveLength(200);
   });
 
-  it('never lets a line end, a NUL or a refused name through', () => {
+  it('a header line never lets a line end, a NUL or a refused name through', () => {
     const part = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('Host', 'Range', 'X-A', '\r\n', '\n', '\0', ' '));
     fc.assert(
       fc.property(part, part, (name, value) => {

@@ -16,7 +16,7 @@ describe('the cause in a failed target’s notes', () => {
     ['a challenge', { status: 202, wafAction: 'challenge' }, 'x-amzn-waf-action: challenge'],
     ['an error page', { xCache: 'Error from cloudfront' }, 'x-cache: Error from cloudfront'],
     ['a text of several notes and lines', { error: 'tls', cause: 'a;b\r\nc' }, 'a,b,c'],
-  ])('tells of %s', async (_what, fault, cause) => {
+  ])('the cause in a failed target’s notes names %s', async (_what, fault, cause) => {
     const { context, warm } = setUp({ fault: () => fault });
     const target = await warm();
     expect(target.outcome).toBe('failed');
@@ -26,13 +26,13 @@ describe('the cause in a failed target’s notes', () => {
   it.each([
     ['its headers, where they forbid storing', 'no-store', 'cache-control: no-store'],
     ['that it never became a hit, where they do not', '', 'never a hit'],
-  ])('tells of what is not cached %s', async (_what, cacheControl, cause) => {
+  ])('the cause in a failed target’s notes says why %s was not cached', async (_what, cacheControl, cause) => {
     const { warm } = setUp({ object: { bytes: SMALL, neverStored: true, cacheControl } });
     const target = await warm();
     expect([target.reason, target.notes([], true)]).toEqual(['not_cached', `cause=${cause}`]);
   });
 
-  it('is absent where a plain status says it all, and where a target is warm in the end', async () => {
+  it('the notes have no cause where a plain status says it all, and where a target is warm in the end', async () => {
     const missing = await setUp({ fault: () => ({ status: 404 }) }).warm();
     expect(missing.notes([], true)).toBe('');
     const late = await setUp({ fault: (_ask, index) => (index === 0 ? { error: 'connection', cause: 'ECONNREFUSED' } : null) }).warm();

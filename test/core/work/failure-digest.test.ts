@@ -8,12 +8,12 @@ const rowOf = (url: string, pop: string, reason: Reason, cause?: string) =>
   formatResultRow(failedRow({ url, pop, reason, variant: 'default', ...(cause === undefined ? {} : { cause }) }, 0));
 
 describe('a failed row', () => {
-  test.each(['plain', 'with, commas', 'with "quotes", and commas', '=formula'])('is read as it was written: %s', (cause) => {
+  test.each(['plain', 'with, commas', 'with "quotes", and commas', '=formula'])('a failed row is read as it was written: %s', (cause) => {
     const url = 'https://www.example.com/a,b?c=d';
     expect(readFailedRow(rowOf(url, 'SIN2-P1', 'tls', cause))).toEqual({ url, pop: 'SIN2-P1', reason: 'tls', cause });
   });
 
-  test('has no cause where its notes tell none', () => {
+  test('a failed row has no cause where its notes have none', () => {
     const row = formatResultRow({
       ...failedRow({ url: 'https://a.example/', pop: 'SIN2-P1', reason: 'timeout', variant: 'x' }, 0),
       notes: 'near',
@@ -21,7 +21,7 @@ describe('a failed row', () => {
     expect(readFailedRow(row)?.cause).toBe('');
   });
 
-  test('is none where the target is warm, nor is the header', () => {
+  test('the row of a warm target is no failed row, nor is the header', () => {
     const warm = {
       ...failedRow({ url: 'https://a.example/', pop: 'SIN2-P1', reason: 'tls', variant: 'x' }, 0),
       outcome: 'warmed' as const,
@@ -38,7 +38,7 @@ test('a cause is one note of at most 200 printable characters', () => {
 });
 
 describe('a digest of failures', () => {
-  test('counts targets by reason and URL, most first, with their POPs and the first cause', () => {
+  test('a digest of failures counts targets by reason and URL, most first, with their POPs and the first cause', () => {
     const digest = createFailureDigest();
     digest.add(REPORT_HEADER.trimEnd());
     for (const pop of ['SIN2-P1', 'FRA56-P4']) {
@@ -68,14 +68,14 @@ describe('a digest of failures', () => {
     expect(digest.reasons()[0]).toEqual({ reason: 'status_404', targets: 2, urls: 1, isWhole: true, pops });
   });
 
-  test('puts what was never tried behind what was', () => {
+  test('a digest of failures puts untried targets behind tried ones', () => {
     const digest = createFailureDigest();
     for (let n = 0; n < 5; n++) digest.add(rowOf('https://a.example/s', `SIN${n}-P1`, 'stopped'));
     digest.add(rowOf('https://a.example/t', 'SIN2-P1', 'tls'));
     expect(digest.groups().map(({ reason }) => reason)).toEqual(['tls', 'stopped']);
   });
 
-  test('keeps as many URLs as it may, and counts all targets of the others', () => {
+  test('a digest of failures keeps a limited number of URLs and counts all targets of the others', () => {
     const digest = createFailureDigest(100);
     for (let n = 0; n < 1000; n++) digest.add(rowOf(`https://a.example/${n}`, 'SIN2-P1', 'tls'));
     expect(digest.groups()).toHaveLength(100);
@@ -84,7 +84,7 @@ describe('a digest of failures', () => {
     ]);
   });
 
-  test('takes hundreds of thousands of failed targets within seconds and tens of megabytes', () => {
+  test('a digest takes hundreds of thousands of failed targets within seconds and tens of megabytes', () => {
     const digest = createFailureDigest();
     const tail = rowOf('', 'SIN2-P1', 'timeout', 'no headers within 30 s');
     const before = process.memoryUsage().heapUsed;

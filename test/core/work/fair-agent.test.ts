@@ -28,7 +28,7 @@ function stallingEdge(): Downloader & { readonly stalled: () => number } {
   };
 }
 
-test('a request whose origin stalls keeps no other from its POP, nor the agent from receiving', async () => {
+test('a request whose origin stalls does not keep others from its POP, nor the agent from receiving', async () => {
   const { ports, pipeline } = openFixture();
   for (const [id, name] of [
     [SLOW, 'slow'],

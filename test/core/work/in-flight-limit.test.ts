@@ -15,7 +15,7 @@ function serve(limit: InFlightLimit, answers: number, capacity: number, from = 0
 }
 
 describe('the in-flight limit of a POP', () => {
-  it('keeps halving while every answer is trouble, down to its floor and no further', () => {
+  it('the limit of a POP keeps halving while every answer is trouble, down to its floor and no further', () => {
     const limit = new InFlightLimit(OPTIONS);
     const seen = new Set<number>();
     for (let n = 0; n < 400; n++) {
@@ -26,13 +26,13 @@ describe('the in-flight limit of a POP', () => {
     expect(limit.limit).toBe(4);
   });
 
-  it('halves once for what was in flight when the trouble began', () => {
+  it('the limit of a POP halves once for what was in flight when the trouble began', () => {
     const limit = new InFlightLimit(OPTIONS);
     for (let n = 0; n < 64; n++) limit.trouble();
     expect(limit.limit).toBe(32);
   });
 
-  it('halves while a third of the answers is trouble, and not for a single one among many', () => {
+  it('the limit of a POP halves while a third of the answers is trouble, and not for one among many', () => {
     const third = new InFlightLimit(OPTIONS);
     for (let n = 0; n < 600; n++) {
       if (n % 3 === 0) third.trouble();
@@ -47,7 +47,7 @@ describe('the in-flight limit of a POP', () => {
     expect(single.limit).toBe(64);
   });
 
-  it('halves for a lane that is not full, too', () => {
+  it('the limit of a POP halves for a lane that is not full, too', () => {
     const limit = new InFlightLimit({ ...OPTIONS, start: 16 });
     for (let n = 0; n < 200; n++) {
       limit.ended(n, 0, false);
@@ -56,7 +56,7 @@ describe('the in-flight limit of a POP', () => {
     expect(limit.limit).toBe(4);
   });
 
-  it('recovers after trouble, while more in flight brings more', () => {
+  it('the limit of a POP recovers after trouble while a higher limit brings more', () => {
     const limit = new InFlightLimit(OPTIONS);
     for (let n = 0; n < 400; n++) limit.trouble();
     expect(limit.limit).toBe(4);
@@ -64,13 +64,13 @@ describe('the in-flight limit of a POP', () => {
     expect(limit.limit).toBeGreaterThanOrEqual(64);
   });
 
-  it('grows to its ceiling and no further while growing pays', () => {
+  it('the limit of a POP grows to its ceiling and no further while growing pays', () => {
     const limit = new InFlightLimit({ ...OPTIONS, start: 16, ceiling: 100 });
     serve(limit, 20_000, 10_000);
     expect(limit.limit).toBe(100);
   });
 
-  it('stays for eight windows where doubling brought no more, and tries again then', () => {
+  it('the limit of a POP stays for eight windows where doubling brought no more, and then tries again', () => {
     const limit = new InFlightLimit({ ...OPTIONS, start: 16 });
     const seen: number[] = [];
     for (let window = 0, now = 0; window < 12; window++) {
@@ -80,7 +80,7 @@ describe('the in-flight limit of a POP', () => {
     expect(seen).toEqual([32, ...Array.from({ length: 10 }, () => 64), 128]);
   });
 
-  it('weighs large objects by their bytes, so that fewer of them a second are no loss', () => {
+  it('the limit of a POP weighs large objects by their bytes, so that fewer of them a second are no loss', () => {
     const limit = new InFlightLimit({ start: 16, floor: 4, ceiling: 64 });
     let now = 0;
     const windowOf = (bytes: number, msEach: number) => {
@@ -95,13 +95,13 @@ describe('the in-flight limit of a POP', () => {
     expect(limit.limit).toBe(64);
   });
 
-  it('measures nothing while it is not what keeps more from starting', () => {
+  it('the limit of a POP measures nothing while it holds nothing back', () => {
     const limit = new InFlightLimit({ ...OPTIONS, start: 16 });
     for (let n = 0; n < 5000; n++) limit.ended(n, 1_000_000, n % 31 !== 30);
     expect(limit.limit).toBe(16);
   });
 
-  it('never leaves a fixed number', () => {
+  it('the limit of a POP never leaves a fixed number', () => {
     const limit = new InFlightLimit({ start: 10, floor: 10, ceiling: 10 });
     for (let n = 0; n < 500; n++) limit.trouble();
     expect(limit.limit).toBe(10);
@@ -111,20 +111,20 @@ describe('the in-flight limit of a POP', () => {
 });
 
 describe('the limit of a whole agent', () => {
-  it('doubles while it keeps downloads from starting and the processor is idle, up to its ceiling', () => {
+  it('the limit of an agent doubles while it holds downloads back and the processor is idle, up to its ceiling', () => {
     const limit = new AgentLimit(64, 512);
     for (let n = 0; n < 10; n++) limit.observe(0.2, true);
     expect(limit.limit).toBe(512);
   });
 
-  it('stays where nothing waits, or where the processor has little time to spare', () => {
+  it('the limit of an agent stays where nothing waits, or where the processor has little time to spare', () => {
     const limit = new AgentLimit(64, 512);
     limit.observe(0.2, false);
     limit.observe(0.8, true);
     expect(limit.limit).toBe(64);
   });
 
-  it('shrinks while the processor has no time to spare, down to its floor', () => {
+  it('the limit of an agent shrinks while the processor has no time to spare, down to its floor', () => {
     const limit = new AgentLimit(64, 512);
     limit.observe(0.2, true);
     limit.observe(0.95, true);

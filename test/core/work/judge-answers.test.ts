@@ -27,37 +27,37 @@ describe('judging answers', () => {
     ['a body cut short', { error: 'truncated', status: 200 }, 'truncated', 3],
     ['silence', { error: 'timeout' }, 'timeout', 3],
     ['a refused address', { error: 'address_refused' }, 'address_refused', 1],
-  ] as const)('ends %s as its reason after the attempts it is worth', async (_name, fault, reason, attempts) => {
+  ] as const)('the judge ends %s as its reason after the right number of attempts', async (_name, fault, reason, attempts) => {
     const { warm } = setUp({ fault: () => fault });
     expect(await warm()).toMatchObject({ outcome: 'failed', reason, attempts });
   });
 
-  it('goes round the addresses after a fault, and the last attempt decides', async () => {
+  it('the judge goes round the addresses after a fault, and the last attempt decides', async () => {
     const { pop, warm } = setUp({ addresses: 4, fault: (_ask, index) => (index < 3 ? { error: 'connection' } : null) });
     expect(await warm()).toMatchObject({ outcome: 'warmed' });
     expect(shape(pop.asks)).toBe('1 2 3 4 1');
   });
 
-  it('calls a hit after an attempt that had received headers warmed, since this run may have brought it in', async () => {
+  it('the judge calls a hit warmed after an attempt that received headers, since this run may have brought it in', async () => {
     const { pop, context, warm } = setUp({ fault: (_ask, index) => (index === 0 ? { error: 'truncated', status: 200 } : null) });
     pop.store(addressOf(context, 0), URL_1);
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, attempts: 2 });
   });
 
-  it('calls a hit after an attempt that never got an answer already warm', async () => {
+  it('the judge calls a hit already warm after an attempt that never got an answer', async () => {
     const { pop, context, warm } = setUp({ fault: (_ask, index) => (index === 0 ? { error: 'connection' } : null) });
     pop.store(addressOf(context, 0), URL_1);
     expect(await warm()).toMatchObject({ outcome: 'already_warm' });
   });
 
-  it('counts another POP of the same city and says so', async () => {
+  it('the judge counts another POP of the same city and notes it', async () => {
     const { warm } = setUp({ fault: () => ({ servedBy: 'SIN52-C2' }) });
     const target = await warm();
     expect(target).toMatchObject({ outcome: 'warmed', near: true });
     expect(target.notes([], true)).toBe('verified;near');
   });
 
-  it('counts another airport of the same city', async () => {
+  it('the judge counts another airport of the same city', async () => {
     const { context } = setUp({});
     const near = createServedByReader('BJS9-E1', (a, b) => popCatalogue().sameCity(a, b));
     expect([near('PEK50-E1'), near('bjs9-e1'), near('SIN2-P1'), near('')]).toEqual(['near', 'same', 'other', 'other']);
@@ -70,7 +70,7 @@ describe('judging answers', () => {
     ['the wanted POP beside one of its city', 'SIN5-C1, SIN2-P1', false],
     ['the wanted POP in small letters and blanks', '  sin2-p1 ', false],
     ['a POP of the city behind another one', 'BOM50-C1,\tsin52-c2', true],
-  ])('counts %s', async (_name, servedBy, near) => {
+  ])('the judge counts %s', async (_name, servedBy, near) => {
     const { warm } = setUp({ fault: () => ({ servedBy }) });
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, near });
   });
@@ -82,15 +82,18 @@ describe('judging answers', () => {
     ['two lines and blanks', ' Miss from cloudfront ,  hit from cloudfront , ', false],
     ['a refreshed copy', 'RefreshHit from cloudfront', true],
     ['nginx that asked the origin', 'REVALIDATED', true],
-  ])('takes the word of %s for a hit: %j', async (_name, xCache, revalidates) => {
+  ])('the judge takes the word of %s for a hit: %j', async (_name, xCache, revalidates) => {
     const { warm } = setUp({ fault: () => ({ xCache }) });
     expect(await warm()).toMatchObject({ outcome: 'already_warm', verified: true, revalidates, attempts: 1 });
   });
 
-  it.each(['EXPIRED', 'BYPASS', 'STALE', 'UPDATING', 'miss', 'hit-for-pass', 'HITMISS'])('takes %s for a miss', async (xCache) => {
-    const { warm } = setUp({ fault: () => ({ xCache }) });
-    expect(await warm()).toMatchObject({ outcome: 'failed', reason: 'not_cached', attempts: 5 });
-  });
+  it.each(['EXPIRED', 'BYPASS', 'STALE', 'UPDATING', 'miss', 'hit-for-pass', 'HITMISS'])(
+    'the judge takes %s for a miss',
+    async (xCache) => {
+      const { warm } = setUp({ fault: () => ({ xCache }) });
+      expect(await warm()).toMatchObject({ outcome: 'failed', reason: 'not_cached', attempts: 5 });
+    },
+  );
 
   it.each([
     ['an error page at a whole check', SMALL, { xCache: 'Error from cloudfront' }, 'error_page'],
@@ -99,7 +102,7 @@ describe('judging answers', () => {
     ['a challenge at a byte check', LARGE, { wafAction: 'challenge', xCache: 'Hit from cloudfront' }, 'challenged'],
     ['a part at a whole check', SMALL, { status: 206, xCache: 'Hit from cloudfront' }, 'status_206'],
     ['a hit of another POP at a check', LARGE, { servedBy: 'FRA56-P4', xCache: 'Hit from cloudfront' }, 'wrong_pop'],
-  ] as const)('never calls warm what answers with %s', async (_name, bytes, fault, reason) => {
+  ] as const)('the judge never calls an answer with %s warm', async (_name, bytes, fault, reason) => {
     const { warm } = setUp({ object: { bytes }, fault: (_ask, index) => (index === 0 ? null : fault) });
     expect(await warm()).toMatchObject({ outcome: 'failed', reason, verified: false, attempts: 2 });
   });
@@ -109,12 +112,12 @@ describe('judging answers', () => {
     ['an error page of another status', [404], { xCache: 'Error from cloudfront' }, { outcome: 'failed', reason: 'error_page' }],
     ['a challenge', [202], { status: 202, wafAction: 'challenge', xCache: 'Hit from cloudfront' }, { reason: 'challenged' }],
     ['a part', [206], { status: 206, xCache: 'Hit from cloudfront' }, { outcome: 'failed', reason: 'status_206' }],
-  ] as const)('judges %s although the request accepts %j', async (_name, acceptStatus, fault, result) => {
+  ] as const)('the judge gives %s although the request accepts %j', async (_name, acceptStatus, fault, result) => {
     const { warm } = setUp({ acceptStatus, fault: () => fault });
     expect(await warm()).toMatchObject(result);
   });
 
-  it('accepts a status the request lists, unverified where the edge only says Error', async () => {
+  it('the judge accepts a status that the request lists, and calls it unverified where the edge only says Error', async () => {
     const { warm } = setUp({ acceptStatus: [404], fault: () => ({ status: 404, xCache: 'Error from cloudfront' }) });
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: false });
   });

@@ -41,7 +41,7 @@ describe('the lane of one request at one POP', () => {
     ['a 429', status(429)],
     ['a 500', status(500)],
     ['a 503', status(503)],
-  ])('shrinks to its floor while every answer is %s', async (_name, answer) => {
+  ])('a lane shrinks to its floor while every answer is %s', async (_name, answer) => {
     const open = openLanes();
     endless(open.lanes, open.lane);
     expect(open.lane.inFlight).toBe(16);
@@ -50,7 +50,7 @@ describe('the lane of one request at one POP', () => {
     expect(open.lane.inFlight).toBe(4);
   });
 
-  it('never grows by refused connections, however quickly they come', async () => {
+  it('a lane never grows by refused connections, however quickly they come', async () => {
     const open = openLanes();
     endless(open.lanes, open.lane);
     let most = 0;
@@ -65,14 +65,14 @@ describe('the lane of one request at one POP', () => {
     ['a 404', status(404)],
     ['an ask that was cancelled', failed('cancelled')],
     ['an address that may not be asked', failed('address_refused')],
-  ])('takes %s for no trouble', async (_name, answer) => {
+  ])('a lane does not take %s for trouble', async (_name, answer) => {
     const open = openLanes();
     endless(open.lanes, open.lane);
     await answerAll(open, answer, 100);
     expect(open.lane.limit.limit).toBeGreaterThanOrEqual(16);
   });
 
-  it('begins nothing before the time that a refusal asked for, and everything then', async () => {
+  it('a lane begins nothing before the time that a refusal asked for, and everything then', async () => {
     const open = openLanes();
     const { clock, lanes, lane } = open;
     const source = endless(lanes, lane);
@@ -86,7 +86,7 @@ describe('the lane of one request at one POP', () => {
     expect(lanes.heldMs(lane)).toBe(0);
   });
 
-  it('holds for a minute at most, and for the longest wait that was asked for', async () => {
+  it('a lane holds for a minute at most, and for the longest wait that was asked for', async () => {
     const { clock, lanes, lane } = openLanes();
     const source = endless(lanes, lane);
     lanes.release(lane, status(503, 3_600_000));
@@ -99,7 +99,7 @@ describe('the lane of one request at one POP', () => {
     expect(clock.waiting()).toBe(0);
   });
 
-  it('holds no other POP and no other request', async () => {
+  it('a lane on hold does not hold other POPs or other requests', async () => {
     const { lanes, lane } = openLanes();
     endless(lanes, lane);
     lanes.release(lane, status(429, 30_000));
@@ -111,7 +111,7 @@ describe('the lane of one request at one POP', () => {
     }
   });
 
-  it('holds a fixed number, too, and keeps the number', async () => {
+  it('a lane with a fixed number holds, too, and keeps the number', async () => {
     const open = openLanes(10);
     const source = endless(open.lanes, open.lane);
     await answerAll(open, status(503), 200);
@@ -123,7 +123,7 @@ describe('the lane of one request at one POP', () => {
     expect(source.begun).toBe(before + 1);
   });
 
-  it('lets retries go before new targets once the hold is over', async () => {
+  it('a lane lets retries go before new targets once the hold is over', async () => {
     const { clock, lanes, lane } = openLanes();
     const source = endless(lanes, lane);
     lanes.release(lane, status(429, 1000));
@@ -138,7 +138,7 @@ describe('the lane of one request at one POP', () => {
     expect([taken, source.begun]).toEqual([true, 16]);
   });
 
-  it('lets nobody of a withdrawn scope wait, and keeps the places of the others', async () => {
+  it('a lane lets nobody of a withdrawn scope wait, and keeps the places of the others', async () => {
     const { clock, lanes, lane } = openLanes(1);
     expect(await lanes.takeSlot(lane, new CancellableScope())).toBe(true);
     lanes.release(lane, status(429, 5000));
@@ -154,7 +154,7 @@ describe('the lane of one request at one POP', () => {
     expect(lanes.inFlight()).toBe(1);
   });
 
-  it('leaves no timer behind when its request has ended or the agent stops', () => {
+  it('a lane leaves no timer behind when its request has ended or the agent stops', () => {
     const { clock, lanes, lane } = openLanes(1);
     void lanes.takeSlot(lane, new CancellableScope());
     lanes.release(lane, status(429, 5000));
@@ -170,7 +170,7 @@ describe('the lane of one request at one POP', () => {
 });
 
 describe('the lanes of an agent', () => {
-  it('has no more in flight in all than the agent may have, however many lanes there are, and fills what becomes free', () => {
+  it('the lanes of an agent stay within its total in flight, however many there are, and fill free slots', () => {
     const lanes = createLanes(createManualClock(), null);
     const sources = Array.from({ length: 6 }, (_, n) => endless(lanes, lanes.laneOf('r', `SIN${n}-P1`)));
     expect(sources.map(({ begun }) => begun)).toEqual([16, 16, 16, 16, 0, 0]);
@@ -181,7 +181,7 @@ describe('the lanes of an agent', () => {
     expect(lanes.free()).toBe(32);
   });
 
-  it('goes on with the next source when the first has nothing left, and asks an empty one no more', () => {
+  it('the lanes of an agent go on to the next source when the first is empty, and do not ask an empty one again', () => {
     const { lanes, lane } = openLanes(3);
     const asked: string[] = [];
     const add = (name: string, targets: number) => {
@@ -202,7 +202,7 @@ describe('the lanes of an agent', () => {
     expect(lanes.inFlight()).toBe(1);
   });
 
-  it('begins nothing of a source that was removed, and forgets no lane in which something is in flight', () => {
+  it('the lanes of an agent begin nothing of a removed source, and keep a lane while something is in flight', () => {
     const { lanes, lane } = openLanes(2);
     const source = endless(lanes, lane);
     lanes.remove(lane, source);
@@ -215,7 +215,7 @@ describe('the lanes of an agent', () => {
     expect(lanes.laneOf('r', POP)).not.toBe(lane);
   });
 
-  it('gives a slot that was taken for nothing back without learning from it', async () => {
+  it('the lanes of an agent give back an unused slot without learning from it', async () => {
     const { clock, lanes, lane } = openLanes();
     endless(lanes, lane);
     for (let n = 0; n < 100; n++) {

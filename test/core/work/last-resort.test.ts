@@ -19,20 +19,20 @@ function scene(fault: (ip: string) => 'connection' | 'tls' | null) {
 }
 
 describe('the IPv6 addresses of a POP beside IPv4 ones', () => {
-  it('are told apart by their text, and are all there is where there are no others', () => {
+  it('IPv6 addresses are recognised by their text, and are used alone where there are no others', () => {
     const ipv4 = { ip: '192.0.2.1', port: 443, httpPort: 80 };
     expect(splitAddresses([IPV6, ipv4])).toEqual({ first: [ipv4], lastResort: [IPV6] });
     expect(splitAddresses([IPV6])).toEqual({ first: [IPV6], lastResort: [] });
     expect(splitAddresses([ipv4])).toEqual({ first: [ipv4], lastResort: [] });
   });
 
-  it('are not asked where an IPv4 address answers', async () => {
+  it('IPv6 addresses are not asked where an IPv4 address answers', async () => {
     const { warm, pop } = scene((ip) => (ip === '192.0.2.1' ? 'connection' : null));
     expect(await warm('a')).toMatchObject({ outcome: 'warmed', verified: true, isAtLastResort: false });
     expect(pop.asks.every(({ address }) => isIpv4(address.ip))).toBe(true);
   });
 
-  it('are asked where no IPv4 address can be reached, which the notes name, and from then on at once', async () => {
+  it('IPv6 addresses are asked where no IPv4 address can be reached, and the notes say so', async () => {
     const { warm, pop } = scene((ip) => (isIpv4(ip) ? 'connection' : null));
     const first = await warm('a');
     expect(first).toMatchObject({ outcome: 'warmed', verified: true });
@@ -42,7 +42,7 @@ describe('the IPv6 addresses of a POP beside IPv4 ones', () => {
     expect(pop.asks.slice(before).every(({ address }) => address.ip === IPV6.ip)).toBe(true);
   });
 
-  it('leave a target failed where they cannot be reached either, and the next one begins at IPv4 again', async () => {
+  it('IPv6 addresses that cannot be reached either leave a target failed, and the next target begins at IPv4 again', async () => {
     const { warm, pop } = scene(() => 'connection');
     expect(await warm('a')).toMatchObject({ outcome: 'failed', reason: 'connection' });
     const before = pop.asks.length;

@@ -41,14 +41,14 @@ async function receiveTask(during: () => Promise<void> | void = () => {}) {
 }
 
 describe('the keeper of a lease', () => {
-  it('asks the queue for nothing while less than a third of the lease is over', async () => {
+  it('the lease keeper asks the queue for nothing while less than a third of the lease is over', async () => {
     const { clock, keeper, renewals } = await receiveTask();
     await clock.pass(29_999);
     expect(await keeper.renew()).toBe(true);
     expect(renewals).toEqual([]);
   });
 
-  it('holds the task for a whole lease again each time that a third is over', async () => {
+  it('the lease keeper holds the task for a whole lease again each time that a third is over', async () => {
     const { clock, keeper, queue, lease, renewals } = await receiveTask();
     for (let third = 1; third <= 9; third++) {
       await clock.pass(30_000);
@@ -61,7 +61,7 @@ describe('the keeper of a lease', () => {
     expect((await queue.receive(1, 0))[0]?.message).toEqual(TASK);
   });
 
-  it('says that the lease was lost once another receiver holds the task, and takes nothing from that receiver', async () => {
+  it('the lease keeper reports a lost lease once another receiver holds the task, and takes nothing from that receiver', async () => {
     const { clock, keeper, queue, refusals } = await receiveTask();
     await clock.pass(LEASE_MS);
     const [other] = await queue.receive(1, 0);
@@ -71,7 +71,7 @@ describe('the keeper of a lease', () => {
     expect(refusals).toEqual([]);
   });
 
-  it('counts the lease from when the renewal was asked for, because the queue may have begun it then', async () => {
+  it('the lease keeper counts the lease from when it asked for the renewal, because the queue may have begun it then', async () => {
     let slow = true;
     const scene = await receiveTask(async () => {
       if (slow) await scene.clock.pass(30_000);
@@ -83,7 +83,7 @@ describe('the keeper of a lease', () => {
     expect(scene.renewals).toHaveLength(2);
   });
 
-  it('keeps the task when a renewal fails, tells the failure, and renews at the next call', async () => {
+  it('the lease keeper keeps the task when a renewal fails, reports the failure, and renews at the next call', async () => {
     const failures = [new Error('throttled')];
     const { clock, keeper, renewals, refusals } = await receiveTask(() => {
       const failure = failures.pop();
@@ -100,7 +100,7 @@ describe('the keeper of a lease', () => {
     expect(renewals).toHaveLength(2);
   });
 
-  it('says that the lease was lost once renewals have failed for longer than it lasts', async () => {
+  it('the lease keeper reports a lost lease once renewals have failed for longer than it lasts', async () => {
     const { clock, keeper, refusals } = await receiveTask(() => {
       throw new Error('no connection');
     });
@@ -111,7 +111,7 @@ describe('the keeper of a lease', () => {
     expect(refusals).toHaveLength(2);
   });
 
-  it('throws that the disk is full while the lease holds, and says that the lease was lost afterwards', async () => {
+  it('the lease keeper throws that the disk is full while the lease holds, and reports a lost lease afterwards', async () => {
     const full = new PrewarmError('storage_full', 'the disk is full');
     const { clock, keeper, refusals } = await receiveTask(() => {
       throw full;
@@ -123,7 +123,7 @@ describe('the keeper of a lease', () => {
     expect(refusals).toEqual([full, full]);
   });
 
-  it('renews although the clock was set back by an hour', async () => {
+  it('the lease keeper renews although the clock was set back by an hour', async () => {
     const { keeper, shift, renewals } = await receiveTask();
     shift.ms = -3_600_000;
     expect(await keeper.renew()).toBe(true);

@@ -39,7 +39,7 @@ function openMeter(pauseMs?: number, before: (row: Provisional) => void = () => 
 }
 
 describe('the meter of what an agent has done but not recorded', () => {
-  it('adds the tasks of a request up in one row, and keeps requests apart', async () => {
+  it('the meter adds the tasks of a request up in one row, and keeps requests apart', async () => {
     const { meter, rows } = openMeter();
     meter.begin('r', taskWith(3, 300));
     meter.begin('r', taskWith(4, 4000));
@@ -49,7 +49,7 @@ describe('the meter of what an agent has done but not recorded', () => {
     expect(await rows('other')).toMatchObject([{ count: 5, bytes: 50, inFlight: 2 }]);
   });
 
-  it('tells the rate of the last five seconds, and not of the whole task', async () => {
+  it('the meter shows the rate of the last five seconds, and not of the whole task', async () => {
     const { clock, meter, written } = openMeter();
     const task = taskWith(0);
     meter.begin('r', task);
@@ -64,7 +64,7 @@ describe('the meter of what an agent has done but not recorded', () => {
     expect(rates.slice(15)).toEqual([10, 10, 10, 10, 10]);
   });
 
-  it('drops a recorded task from the count and keeps it in the rate', async () => {
+  it('the meter drops a recorded task from the count and keeps it in the rate', async () => {
     const { clock, meter, written } = openMeter();
     const first = taskWith(0);
     meter.begin('r', first);
@@ -80,7 +80,7 @@ describe('the meter of what an agent has done but not recorded', () => {
     expect(written.at(-1)).toMatchObject({ count: 200, rate: 200 });
   });
 
-  it('drops a task that was given back from the count and from the rate, which is never below zero', async () => {
+  it('the meter drops a returned task from the count and from the rate, which is never below zero', async () => {
     const { clock, meter, written } = openMeter();
     const givenBack = taskWith(500);
     meter.begin('r', givenBack);
@@ -93,7 +93,7 @@ describe('the meter of what an agent has done but not recorded', () => {
     expect(written.at(-1)).toMatchObject({ count: 1, rate: 0 });
   });
 
-  it('counts nothing of a task that was given back before the first report', async () => {
+  it('the meter counts nothing of a task that was returned before the first report', async () => {
     const { clock, meter, written } = openMeter();
     const givenBack = taskWith(500);
     meter.begin('r', givenBack);
@@ -104,7 +104,7 @@ describe('the meter of what an agent has done but not recorded', () => {
     expect(written).toMatchObject([{ count: 1, rate: 1 }]);
   });
 
-  it('removes the row of a request that no task is held for, and then writes nothing more', async () => {
+  it('the meter removes the row of a request without tasks, and then writes nothing more', async () => {
     const { meter, written, rows } = openMeter();
     const task = taskWith(9, 90);
     meter.begin('r', task);
@@ -119,7 +119,7 @@ describe('the meter of what an agent has done but not recorded', () => {
     ]);
   });
 
-  it('writes at most once in each pause, and writes at once when the clock was set back', async () => {
+  it('the meter writes at most once in each pause, and writes at once when the clock was set back', async () => {
     const { clock, shift, meter, written } = openMeter(5000);
     meter.begin('r', taskWith(1));
     await meter.report();
@@ -134,7 +134,7 @@ describe('the meter of what an agent has done but not recorded', () => {
     expect(written).toHaveLength(3);
   });
 
-  it('writes the rows of other requests although one fails, and makes the failed one good with the next report', async () => {
+  it('the meter writes the rows of other requests although one fails, and repeats the failed one with the next report', async () => {
     let fails = true;
     const { meter, rows } = openMeter(0, (row) => {
       if (fails && row.requestId === 'r') throw new Error('throttled');
@@ -149,7 +149,7 @@ describe('the meter of what an agent has done but not recorded', () => {
     expect(await rows()).toMatchObject([{ count: 3 }]);
   });
 
-  it('removes the row with the next report when its removal failed, so that recorded targets are not shown twice', async () => {
+  it('the meter repeats a failed removal with the next report, so that recorded targets are not shown twice', async () => {
     let fails = false;
     const { meter, written, rows } = openMeter(0, () => {
       if (fails) throw new Error('throttled');
@@ -168,7 +168,7 @@ describe('the meter of what an agent has done but not recorded', () => {
     expect(written).toHaveLength(2);
   });
 
-  it('loses no task that begins while the row of its request is being removed', async () => {
+  it('the meter loses no task that begins while the row of its request is being removed', async () => {
     const second = taskWith(4);
     const { meter, rows } = openMeter(0, (row) => {
       if (row.count === 0) meter.begin('r', second);

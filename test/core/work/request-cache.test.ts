@@ -25,7 +25,7 @@ function openCache(before: () => void = () => {}) {
 }
 
 describe('the cache of requests', () => {
-  it('answers from memory until the row is as old as it may be, and then sees that the request has changed', async () => {
+  it('the request cache answers from memory until the row is too old, and then sees that the request has changed', async () => {
     const { cache, clock, reads, store } = openCache();
     await store.create(requestRow('r'));
     expect((await cache.read('r'))?.status).toBe('CREATED');
@@ -38,7 +38,7 @@ describe('the cache of requests', () => {
     expect(reads).toEqual(['r', 'r']);
   });
 
-  it('keeps requests apart', async () => {
+  it('the request cache keeps requests apart', async () => {
     const { cache, store } = openCache();
     await store.create(requestRow('r'));
     await store.create(requestRow('other', { madeBy: 'somebody else' }));
@@ -46,7 +46,7 @@ describe('the cache of requests', () => {
     expect(await cache.read('other')).toMatchObject({ id: 'other', madeBy: 'somebody else' });
   });
 
-  it('keeps for as long that there is no such request', async () => {
+  it('the request cache also remembers for that time that there is no such request', async () => {
     const { cache, clock, reads, store } = openCache();
     expect(await cache.read('r')).toBeNull();
     await store.create(requestRow('r'));
@@ -56,7 +56,7 @@ describe('the cache of requests', () => {
     expect((await cache.read('r'))?.id).toBe('r');
   });
 
-  it('forgets the requests that nothing is held for, and only these', async () => {
+  it('the request cache forgets the requests without held tasks, and only these', async () => {
     const { cache, reads, store } = openCache();
     await store.create(requestRow('r'));
     await store.create(requestRow('other'));
@@ -69,7 +69,7 @@ describe('the cache of requests', () => {
     expect(reads).toEqual(['r', 'other', 'other']);
   });
 
-  it('keeps no failed read', async () => {
+  it('the request cache keeps no failed read', async () => {
     const failures = [new Error('throttled')];
     const { cache, store } = openCache(() => {
       const failure = failures.pop();
@@ -80,7 +80,7 @@ describe('the cache of requests', () => {
     expect((await cache.read('r'))?.id).toBe('r');
   });
 
-  it('reads the row again when the clock was set back, instead of keeping it until the clock has caught up', async () => {
+  it('the request cache reads the row again when the clock was set back', async () => {
     const { cache, reads, shift, store } = openCache();
     await store.create(requestRow('r'));
     await cache.read('r');

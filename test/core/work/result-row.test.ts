@@ -12,7 +12,7 @@ const text = fc.oneof(
   fc.string({ unit: fc.constantFrom('=', '+', '-', '@', '\t', '\r', '\n', '"', ',', "'", 'a', ' ', 'é') }),
 );
 
-it('writes a field as csv-stringify does with formulas escaped', () => {
+it('the row writer writes a field as csv-stringify does with formulas escaped', () => {
   fc.assert(
     fc.property(text, (value) => {
       const theirs = stringify([[value, 'x']], { escape_formulas: true, quoted_match: /[\r\n]/ });
@@ -21,7 +21,7 @@ it('writes a field as csv-stringify does with formulas escaped', () => {
   );
 });
 
-it('writes rows that read back with the columns of the design, and no field that a spreadsheet runs', () => {
+it('the row writer writes rows that read back with the columns of the design, and no field that a spreadsheet runs', () => {
   fc.assert(
     fc.property(text, text, (url, header) => {
       const row: ResultRow = {
@@ -51,7 +51,7 @@ it('writes rows that read back with the columns of the design, and no field that
   );
 });
 
-it('carries counters through metadata unchanged, within the 2 KB of S3 for a task of any shape', () => {
+it('the counters pass through metadata unchanged, within the 2 KB of S3 for a task of any shape', () => {
   const counters: Record<string, number> = {
     warmed: 480,
     failed: 20,
@@ -73,7 +73,7 @@ it('carries counters through metadata unchanged, within the 2 KB of S3 for a tas
 it.each([
   { times: 'spread from 1 to 1,000 ms', from: 1, step: 1, within: 0.01 },
   { times: 'that all lie within one bucket', from: 200, step: 0.01, within: 0.09 },
-])('tells quantiles of times $times within $within of the true ones', ({ from, step, within }) => {
+])('the histogram gives quantiles of times $times within $within of the true ones', ({ from, step, within }) => {
   const times = Array.from({ length: 1000 }, (_, index) => from + step * index);
   const counters: Record<string, number> = {};
   for (const ms of times) counters[`first.${bucketOf(ms)}`] = (counters[`first.${bucketOf(ms)}`] ?? 0) + 1;
@@ -84,7 +84,7 @@ it.each([
   expect(quantile(counters, 'last', 0.5)).toBeNull();
 });
 
-it('keeps the largest set of first-byte times there can be within the 2 KB of S3', () => {
+it('the metadata hold the largest set of first-byte times there can be within the 2 KB of S3', () => {
   const counters: Record<string, number> = {
     warmed: 500,
     verified: 500,

@@ -54,14 +54,14 @@ async function openReader() {
 }
 
 describe('the reader of slices', () => {
-  it('reads the rows of its slice and no others, with commas in URLs and sizes that are not known', async () => {
+  it('the slice reader reads the rows of its slice and no others, with commas in URLs and unknown sizes', async () => {
     const { reader } = await openReader();
     const task = taskOf('SIN2-P1', { start: offset(1), end: offset(3), rows: 2 });
     expect(await reader.read(task)).toEqual(ROWS.slice(1, 3));
     expect(await reader.read(taskOf('SIN2-P1', {}))).toEqual(ROWS);
   });
 
-  it('reads a slice once for all POPs that work it, also when they ask at the same time', async () => {
+  it('the slice reader reads a slice once for all POPs that work it, also when they ask at the same time', async () => {
     const { reader, reads } = await openReader();
     const [one, two] = await Promise.all([reader.read(taskOf('SIN2-P1', {})), reader.read(taskOf('FRA56-P4', {}))]);
     const three = await reader.read(taskOf('GRU3-P1', {}));
@@ -70,7 +70,7 @@ describe('the reader of slices', () => {
     expect(reads).toHaveLength(1);
   });
 
-  it('keeps slices of other parts, lists and requests apart', async () => {
+  it('the slice reader keeps slices of other parts, lists and requests apart', async () => {
     const { lists, reader } = await openReader();
     const row = (url: string) => formatSizedRow(url, 1);
     await lists.put(keys.part('r', 'sized', 1), [row('https://www.example.com/part-1')]);
@@ -84,13 +84,13 @@ describe('the reader of slices', () => {
     expect(await urlsOf({ ...taskOf('SIN2-P1', first), requestId: 'other' })).toEqual(['https://www.example.com/other']);
   });
 
-  it('refuses a slice that holds another number of rows than its task says, and names both', async () => {
+  it('the slice reader refuses a slice that holds another number of rows than its task says, and names both', async () => {
     const { reader } = await openReader();
     const task = taskOf('SIN2-P1', { rows: 5 });
     await expect(reader.read(task)).rejects.toThrow('requests/r/sized/part-00000.csv holds 4 rows where task SIN2-P1#0#0 has 5');
   });
 
-  it('remembers no read that failed, so that the next task of the slice reads it', async () => {
+  it('the slice reader remembers no failed read, so that the next task of the slice reads it', async () => {
     const { lists, reader, reads } = await openReader();
     const task = taskOf('SIN2-P1', { part: 2, end: offset(1), rows: 1 });
     await expect(reader.read(task)).rejects.toThrow(PrewarmError);
@@ -99,7 +99,7 @@ describe('the reader of slices', () => {
     expect(reads).toHaveLength(2);
   });
 
-  it('keeps eight MiB of slices at most, and drops the one that was read longest ago', async () => {
+  it('the slice reader keeps eight MiB of slices at most, and drops the least recently read one', async () => {
     const { lists, reader, reads } = await openReader();
     for (const part of [3, 4, 5]) await lists.put(keys.part('r', 'sized', part), longRows(3 * MIB));
     const read = (part: number) => reader.read(longTask(part, 3 * MIB));
@@ -114,7 +114,7 @@ describe('the reader of slices', () => {
     expect(reads).toHaveLength(4);
   });
 
-  it('reads a slice of more than eight MiB, and keeps it for nobody', async () => {
+  it('the slice reader reads a slice of more than eight MiB, and does not keep it', async () => {
     const { lists, reader, reads } = await openReader();
     await lists.put(keys.part('r', 'sized', 6), longRows(9 * MIB));
     expect(await reader.read(longTask(6, 9 * MIB))).toHaveLength((9 * MIB) / LONG);

@@ -39,7 +39,7 @@ test('two tasks of one POP end although one was given a single address and the o
   expect(single?.counters).toMatchObject({ warmed: 5, verified: 5, attempts: 10, edge_bytes: 10_000 });
 });
 
-test('a task tells the bytes of its objects, each counted once however often it was read', async () => {
+test('a task reports the bytes of its objects, each counted once however often it was read', async () => {
   const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
   const pop = createModelPop({ pop: POP, addresses: modelAddresses(2), separate: true, object: () => ({ bytes: 1000 }), settle });
   const ports = { downloader: pop, clock: systemClock, random: () => 0.5, lanes: createLanes(systemClock, 4), sameCity: () => false };
@@ -76,7 +76,7 @@ function openTask(fault: (ask: Ask, index: number) => Partial<Answer> | null, ad
 const busy = (retryAfterMs: number): Partial<Answer> => ({ status: 429, xCache: 'Error from cloudfront', bodyBytes: 0, retryAfterMs });
 
 describe('a POP that refuses for the moment', () => {
-  it('is asked again when it said that it may be', async () => {
+  it('a POP that refuses for the moment is asked again at the time that it named', async () => {
     const { clock, task, askedAt } = openTask((_ask, index) => (index < 5 ? busy(4000) : null));
     const result = task.run();
     await clock.pass(3999);
@@ -87,7 +87,7 @@ describe('a POP that refuses for the moment', () => {
     expect(new Set(askedAt.slice(5))).toEqual(new Set([4000]));
   });
 
-  it('is asked again after pauses that grow from half a second when it does not say', async () => {
+  it('a POP that refuses without a time is asked again after pauses that grow from half a second', async () => {
     const { clock, task, askedAt } = openTask(() => busy(0));
     const result = task.run();
     await clock.pass(60_000);
@@ -95,7 +95,7 @@ describe('a POP that refuses for the moment', () => {
     expect([...new Set(askedAt)]).toEqual([0, 500, 1500]);
   });
 
-  it('is given up after as many attempts as it has addresses, eight at most, however long it refuses', async () => {
+  it('a POP that keeps refusing is given up after as many attempts as it has addresses, eight at most', async () => {
     const { clock, task, askedAt } = openTask(() => busy(3_600_000), 12);
     const result = task.run();
     await clock.pass(3_600_000);
@@ -106,7 +106,7 @@ describe('a POP that refuses for the moment', () => {
     expect(askedAt.filter((at) => at > 0 && at < 60_000)).toEqual([]);
   });
 
-  it('is waited for at a check, too', async () => {
+  it('a POP that refuses a check is waited for, too', async () => {
     const { clock, task, askedAt } = openTask((_ask, index) => (index === 5 ? { ...busy(2000), status: 503 } : null));
     const result = task.run();
     await clock.pass(2000);
@@ -117,7 +117,7 @@ describe('a POP that refuses for the moment', () => {
   it.each([
     ['for a wait that it asked for', 50_000],
     ['for a pause of its own', 0],
-  ])('holds nobody who is cancelled while waiting %s', async (_name, retryAfterMs) => {
+  ])('the wait for a refusing POP ends for a task that is cancelled %s', async (_name, retryAfterMs) => {
     const { clock, lanes, task } = openTask(() => busy(retryAfterMs));
     const result = task.run();
     await clock.pass(1);
@@ -162,7 +162,7 @@ function openHeldTask(inFlight: number, change: Partial<RequestSpec> = {}, rowsO
 }
 
 describe('the run of a task by itself', () => {
-  it('writes a row for each URL and variant in the order of the list, whatever order the answers come in', async () => {
+  it('a task writes a row for each URL and variant in the order of the list, whatever order the answers come in', async () => {
     const variants = [
       { name: 'plain', headers: [] },
       { name: 'gzip', headers: [['Accept-Encoding', 'gzip']] },
@@ -183,7 +183,7 @@ describe('the run of a task by itself', () => {
     expect(result?.counters).toMatchObject({ verified: 10, edge_bytes: held.asks.length * 1000 });
   });
 
-  it('tells row by row what was warm, what was warmed and what failed', async () => {
+  it('a task reports row by row what was warm, what was warmed and what failed', async () => {
     const pop = createModelPop({
       pop: POP,
       addresses: modelAddresses(1),
@@ -211,7 +211,7 @@ describe('the run of a task by itself', () => {
     expect(task.objectBytes).toBe(4000);
   });
 
-  it('counts no bytes of objects that were downloaded whole and still did not become warm', async () => {
+  it('a task counts no bytes of objects that were downloaded whole and still did not become warm', async () => {
     const object = () => ({ bytes: 1000, neverStored: true, cacheControl: 'no-store' });
     const pop = createModelPop({ pop: POP, addresses: modelAddresses(1), separate: false, object });
     const clock = createManualClock();
@@ -223,7 +223,7 @@ describe('the run of a task by itself', () => {
     expect([task.finished, task.objectBytes]).toEqual([5, 0]);
   });
 
-  it('waits while another task has all the slots, and tells what it has finished as it goes on', async () => {
+  it('a task waits while another task has all the slots, and reports finished targets as it goes on', async () => {
     const held = openHeldTask(2);
     const first = held.open(1);
     const second = held.open(2);
@@ -241,7 +241,7 @@ describe('the run of a task by itself', () => {
     expect(held.lanes.inFlight()).toBe(0);
   });
 
-  it('gives every slot back and begins nothing more when it is cancelled among downloads, and has no result', async () => {
+  it('a task that is cancelled among downloads gives every slot back, begins nothing more, and has no result', async () => {
     const held = openHeldTask(2);
     const task = held.open(1);
     const run = task.run();
@@ -260,7 +260,7 @@ describe('the run of a task by itself', () => {
     expect(await next).toMatchObject({ counters: { warmed: 5 } });
   });
 
-  it('asks for nothing when it was cancelled before it ran', async () => {
+  it('a task that was cancelled before it ran asks for nothing', async () => {
     const held = openHeldTask(2);
     const task = held.open(1);
     task.scope.cancel();
@@ -268,7 +268,7 @@ describe('the run of a task by itself', () => {
     expect([held.asks.length, held.lanes.inFlight(), task.isWaiting]).toEqual([0, 0, true]);
   });
 
-  it('waits for the first byte as long as its request says, and leaves it to the downloader where it says nothing', async () => {
+  it('a task waits for the first byte as long as its request says, and leaves it to the downloader otherwise', async () => {
     for (const [seconds, firstByteMs] of [
       [45, 45_000],
       [undefined, undefined],
@@ -283,14 +283,14 @@ describe('the run of a task by itself', () => {
     }
   });
 
-  it('ends at once with nothing counted when it has no rows', async () => {
+  it('a task without rows ends at once with nothing counted', async () => {
     const result = await openHeldTask(2, {}, () => [])
       .open(1)
       .run();
     expect(result).toEqual({ rows: '', counters: { edge_bytes: 0 } });
   });
 
-  it('rejects when the downloader throws, because that is a fault of the program and no outcome of a target', async () => {
+  it('a task rejects when the downloader throws, because that is a fault of the program and no outcome of a target', async () => {
     const held = openHeldTask(2);
     const run = held.open(1).run();
     await held.clock.pass(0);

@@ -5,47 +5,47 @@ import { needsEveryAddress, warmTarget } from '../../../core/work/warm-target.ts
 import { addressOf, LARGE, setUp, shape, SMALL, URL_1 } from './warm-fixture.ts';
 
 describe('warming one target where the addresses share a cache', () => {
-  it('takes a first hit read to its end for already warm and verified, with one GET', async () => {
+  it('a shared-cache target is already warm and verified after a first hit read to its end, with one GET', async () => {
     const { pop, context, warm } = setUp({ addresses: 2 });
     pop.store(addressOf(context, 0), URL_1);
     const target = await warm();
     expect(target).toMatchObject({ outcome: 'already_warm', verified: true, attempts: 1, bytes: SMALL });
   });
 
-  it('checks a small object that missed by another whole GET at another address', async () => {
+  it('a small object that missed is checked by another whole GET at another address', async () => {
     const { pop, warm } = setUp({ addresses: 2 });
     const target = await warm();
     expect(target).toMatchObject({ outcome: 'warmed', verified: true, attempts: 2 });
     expect(shape(pop.asks)).toBe('1 2');
   });
 
-  it('checks a large object that missed by one byte at another address', async () => {
+  it('a large object that missed is checked by one byte at another address', async () => {
     const { pop, warm } = setUp({ addresses: 2, object: { bytes: LARGE } });
     const target = await warm();
     expect(target).toMatchObject({ outcome: 'warmed', verified: true, bytes: LARGE });
     expect(shape(pop.asks)).toBe('1 2*');
   });
 
-  it('asks again while the cache is slow to hold what it delivered', async () => {
+  it('a target is asked again while the cache is slow to hold what it delivered', async () => {
     const { pop, warm } = setUp({ object: { bytes: SMALL, lag: 2 } });
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true });
     expect(pop.asks).toHaveLength(4);
   });
 
-  it('gives up after four checks on an object that never becomes a hit', async () => {
+  it('an object that never becomes a hit is given up after four checks', async () => {
     const { pop, context, warm } = setUp({ addresses: 2, object: { bytes: SMALL, neverStored: true } });
     expect(await warm()).toMatchObject({ outcome: 'failed', reason: 'not_cached', verified: false });
     expect(pop.asks).toHaveLength(5);
     expect(context.separate.isFound).toBe(false);
   });
 
-  it('spends one check only on an object whose headers forbid storing it', async () => {
+  it('an object whose headers forbid storing it gets only one check', async () => {
     const { pop, warm } = setUp({ object: { bytes: SMALL, neverStored: true, cacheControl: 'private, no-store' } });
     expect(await warm()).toMatchObject({ outcome: 'failed', reason: 'not_cached' });
     expect(pop.asks).toHaveLength(2);
   });
 
-  it('believes a hit although the headers forbid storing', async () => {
+  it('a hit is believed although the headers forbid storing', async () => {
     const { warm } = setUp({ object: { bytes: SMALL, cacheControl: 'no-store' } });
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true });
   });
@@ -59,14 +59,14 @@ describe('warming one target where the addresses share a cache', () => {
     ['no ETag where the whole had one', { etag: '' }],
     ['a range outside the object', { status: 416, xCache: 'Error from cloudfront' }],
     ['another length, although as a miss', { rangeTotal: 5, xCache: 'Miss from cloudfront' }],
-  ] as const)('takes a byte that speaks of %s for no proof, and one whole GET decides', async (_name, part) => {
+  ] as const)('a byte of %s is no proof, and one whole GET decides', async (_name, part) => {
     const { pop, context, warm } = setUp({ object: { bytes: LARGE }, fault: (ask) => (ask.byteAt === undefined ? null : part) });
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, attempts: 3, bytes: LARGE });
     expect(shape(pop.asks)).toBe('1 1* 1');
     expect(context.scope.bytes).toBe(2 * LARGE + 1);
   });
 
-  it('gives up on an object of odd ranges after one whole GET that misses', async () => {
+  it('an object of odd ranges is given up after one whole GET that misses', async () => {
     const { pop, warm } = setUp({
       object: { bytes: LARGE, neverStored: true },
       fault: (ask) => (ask.byteAt === undefined ? null : { etag: '"2"' }),
@@ -75,7 +75,7 @@ describe('warming one target where the addresses share a cache', () => {
     expect(shape(pop.asks)).toBe('1 1* 1');
   });
 
-  it('goes on to a second whole GET when the deciding one is answered with a fault', async () => {
+  it('a fault in answer to the deciding whole GET leads to a second one', async () => {
     const { pop, warm } = setUp({
       object: { bytes: LARGE },
       fault: (ask, index) => (ask.byteAt !== undefined ? { etag: '"2"' } : index === 2 ? { status: 503, bodyBytes: 0 } : null),
@@ -87,7 +87,7 @@ describe('warming one target where the addresses share a cache', () => {
   it.each([
     ['identity', ''],
     ['GZIP', 'gzip'],
-  ])('takes the encodings %j and %j for one', async (ofPart, ofWhole) => {
+  ])('the check takes the encodings %j and %j for one', async (ofPart, ofWhole) => {
     const { warm } = setUp({
       object: { bytes: LARGE },
       fault: (ask) => ({ contentEncoding: ask.byteAt === undefined ? ofWhole : ofPart }),
@@ -95,12 +95,12 @@ describe('warming one target where the addresses share a cache', () => {
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, attempts: 2 });
   });
 
-  it('lets length and encoding decide where neither answer has an ETag', async () => {
+  it('length and encoding decide a check where neither answer has an ETag', async () => {
     const { warm } = setUp({ object: { bytes: LARGE }, fault: () => ({ etag: '' }) });
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true, attempts: 2 });
   });
 
-  it('notes what a byte check tells of another POP of the city and of revalidation', async () => {
+  it('the notes of a byte check name another POP of the city and revalidation', async () => {
     const { warm } = setUp({
       object: { bytes: LARGE },
       fault: (ask) => (ask.byteAt === undefined ? null : { servedBy: 'SIN52-C2', xCache: ' refreshhit from cloudfront ' }),
@@ -108,7 +108,7 @@ describe('warming one target where the addresses share a cache', () => {
     expect((await warm()).notes([], true)).toBe('verified;near;revalidates');
   });
 
-  it('reads a 200 in answer to one byte as a whole GET', async () => {
+  it('a 200 in answer to one byte counts as a whole GET', async () => {
     const { warm } = setUp({
       object: { bytes: LARGE },
       fault: (ask) => (ask.byteAt === undefined ? null : { status: 200, xCache: 'Hit from cloudfront', bodyBytes: LARGE, rangeTotal: -1 }),
@@ -118,21 +118,21 @@ describe('warming one target where the addresses share a cache', () => {
 });
 
 describe('warming where the addresses are separate caches', () => {
-  it('finds it out by the first targets and warms every address', async () => {
+  it('the first targets find separate caches out, and every address is warmed', async () => {
     const { pop, context, warm } = setUp({ addresses: 4, separate: true, probes: true });
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true });
     expect(context.separate.isFound).toBe(true);
     for (const address of context.addresses) expect(pop.holds(address, URL_1)).toBe(true);
   });
 
-  it('does not take a shared cache for separate ones', async () => {
+  it('a shared cache is not taken for separate ones', async () => {
     const { pop, context, warm } = setUp({ addresses: 4, probes: true, object: { bytes: SMALL, lag: 1 } });
     for (const name of ['a', 'b', 'c']) await warm(`${URL_1}${name}`);
     expect(context.separate.isFound).toBe(false);
     expect(pop.asks.length).toBe(3 * 6);
   });
 
-  it('finds it out at a later check, and the target that was finished before needs every address', async () => {
+  it('a later check finds separate caches out, and the target that was finished before needs every address', async () => {
     const { pop, context, warm } = setUp({ addresses: 2, separate: true, object: { bytes: LARGE } });
     for (const address of context.addresses) pop.store(address, `${URL_1}b`);
     const early = await warm(`${URL_1}b`);
@@ -148,7 +148,7 @@ describe('warming where the addresses are separate caches', () => {
     expect(needsEveryAddress(context.separate, target)).toBe(false);
   });
 
-  it('finds it out although ranges speak of another object', async () => {
+  it('separate caches are found out although ranges speak of another object', async () => {
     const { pop, context, warm } = setUp({
       addresses: 2,
       separate: true,
@@ -160,7 +160,7 @@ describe('warming where the addresses are separate caches', () => {
     expect(context.separate.isFound).toBe(true);
   });
 
-  it('asks a POP of one address once, although another task found separate caches there', async () => {
+  it('a POP of one address is asked once, although another task found separate caches there', async () => {
     const { pop, context, warm } = setUp({ addresses: 1 });
     context.separate.found();
     const target = await warm();
@@ -169,14 +169,14 @@ describe('warming where the addresses are separate caches', () => {
     expect(pop.asks).toHaveLength(2);
   });
 
-  it('takes a byte that an earlier range request left at an address for no proof of that address', async () => {
+  it('a byte that an earlier range request left at an address is no proof of that address', async () => {
     const { pop, context, warm } = setUp({ addresses: 2, separate: true, probes: true, object: { bytes: LARGE } });
     for (const address of context.addresses) pop.storeRange(address, URL_1);
     expect(await warm()).toMatchObject({ outcome: 'warmed', verified: true });
     for (const address of context.addresses) expect(pop.holds(address, URL_1)).toBe(true);
   });
 
-  it('leaves out an address that stays unreachable and names it', async () => {
+  it('an address that stays unreachable is left out and named', async () => {
     const { pop, context, warm } = setUp({
       addresses: 2,
       separate: true,
@@ -189,7 +189,7 @@ describe('warming where the addresses are separate caches', () => {
     expect(pop.holds(addressOf(context, 0), URL_1)).toBe(true);
   });
 
-  it('keeps a target accepted by its status when every address is gone through later, without asking in vain for a hit', async () => {
+  it('a target accepted by its status keeps it when every address is tried later, and no hit is asked for', async () => {
     const fault = () => ({ status: 404, xCache: 'Error from cloudfront' });
     const { context, pop, warm } = setUp({ addresses: 2, acceptStatus: [404], fault });
     const target = await warm();
@@ -200,7 +200,7 @@ describe('warming where the addresses are separate caches', () => {
     expect(pop.asks.length).toBe(3);
   });
 
-  it('compares a byte with the last whole GET that ended, not with a try in vain at an address that is down', async () => {
+  it('a byte is compared with the last whole GET that ended, not with a vain try at a dead address', async () => {
     const { context, warm } = setUp({
       addresses: 3,
       object: { bytes: LARGE },
@@ -213,7 +213,7 @@ describe('warming where the addresses are separate caches', () => {
     expect(target.notes(context.addresses, true)).toBe('verified;unreachable=192.0.2.1:443');
   });
 
-  it('leaves every reachable address holding every verified target, whatever was there before and whatever goes wrong', async () => {
+  it('every reachable address holds every verified target, whatever was there before and whatever goes wrong', async () => {
     const setup = fc.record({
       addresses: fc.integer({ min: 1, max: 5 }),
       large: fc.boolean(),

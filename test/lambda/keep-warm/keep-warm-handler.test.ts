@@ -44,9 +44,12 @@ describe('the headers of a secret', () => {
     return { lines: parseSecretHeaders(text, 'headersSecret', faults), faults };
   };
 
-  test.each([['X-A: 1\nX-B: 2\n'], ['{"X-A": "1", "X-B": "2"}'], ['["X-A: 1", "X-B: 2"]']])('may be written as %j', (text) => {
-    expect(read(text)).toEqual({ lines: ['X-A: 1', 'X-B: 2'], faults: [] });
-  });
+  test.each([['X-A: 1\nX-B: 2\n'], ['{"X-A": "1", "X-B": "2"}'], ['["X-A: 1", "X-B: 2"]']])(
+    'the secret of headers may be written as %j',
+    (text) => {
+      expect(read(text)).toEqual({ lines: ['X-A: 1', 'X-B: 2'], faults: [] });
+    },
+  );
 
   test.each([
     ['{"X-A": "top\\r\\nX-B: secret"}'],
@@ -56,7 +59,7 @@ describe('the headers of a secret', () => {
     ['topsecret'],
     ['{"X-A": "top", secret'],
     ['X-A: top\nx-a: secret'],
-  ])('are refused without a word of their values: %j', (text) => {
+  ])('the function refuses the secret of headers %j without showing its values', (text) => {
     const { faults } = read(text);
     expect(faults).toHaveLength(1);
     expect(JSON.stringify(faults)).not.toMatch(/top\\|: top|secret"/);
@@ -71,7 +74,7 @@ describe('the settings of the function', () => {
     { host: HOST, path: '/b', pops: ['FRA56-P4'], per_minute: 8, method: 'HEAD' },
   ]);
 
-  test('are a route, with the headers of the secret', async () => {
+  test('the settings of keep-warm make a route with the headers of the secret', async () => {
     const faults: InputFault[] = [];
     const settings = settingsFrom((name) => of({ ...SETTINGS, headersSecret: 'arn' }, name));
     expect(await readRoutes(settings, sources, faults)).toEqual([
@@ -87,7 +90,7 @@ describe('the settings of the function', () => {
     expect(faults).toEqual([]);
   });
 
-  test('are several routes from a list in S3, where the secret replaces headers of the same name', async () => {
+  test('the settings of keep-warm make routes from a list in S3, where the secret replaces headers of the same name', async () => {
     const settings = settingsFrom((name) => of({ routesBucket: 'b', routesKey: 'k', headersSecret: 'arn' }, name));
     const routes = await readRoutes(settings, sources, []);
     expect(routes).toMatchObject([
@@ -104,7 +107,7 @@ describe('the settings of the function', () => {
     ]);
   });
 
-  test('are refused where the distribution would have to be looked up each minute', async () => {
+  test('the function refuses settings that would need a look-up of the distribution each minute', async () => {
     const faults: InputFault[] = [];
     const alias = { ...SETTINGS, distributionDomainName: 'www.example.com', customDomain: 'www.example.com' };
     const settings = settingsFrom((name) => of(alias, name));
@@ -168,7 +171,7 @@ describeWithAccount('Keep-warm on a schedule', (account) => {
 
   const metricsOf = ({ lines }: FunctionProcess) => lines.filter((line) => '_aws' in line) as unknown as Metric[];
 
-  test('sends a run once for its minute, goes on without the POP that is gone, names it, and writes figures per POP', async () => {
+  test('the function sends a run once for its minute, continues without the POP that is gone, names it, and writes figures per POP', async () => {
     const edge = await openEdge();
     const sender = await startSender(edge, { ...SETTINGS, headersSecret: secretArn });
     const scheduledTime = '2026-11-21T10:00:00Z';
@@ -199,7 +202,7 @@ describeWithAccount('Keep-warm on a schedule', (account) => {
     expect(JSON.stringify(sender.lines)).not.toContain('X-Key');
   });
 
-  test('ends in time where the backend hangs or answers errors, and says so', async () => {
+  test('the function ends in time where the backend hangs or answers errors, and reports this', async () => {
     const edge = await openEdge();
     edge.setFault({ pop: 'SIN2-P1' }, { kind: 'stall', at: 'headers' });
     edge.setFault({ pop: 'FRA56-P4' }, { kind: 'status', status: 503 });
@@ -219,7 +222,7 @@ describeWithAccount('Keep-warm on a schedule', (account) => {
     expect(hanging?.KeepWarmErrors).toBeGreaterThanOrEqual(1);
   });
 
-  test('says clearly that a secret is missing, and sends nothing', async () => {
+  test('the function reports a missing secret clearly and sends nothing', async () => {
     const edge = await openEdge();
     const missing = secretArn.replace(SECRET, 'no-such-secret');
     const sender = await startSender(edge, { ...SETTINGS, headersSecret: missing });
@@ -255,7 +258,7 @@ describeWithAccount('Keep-warm on a schedule', (account) => {
       return JSON.parse(cloudFormation.received[0]?.body ?? '') as { Status: string; Reason?: string; Data?: Record<string, string> };
     }
 
-    test('passes what stays within it, and tells the sum and the cost', async () => {
+    test('the budget check passes a route within the budget, and reports the sum and the cost', async () => {
       const told = await deploy({ ...PROPERTIES, headersSecret: secretArn });
       expect(told).toMatchObject({ Status: 'SUCCESS', Data: { RequestsPerDay: String(3 * 6 * 1440) } });
       expect(Number(told.Data?.['MonthlyCost'])).toBeGreaterThan(10);
@@ -277,17 +280,17 @@ describeWithAccount('Keep-warm on a schedule', (account) => {
         { headersSecret: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:none-abcdef' },
         ['make the secret in this account and region'],
       ],
-    ])('fails the deploy for %j, with the reason', async (wrong, reasons) => {
+    ])('the budget check fails the deploy for %j and gives the reason', async (wrong, reasons) => {
       const told = await deploy({ ...PROPERTIES, ...wrong });
       expect(told.Status).toBe('FAILED');
       for (const reason of reasons) expect(told.Reason).toContain(reason);
     });
 
-    test('holds nothing that removing the stack would have to remove', async () => {
+    test('the budget check owns nothing that removing the stack would have to remove', async () => {
       expect(await deploy({ ...PROPERTIES, popList: '?' }, 'Delete')).toMatchObject({ Status: 'SUCCESS' });
     });
 
-    test('reads a list of routes from where the template put it', async () => {
+    test('the budget check reads a list of routes from where the template put it', async () => {
       const s3 = new S3Client(account().client);
       await s3.send(new CreateBucketCommand({ Bucket: 'routes' }));
       const list = [

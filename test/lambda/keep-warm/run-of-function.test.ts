@@ -44,19 +44,19 @@ async function invoke(lookUpMs: (pop: string) => number) {
 }
 
 describe('a run of the function', () => {
-  test('is told as kept warm where every request was sent and answered', async () => {
+  test('a run is recorded as kept warm if every request was sent and answered', async () => {
     const { lines, dead } = await invoke(() => 10);
     expect(lines).toMatchObject([{ level: 'info', message: 'kept warm', fields: { requests: 20, good: 20 } }]);
     expect(dead).toEqual([]);
   });
 
-  test('is not told as kept warm where requests were not sent', async () => {
+  test('a run is not recorded as kept warm if requests were not sent', async () => {
     const { lines, dead } = await invoke((pop) => (pop === 'FRA56-P4' ? 10_000 : 10));
     expect(lines).toMatchObject([{ level: 'error', message: 'requests were not sent', fields: { unsent: { late: 2 } } }]);
     expect(dead).toEqual([]);
   });
 
-  test('counts a POP as silent through which nothing was sent at all', async () => {
+  test('a run counts a POP as silent if it sent nothing through that POP', async () => {
     const { lines, dead } = await invoke((pop) => (pop === 'FRA56-P4' ? 57_500 : 10));
     expect(lines).toMatchObject([
       { level: 'error', message: 'POPs do not answer', fields: { dead: [{ pop: 'FRA56-P4' }], unsent: { late: 10 } } },
@@ -65,7 +65,7 @@ describe('a run of the function', () => {
   });
 });
 
-test('a resolver that fails fails the run alone, also where the run ends before the POP has its turn', async () => {
+test('a failing resolver fails only its own run, also when the run ends before the POP has its turn', async () => {
   const time = createVirtualTime();
   const faults: unknown[] = [];
   const note = (fault: unknown) => void faults.push(fault);
@@ -84,7 +84,7 @@ test('a resolver that fails fails the run alone, also where the run ends before 
   expect(faults).toEqual([]);
 });
 
-test('routes that cannot be read again are kept warm as they were known for an hour, and wrong ones are not', async () => {
+test('the function keeps routes that it cannot read again for an hour, and drops wrong ones', async () => {
   let now = 0;
   let outcome: Error | null = null;
   let reads = 0;
