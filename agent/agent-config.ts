@@ -45,7 +45,7 @@ const AWS = {
   beatMs: whole('PREWARM_BEAT_MS', MAX_LEASE_MS, null),
   /** An agent that has had no task for so long counts as idle, and its instance may be taken. */
   idleMs: whole('PREWARM_IDLE_MS', MAX_LEASE_MS, 30_000),
-  /** Where the agents of one instance tell each other that they are busy; null: this is its only one. */
+  /** Where the agents of one instance mark that they are busy; null: this is its only one. */
   busyDir: optional('PREWARM_BUSY_DIR'),
   /** 1 to n, the same after a restart. */
   agentNumber: whole('PREWARM_AGENT_NUMBER', MAX_AGENTS, 1),

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** How the agents of one instance tell each other that they are busy. */
+/** Shows the agents of one instance which of them are busy. */
 export interface BusyMarkers {
   /** Sets or takes away this agent's own marker. */
   set(busy: boolean): void;

@@ -2,14 +2,14 @@ import { request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { PrewarmError } from '../core/errors.ts';
 
-/** What an EC2 instance is told about itself. Every method throws PrewarmError `api_failed` when the service does not answer. */
+/** What an EC2 instance can learn about itself. Every method throws PrewarmError `api_failed` when the service does not answer. */
 export interface InstanceMetadata {
   instanceId(): Promise<string>;
   /** `{"action":"terminate","time":"..."}`, from two minutes before a Spot instance is taken; null until then. */
   spotInstanceAction(): Promise<string | null>;
   /** `{"noticeTime":"..."}`, once the instance is at a higher risk of being taken; null until then. */
   rebalanceRecommendation(): Promise<string | null>;
-  /** Where its group wants the instance: `InService`, `Warmed:Stopped`, `Terminated` ...; null: it is in none, or not told yet. */
+  /** Where its group wants the instance: `InService`, `Warmed:Stopped`, `Terminated` ...; null: it is in none, or the service does not know yet. */
   targetLifecycleState(): Promise<string | null>;
 }
 
@@ -67,7 +67,7 @@ export function createInstanceMetadata(endpoint: string): InstanceMetadata {
       const { status, text } = await askOrFail(path, 'GET', { 'x-aws-ec2-metadata-token': await takeToken() });
       if (status === 200) return text.trim();
       if (status === 404) return null;
-      // The service may forget its tokens; a fresh one tells whether that was it.
+      // The service may forget its tokens; a fresh one shows whether that was the reason.
       if (status !== 401 || tries > 1) throw refusal(path, status);
       token = null;
     }

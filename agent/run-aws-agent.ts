@@ -62,7 +62,7 @@ function createAgentClients(region: string): AgentClients {
   };
 }
 
-/** An agent that is told to leave waits for the answer; an idle one makes twelve calls a minute. */
+/** An agent that has to leave waits for the answer; an idle one makes twelve calls a minute. */
 const RECEIVE_WAIT_MS = 5000;
 /** Tasks end some times a second: what ends within this is deleted in one call. Until then each is recorded already, and leased. */
 const DELETE_GATHER_MS = 1000;
@@ -78,17 +78,17 @@ const LAST_MOMENT_MS = 2000;
 const write = (line: string) => void process.stdout.write(line);
 
 /** At boot the service may take a moment. Null: the signal was aborted first. Throws PrewarmError `api_failed`. */
-async function readInstanceId(metadata: InstanceMetadata, told: AbortSignal): Promise<string | null> {
-  const plan: RetryPlan = { tries: METADATA_TRIES, pauseMs: () => METADATA_PAUSE_MS, mayPass: () => !told.aborted };
+async function readInstanceId(metadata: InstanceMetadata, leaving: AbortSignal): Promise<string | null> {
+  const plan: RetryPlan = { tries: METADATA_TRIES, pauseMs: () => METADATA_PAUSE_MS, mayPass: () => !leaving.aborted };
   try {
     return await retry(systemClock, plan, () => metadata.instanceId());
   } catch (error) {
-    if (told.aborted) return null;
+    if (leaving.aborted) return null;
     throw error;
   }
 }
 
-/** What is no task is left to the queue's redrive policy, so that it stops no agent. */
+/** Leaves messages that are no tasks to the queue's redrive policy, so that they stop no agent. */
 function onlyTasks(queue: Queue<TaskMessage>, log: AgentLog): Queue<TaskMessage> {
   return {
     ...queue,
@@ -167,7 +167,7 @@ function prepareWork(config: AwsAgentConfig, instanceId: string, log: AgentLog):
   };
 }
 
-/** What an agent that cannot go on holds beside the task it failed at. */
+/** Gives back the other tasks of an agent that failed at one of them and cannot go on. */
 async function giveBackOthers(agent: Agent, log: AgentLog): Promise<void> {
   agent.stop().catch((error: unknown) => log.warn({ err: error }, 'leaving_after_failure'));
   await sleep(LAST_MOMENT_MS);
@@ -183,27 +183,27 @@ async function giveBack({ agent, leave }: Work): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Works tasks until the signal or the instance's metadata tells it to stop, then gives back what it holds. */
-async function workUntilTold(config: AwsAgentConfig, log: AgentLog, told: AbortSignal): Promise<void> {
+/** Works tasks until a signal or the instance's metadata asks it to leave, then gives back what it holds. */
+async function workUntilLeaving(config: AwsAgentConfig, log: AgentLog, leaving: AbortSignal): Promise<void> {
   const metadata = createInstanceMetadata(config.metadataEndpoint);
-  const instanceId = await readInstanceId(metadata, told);
+  const instanceId = await readInstanceId(metadata, leaving);
   if (instanceId === null) return;
-  await untilOnDuty(metadata, log, told);
-  if (told.aborted) return;
+  await untilOnDuty(metadata, log, leaving);
+  if (leaving.aborted) return;
   const work = prepareWork(config, instanceId, log);
   log.info({ instance: instanceId, agent: config.agentNumber, region: config.region, floor: config.floor }, 'working');
   let why: string | null;
   try {
-    why = await Promise.race([untilOffDuty(metadata, log, told), work.agent.run().then(() => null)]);
+    why = await Promise.race([untilOffDuty(metadata, log, leaving), work.agent.run().then(() => null)]);
   } catch (error) {
     await giveBackOthers(work.agent, log);
     throw error;
   }
-  log.info({ why: why ?? String(told.reason) }, 'leaving');
+  log.info({ why: why ?? String(leaving.reason) }, 'leaving');
   await giveBack(work);
 }
 
-/** The agent's process on an EC2 instance. Exit codes: 0 when told to leave, 1 on what it cannot recover from. Logs JSON lines to standard output. */
+/** Runs the agent's process on an EC2 instance. It exits with 0 when it was asked to leave, and with 1 on what it cannot recover from. It logs JSON lines to standard output. */
 export async function runAwsAgent(): Promise<void> {
   const log = createAgentLog(write, { pid: process.pid });
   const fail = (error: unknown) => {
@@ -211,11 +211,11 @@ export async function runAwsAgent(): Promise<void> {
     process.exit(1);
   };
   process.on('uncaughtException', fail);
-  const told = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => told.abort(signal));
+  const leaving = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => leaving.abort(signal));
   const startedAt = performance.now();
   try {
-    await workUntilTold(loadAwsAgentConfig(process.env), log, told.signal);
+    await workUntilLeaving(loadAwsAgentConfig(process.env), log, leaving.signal);
   } catch (error) {
     fail(error);
   }

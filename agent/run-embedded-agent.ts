@@ -12,7 +12,7 @@ import { createLoadMeter } from './load-meter.ts';
 /** A receive must not keep a stopping agent waiting; the queue is a file on this machine, so asking often costs little. */
 const RECEIVE_WAIT_MS = 200;
 
-/** Tells the parent why this agent cannot go on, and ends. */
+/** Sends the parent the reason why this agent cannot go on, and ends. */
 function giveUp(error: unknown): void {
   process.exitCode = 1;
   const { code, message } = error instanceof PrewarmError ? error : { code: 'storage', message: String(error) };
@@ -51,7 +51,7 @@ export async function runEmbeddedAgent(makeDownloader: (config: EmbeddedAgentCon
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   process.on('disconnect', leave);
   agent.run().catch(giveUp);
-  // A parent that went while this process was still loading has told nobody.
+  // A parent that ended while this process was still loading has sent no message.
   if (process.send !== undefined && !process.connected) leave();
 }
 

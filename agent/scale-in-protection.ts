@@ -46,7 +46,7 @@ export function createScaleInProtection(
       log.warn({ err: error }, 'scale_in_protection_failed');
       tryLater();
     } finally {
-      // In the same turn as the last look at the markers: whoever sets one later starts anew.
+      // This is the same turn as the last look at the markers, so that a marker which is set later starts anew.
       calling = null;
     }
   }

@@ -5,8 +5,8 @@ import type { AgentLog } from './agent-log.ts';
 const kindOf = (error: unknown) => (error instanceof PrewarmError ? error.code : error instanceof Error ? error.name : typeof error);
 
 /**
- * Counts what an agent does, and logs the counts when told to, if there are any. Of the refusals it is told of, the first of each kind
- * between two such lines is logged at once, with its cause; the others are counted.
+ * Counts what an agent does. `report` logs the counts if there are any. The first refusal of each kind between two such lines is logged
+ * at once, with its cause; the others are counted.
  */
 export function createTaskFigures(log: AgentLog): AgentObserver & { report(): void } {
   const ends = new Map<TaskEnd, number>();

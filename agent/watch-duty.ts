@@ -6,7 +6,7 @@ import type { InstanceMetadata } from './instance-metadata.ts';
 const LOOK_EVERY_MS = 5000;
 
 /**
- * Why this instance is to work no tasks, for people; null: it may.
+ * Reads why this instance may not work tasks, in words for people; null: it may.
  * A Spot notice: it is about to be taken. A target state other than InService: its group has it waiting in a warm pool
  * (`Warmed:*`), or is taking it out of service (`Terminated`, `Standby`, `Detached`).
  */
@@ -18,13 +18,13 @@ async function readObjection(metadata: InstanceMetadata): Promise<string | null>
 
 /** Resolves when the instance may work, or the signal is aborted. While the metadata service is silent nobody knows that it may. */
 export async function untilOnDuty(metadata: InstanceMetadata, log: AgentLog, signal: AbortSignal): Promise<void> {
-  let told: string | null = null;
+  let logged: string | null = null;
   while (!signal.aborted) {
     try {
       const objection = await readObjection(metadata);
       if (objection === null) return;
-      if (objection !== told) log.info({ why: objection }, 'waiting');
-      told = objection;
+      if (objection !== logged) log.info({ why: objection }, 'waiting');
+      logged = objection;
     } catch (error) {
       log.warn({ err: error }, 'metadata_failed');
     }
@@ -37,7 +37,7 @@ export async function untilOnDuty(metadata: InstanceMetadata, log: AgentLog, sig
  *
  * A rebalance recommendation is logged and no more: it says that a notice is likelier than usual, not that one comes. Giving tasks
  * back takes seconds and the notice leaves two minutes, so an agent that worked on has lost nothing, while one that stopped would leave
- * a paid instance idle until the group has replaced it. When the group does so, the target state or SIGTERM tells.
+ * a paid instance idle until the group has replaced it. When the group does so, the target state or SIGTERM says so.
  */
 export async function untilOffDuty(metadata: InstanceMetadata, log: AgentLog, signal: AbortSignal): Promise<string | null> {
   let isSilent = false;

@@ -1,6 +1,6 @@
 // Environment variables by which a stack configures what it runs. A name that the stack or the program alone knows does not compile.
 
-/** What the stack tells its functions. */
+/** The variables that the stack sets for its functions. */
 export type FunctionVariable =
   | 'PREWARM_ENV_NAME'
   | 'PREWARM_REQUEST_TABLE'
@@ -24,7 +24,7 @@ export type FunctionVariable =
   | 'PREWARM_MAX_TARGETS'
   | 'PREWARM_MAX_INVALIDATION_PATHS';
 
-/** What the keep-warm stack tells its function. */
+/** The variables that the keep-warm stack sets for its function, beside those of `KeepWarmSettings`. */
 export type KeepWarmVariable = 'PREWARM_KEEP_WARM_TABLE';
 
 /** Where the edge is and whom to trust there. Only tests and drills set these: no template does. */
@@ -36,7 +36,7 @@ export type EdgeVariable =
   | 'PREWARM_CA_FILE'
   | 'PREWARM_ALLOW_PRIVATE_ADDRESSES';
 
-/** What an agent is told, beside the names of tables, queues and groups that it shares with functions. */
+/** The variables of an agent, beside the names of tables, queues and groups that it shares with functions. */
 export type AgentVariable =
   | EdgeVariable
   | 'AWS_REGION'

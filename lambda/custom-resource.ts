@@ -4,7 +4,7 @@ import type { Log } from '../core/ports/log.ts';
 /** What CloudFormation hands to the resource: its properties, all of them texts, lists or objects of texts. */
 export type CustomResourceProperties = Readonly<Record<string, unknown>>;
 
-/** CloudFormation shows so much of a reason. */
+/** CloudFormation shows no more of a reason. */
 const MAX_REASON = 1000;
 
 interface Answer {
@@ -13,14 +13,14 @@ interface Answer {
   readonly Data?: Readonly<Record<string, string>>;
 }
 
-async function tell(event: CloudFormationCustomResourceEvent, answer: Answer): Promise<void> {
+async function respond(event: CloudFormationCustomResourceEvent, answer: Answer): Promise<void> {
   const { StackId, RequestId, LogicalResourceId } = event;
   const PhysicalResourceId = 'PhysicalResourceId' in event ? event.PhysicalResourceId : LogicalResourceId;
   const body = JSON.stringify({ StackId, RequestId, LogicalResourceId, PhysicalResourceId, ...answer });
   // The address is signed for requests without a content type.
   const response = await fetch(event.ResponseURL, { method: 'PUT', body, headers: { 'content-type': '' } });
   await response.arrayBuffer();
-  if (!response.ok) throw new Error(`CloudFormation was not told: status ${response.status}`);
+  if (!response.ok) throw new Error(`CloudFormation did not take the answer: status ${response.status}`);
 }
 
 /** `work` gives its attributes when it is made or changed; `remove` is done before it goes. */
@@ -30,8 +30,8 @@ export interface CustomResourceWork {
 }
 
 /**
- * A handler of a custom resource. What its work throws fails the deploy, or the removal, with that message. CloudFormation is told in
- * any case, or it would wait for an hour.
+ * A handler of a custom resource. What its work throws fails the deploy, or the removal, with that message. CloudFormation is
+ * answered in any case, or it would wait for an hour.
  */
 export function createCustomResource(
   log: Pick<Log, 'error'>,
@@ -51,6 +51,6 @@ export function createCustomResource(
       const reason = error instanceof Error ? error.message : String(error);
       answered = { Status: 'FAILED', Reason: reason.slice(0, MAX_REASON) };
     }
-    return tell(event, answered);
+    return respond(event, answered);
   };
 }

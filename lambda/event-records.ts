@@ -4,7 +4,7 @@ import type { Counters } from '../core/work/counters.ts';
 import { countersFromMetadata } from '../core/work/record-task.ts';
 import type { DynamoDBRecord } from 'aws-lambda';
 
-// Events come from this system's own tables, queues and schedules; one that does not look like it is nothing to guess at.
+// Events come from this system's own tables, queues and schedules. One that looks different is refused, and nothing is guessed.
 
 /** `{"requestId": "..."}`: a queue's way to say "go on", and a timer's to say "time is up". */
 export interface RequestMessage {
@@ -28,7 +28,7 @@ export function parseRequestMessage(body: string): RequestMessage {
   throw wrong('message', body, 'is not {"requestId": "..."}');
 }
 
-/** Undefined, which JSON cannot say: it is none. */
+/** Answers undefined, which JSON cannot express, for a text that is no JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -50,7 +50,7 @@ export interface TaskRecord {
   readonly counters: Counters;
 }
 
-/** What a record of the task table's stream tells. Throws InvalidInput. */
+/** Reads which task a record of the task table's stream is about, and its counters. Throws InvalidInput. */
 export function taskOfRecord({ dynamodb }: DynamoDBRecord): TaskRecord {
   const keys = dynamodb?.Keys ?? {};
   const requestId = keys['requestId']?.S ?? '';

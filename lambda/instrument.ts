@@ -2,7 +2,7 @@ import type { Context } from 'aws-lambda';
 import { createFunctionLog, type FunctionLog } from './function-log.ts';
 import { createFunctionMetrics, type FunctionMetrics } from './function-metrics.ts';
 
-/** What every function tells of itself by. */
+/** The log and the figures that every function has. */
 export interface Instruments {
   readonly log: FunctionLog;
   readonly metrics: FunctionMetrics;

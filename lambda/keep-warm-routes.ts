@@ -74,7 +74,7 @@ function ownRoute({ domain, host, route }: RouteInput, secretHeaders: readonly s
   return { ...route, domain: domain ?? host, headers };
 }
 
-/** The same for whoever cannot go on with a fault. Throws InvalidInput. */
+/** Reads all routes, for a caller that cannot go on with a fault. Throws InvalidInput. */
 export async function requireRoutes(settings: KeepWarmSettings, sources: KeepWarmSources): Promise<readonly KeepWarmRoute[]> {
   const faults: InputFault[] = [];
   const routes = await readRoutes(settings, sources, faults);
@@ -96,7 +96,7 @@ export interface RouteSource {
 
 /**
  * Keeps the routes for ten minutes. When they cannot be read again after that, the known ones go on for an hour, and each run tries anew:
- * a fault of the service that keeps the secret is no reason to lose connections. Routes that have become wrong are told at once.
+ * a fault of the service that keeps the secret is no reason to lose connections. Routes that have become wrong are reported at once.
  */
 export function createRouteMemory({ read, clock, log }: RouteSource): () => Promise<readonly KeepWarmRoute[]> {
   let known: { readonly routes: readonly KeepWarmRoute[]; readonly until: number } | null = null;

@@ -9,7 +9,7 @@ export interface AggregateDeps extends Instruments {
   readonly pipeline: Pick<Pipeline, 'aggregate'>;
 }
 
-interface Told extends TaskRecord {
+interface Delivered extends TaskRecord {
   /** What a failed record is reported by. */
   readonly sequence: string;
 }
@@ -23,26 +23,26 @@ const FIGURES = [
 
 /**
  * Counts recorded tasks, request by request: one that fails, or a record that says nothing, does not keep the others from
- * being counted. The figures are told once per delivery, so that a redelivered record shows twice in them, and only there.
+ * being counted. The figures are added once per delivery, so that a redelivered record shows twice in them, and only there.
  */
 export function createAggregateHandler(deps: AggregateDeps) {
   return async (event: DynamoDBStreamEvent): Promise<DynamoDBBatchResponse> => {
     const failed = new Set<string>();
-    const byRequest = new Map<string, Told[]>();
+    const byRequest = new Map<string, Delivered[]>();
     for (const record of event.Records) {
-      const told = readRecord(deps, record, failed);
-      if (told === null) continue;
-      const tasks = byRequest.get(told.requestId) ?? [];
-      byRequest.set(told.requestId, tasks);
-      tasks.push(told);
+      const task = readRecord(deps, record, failed);
+      if (task === null) continue;
+      const tasks = byRequest.get(task.requestId) ?? [];
+      byRequest.set(task.requestId, tasks);
+      tasks.push(task);
     }
     for (const tasks of byRequest.values()) await countTasks(deps, tasks, failed);
     return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
   };
 }
 
-function readRecord({ log }: AggregateDeps, record: DynamoDBRecord, failed: Set<string>): Told | null {
-  // Rows that change or go with age were told of when they came.
+function readRecord({ log }: AggregateDeps, record: DynamoDBRecord, failed: Set<string>): Delivered | null {
+  // Rows that change or go with age were counted when they came.
   if (record.eventName !== undefined && record.eventName !== 'INSERT') return null;
   const sequence = record.dynamodb?.SequenceNumber ?? '';
   try {
@@ -55,7 +55,7 @@ function readRecord({ log }: AggregateDeps, record: DynamoDBRecord, failed: Set<
 }
 
 /** `tasks` are of one request. */
-async function countTasks(deps: AggregateDeps, tasks: readonly Told[], failed: Set<string>): Promise<void> {
+async function countTasks(deps: AggregateDeps, tasks: readonly Delivered[], failed: Set<string>): Promise<void> {
   try {
     await deps.pipeline.aggregate(tasks);
     for (const [name, key] of FIGURES) addFigure(deps, name, tasks, key);
@@ -71,7 +71,7 @@ async function countTasks(deps: AggregateDeps, tasks: readonly Told[], failed: S
   }
 }
 
-function addFigure({ metrics }: AggregateDeps, name: (typeof FIGURES)[number][0], tasks: readonly Told[], key: CounterKey): void {
+function addFigure({ metrics }: AggregateDeps, name: (typeof FIGURES)[number][0], tasks: readonly Delivered[], key: CounterKey): void {
   // Zeros too: a dashboard's sum has no value where one of its figures has none.
   metrics.add(
     name,

@@ -67,7 +67,7 @@ export function countAccepted<Steps extends Pick<Pipeline, 'accept'>>(
 const OFF =
   'invalidating is off here; leave need_invalidate out, or set the parameter AllowedDomains of the stack to the name of the distribution (* for every one)';
 
-/** CloudFront takes invalidations from the account that owns the distribution only: told at once, and not by a request that fails. */
+/** Says why a distribution cannot be invalidated, before a request for it is made. CloudFront takes invalidations only from the account that owns the distribution. */
 export function createInvalidationCheck(
   account: Pick<PopResolver, 'findDistribution'>,
   isAllowed: boolean,

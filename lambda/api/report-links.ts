@@ -15,7 +15,7 @@ export interface BucketReportLinksDeps extends EndReportDeps {
   readonly writeMs?: number;
 }
 
-/** Null: it took longer. */
+/** Answers null if the work takes longer. */
 async function within<T>(work: Promise<T>, ms: number): Promise<T | null> {
   const { promise: late, resolve } = Promise.withResolvers<null>();
   const timer = setTimeout(resolve, ms, null);
@@ -26,7 +26,7 @@ async function within<T>(work: Promise<T>, ms: number): Promise<T | null> {
   }
 }
 
-/** The key of the report as it can be had now. One that takes longer is left to whoever writes it at the end of a request. */
+/** Answers the key of the report as it can be had now. A report that takes longer is left to the function that writes it at the end of a request. */
 async function reportNow(deps: BucketReportLinksDeps, row: RequestRow): Promise<string> {
   const written = await within(writeEndReport(deps, row), deps.writeMs ?? WRITE_MS);
   if (written !== null) return written;

@@ -27,11 +27,11 @@ const LAST_ANSWER_BEFORE_END_MS = 1000;
 /** Names in a log line. */
 const MAX_NAMED = 20;
 
-/** The scheduled moment, as the schedule tells it; where it does not (a call by hand), now. */
+/** Reads the scheduled minute from the event. A call by hand has none, and counts as scheduled now. */
 function minuteOf(event: unknown, now: number): number {
-  const told =
+  const scheduled =
     typeof event === 'object' && event !== null && 'scheduledTime' in event ? Date.parse(String(event.scheduledTime)) : Number.NaN;
-  return Math.floor((Number.isNaN(told) ? now : told) / MINUTE_MS);
+  return Math.floor((Number.isNaN(scheduled) ? now : scheduled) / MINUTE_MS);
 }
 
 /** Of all POPs together, by reason. */

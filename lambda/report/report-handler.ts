@@ -25,7 +25,7 @@ export interface RequestEndedEvent {
   readonly detail: unknown;
 }
 
-/** Writes an ended request's report, and tells of its end: once, however often the end itself is told. */
+/** Writes an ended request's report, and announces its end: once, however many events come about it. */
 export function createReportHandler(deps: ReportDeps) {
   return async ({ id: eventId, detail }: RequestEndedEvent): Promise<void> => {
     if (!isRequestMessage(detail)) throw new InvalidInput([inputFault('detail', detail, 'names no request')]);
@@ -40,27 +40,27 @@ export function createReportHandler(deps: ReportDeps) {
       await dropSecrets(deps, row);
       return;
     }
-    if (!(await isTeller(deps, row.id, eventId))) return;
-    await tell(deps, row, reportKey);
+    if (!(await isAnnouncer(deps, row.id, eventId))) return;
+    await announce(deps, row, reportKey);
     const { existing } = await deps.lists.putResult(keys.notified(row.id), '', {});
     if (existing === null) addFigures(deps, row);
     await dropSecrets(deps, row);
   };
 }
 
-/** Nobody needs them any more. Every telling of the end comes here, so that a crash in between leaves nothing for long. */
+/** Nobody needs them any more. Every announcement of an end comes here, so that a crash in between leaves nothing for long. */
 async function dropSecrets({ store, viewerHeaders }: ReportDeps, { id, spec }: RequestRow): Promise<void> {
   if (spec.headersApart === true) await viewerHeaders.drop(id);
   await store.dropSecrets(id);
 }
 
-/** The first event to come here tells, and goes on telling when it is tried again; those that tell of the same end beside it do not. */
-async function isTeller({ lists }: ReportDeps, requestId: string, eventId: string): Promise<boolean> {
+/** Answers whether this event is to announce the end. The first event that comes here is, also when it is tried again; other events about the same end are not. */
+async function isAnnouncer({ lists }: ReportDeps, requestId: string, eventId: string): Promise<boolean> {
   const { existing } = await lists.putResult(keys.notifier(requestId), '', { event: eventId });
   return existing === null || existing['event'] === eventId;
 }
 
-async function tell({ links, topic, notifier, metrics, log }: ReportDeps, row: RequestRow, reportKey: string): Promise<void> {
+async function announce({ links, topic, notifier, metrics, log }: ReportDeps, row: RequestRow, reportKey: string): Promise<void> {
   const reportUrl = await links.linkTo(reportKey, `${row.id}.csv`);
   const end = { ...viewEnd(row), report_url: reportUrl };
   await topic.publish(
@@ -79,7 +79,7 @@ async function tell({ links, topic, notifier, metrics, log }: ReportDeps, row: R
   metrics.add('NotificationsFailed', 1);
 }
 
-/** What was stopped, no task told of. */
+/** Targets that were stopped are counted here, since no task reports them. */
 function addFigures({ metrics }: ReportDeps, { status, counters }: RequestRow): void {
   metrics.addByStatus('RequestsEnded', status, 1);
   const stopped = count(counters, 'reason.stopped');

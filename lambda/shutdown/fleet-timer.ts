@@ -21,7 +21,7 @@ export interface FleetTimerDeps extends Instruments {
 const LOST_AFTER_MS = 2 * 60_000;
 /** An agent without work ends its instance's protection long before. */
 const LEFT_OVER_AFTER_MS = 15 * 60_000;
-/** No request runs longer than a day, so that older ones tell nothing of the last quarter of an hour. */
+/** No request runs longer than a day, so that older ones say nothing about the last quarter of an hour. */
 const LONGEST_REQUEST_MS = 24 * 60 * 60_000 + 2 * LEFT_OVER_AFTER_MS;
 const PAGE = 100;
 const RECEIVED_AT_ONCE = 10;

@@ -33,7 +33,7 @@ const STOPPED_PERIODS = 3;
 /** Rates at which every period has a run; of others a period without any says nothing. */
 const FREQUENT = ['rate(1 minute)', ...[2, 3, 4, 5].map((minutes) => `rate(${minutes} minutes)`)];
 
-/** One alarm for every POP, which names it, and those of the function: that it fails, is refused, or is started no more. All tell one topic. */
+/** One alarm for every POP, which names it, and those of the function: that it fails, is refused, or is started no more. All of them notify one topic. */
 export class KeepWarmAlarms extends Construct {
   readonly topic: Topic;
 

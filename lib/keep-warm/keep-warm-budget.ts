@@ -5,7 +5,7 @@ import { NodeFunction } from '../shared/node-function.ts';
 
 export interface KeepWarmBudgetProps {
   readonly envName: string;
-  /** What the function is told, by the names of the parameters; tokens. */
+  /** The function's input by the names of the parameters; the values are tokens. */
   readonly properties: Readonly<Record<string, string>>;
   readonly statements: readonly PolicyStatement[];
 }

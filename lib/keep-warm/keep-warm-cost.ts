@@ -15,7 +15,7 @@ const dollars = (amount: number) => `$${amount.toFixed(2)}`;
 
 const regionText = (priceRegion: string) => (priceRegion === 'unknown' ? 'unknown, taken for the dearest' : priceRegion);
 
-/** What the synthesis tells of the cost: of the routes, or (null) of one POP by the parameters' defaults. USD in 30 days. */
+/** Describes what 30 days cost in USD, for the synthesis to print: for the routes, or (null) for one POP by the parameters' defaults. */
 export function describeCost(routes: readonly RouteInput[] | null): string {
   const load: KeepWarmLoad = {
     routes: routes?.map(({ route }) => route) ?? [{ pops: EXAMPLES, requestsPerPop: DEFAULT_PER_MINUTE }],

@@ -23,7 +23,7 @@ export interface LambdaPrewarmStackProps {
   readonly context: KeepWarmContext | null;
 }
 
-/** What the function is told, and what alarms watch. */
+/** The function's settings, and what alarms watch. */
 interface Routes {
   readonly settings: KeepWarmSettings;
   readonly lanes: readonly KeepWarmLane[];

@@ -116,7 +116,7 @@ export class AgentFleet extends Construct {
     ]);
   }
 
-  /** Of its own for each group: the instance's agents are told the name of the group that they are protected in. */
+  /** Of its own for each group: the instance's agents have the name of the group that they are protected in. */
   private createLaunchTemplate(id: string, groupName: string, { placement, profileArn, imageId, ...props }: Launch): CfnLaunchTemplate {
     return new CfnLaunchTemplate(this, id, {
       launchTemplateData: {

@@ -8,7 +8,7 @@ export interface AgentUserDataProps {
   readonly bundleKey: string;
   /** What the agents' journal and the boot's output go to; it is there before. */
   readonly logGroupName: string;
-  /** What the agents are told: names to values without line breaks. */
+  /** The agents' environment: names to values without line breaks. */
   readonly environment: Readonly<Record<string, string>>;
 }
 

@@ -39,7 +39,7 @@ export function ownMetric(envName: string, metricName: MetricName, statistic: st
 }
 
 /**
- * Everything that calls for a person is one alarm, which names its section of the runbook and tells the alarms' topic. The
+ * Everything that calls for a person is one alarm, which names its section of the runbook and notifies the alarms' topic. The
  * backlog's is the exception: it wakes the function that reconciles the fleet, and scales nothing itself.
  */
 export class Alarms extends Construct {
@@ -59,23 +59,23 @@ export class Alarms extends Construct {
   private watchQueues(): void {
     const { deadTasks, deadSizes, deadPlans, failed } = this.props.queues;
     // A function empties this one at once, so what is visible says nothing; and moving a message there counts as no sending.
-    this.tell('DeadLetters', 'dead-letters', {
+    this.notify('DeadLetters', 'dead-letters', {
       what: 'Tasks were given up because their agents died of them; their targets are recorded as exhausted.',
       section: 'dead-letters',
       metric: deadTasks.metricNumberOfMessagesReceived({ period: PERIOD, statistic: Stats.SUM }),
     });
     const waiting = (queue: Queue) => queue.metricApproximateNumberOfMessagesVisible({ period: PERIOD, statistic: Stats.MAXIMUM });
-    this.tell('StreamFailures', 'stream-failures', {
+    this.notify('StreamFailures', 'stream-failures', {
       what: 'A stream record, timer, event or dead letter was given up: a request may stand still.',
       section: 'stream-failures',
       metric: waiting(failed),
     });
-    this.tell('SizingGivenUp', 'sizing-given-up', {
+    this.notify('SizingGivenUp', 'sizing-given-up', {
       what: 'Sizing of a request was given up: it stands still until its time-out.',
       section: 'sizing-or-planning-given-up',
       metric: waiting(deadSizes),
     });
-    this.tell('PlanningGivenUp', 'planning-given-up', {
+    this.notify('PlanningGivenUp', 'planning-given-up', {
       what: 'Planning of a request was given up: it stands still until its time-out.',
       section: 'sizing-or-planning-given-up',
       metric: waiting(deadPlans),
@@ -85,12 +85,12 @@ export class Alarms extends Construct {
   private watchFunctions(): void {
     for (const watched of this.props.functions) {
       const name = watched.node.id;
-      this.tell(`${name}Errors`, `${watched.name}_errors`, {
+      this.notify(`${name}Errors`, `${watched.name}_errors`, {
         what: `The function ${watched.name} failed.`,
         section: 'function-errors',
         metric: watched.handler.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
       });
-      this.tell(`${name}Throttles`, `${watched.name}_throttles`, {
+      this.notify(`${name}Throttles`, `${watched.name}_throttles`, {
         what: `The function ${watched.name} was refused: the account's concurrency is used up.`,
         section: 'function-throttles',
         metric: watched.handler.metricThrottles({ period: PERIOD, statistic: Stats.SUM }),
@@ -100,12 +100,12 @@ export class Alarms extends Construct {
 
   private watchRequests(): void {
     const { envName } = this.props;
-    this.tell('InstancesLeft', 'instances-left', {
+    this.notify('InstancesLeft', 'instances-left', {
       what: 'Instances were still alive 15 minutes after the last request.',
       section: 'instances-left',
       metric: ownMetric(envName, 'InstancesAfterLastRequest', Stats.MAXIMUM),
     });
-    this.tell('PastTimeout', 'past-timeout', {
+    this.notify('PastTimeout', 'past-timeout', {
       what: 'A request goes on past its time-out.',
       section: 'request-past-its-time-out',
       metric: ownMetric(envName, 'RequestsPastTimeout', Stats.MAXIMUM),
@@ -123,7 +123,7 @@ export class Alarms extends Construct {
     backlog.addAlarmAction(new SnsAction(notifications.backlog));
   }
 
-  private tell(id: string, name: string, condition: Condition): void {
+  private notify(id: string, name: string, condition: Condition): void {
     const action = new SnsAction(this.props.notifications.alarms);
     const alarm = this.create(id, name, condition);
     alarm.addAlarmAction(action);

@@ -45,7 +45,7 @@ const LISTS = 'requests';
 const REPORTS = 'reports';
 const HEADERS = 'headers';
 const TABLES: readonly Variable[] = ['PREWARM_REQUEST_TABLE', 'PREWARM_POP_TABLE', 'PREWARM_TASK_TABLE'];
-/** What whoever may end a request has to know. */
+/** The variables of every function that may end a request. */
 const ENDING: readonly Variable[] = [
   'PREWARM_GROUP_NAME',
   'PREWARM_ON_DEMAND_GROUP_NAME',
@@ -250,7 +250,7 @@ export class Functions extends Construct {
       memorySize: 1769,
       variables: [...TABLES, 'PREWARM_BUCKET', 'PREWARM_TOPIC_ARN'],
       statements: [
-        // Drops viewers' secrets once the end was told.
+        // Drops viewers' secrets once the end was announced.
         onTable(tables.requests, ...READ, 'UpdateItem'),
         onTable(tables.pops, ...READ),
         onTable(tables.tasks, ...READ),

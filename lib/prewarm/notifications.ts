@@ -6,11 +6,11 @@ import { createAlarmTopic } from '../shared/alarm-topic.ts';
 
 export interface NotificationsProps {
   readonly envName: string;
-  /** A parameter: who is told of alarms by mail; the empty string: nobody. */
+  /** A parameter: the address that gets alarms by mail; the empty string: nobody does. */
   readonly alarmEmail: string;
 }
 
-/** Who is told what: programs of a request's end (bus), people of a request's end and of alarms (topics). */
+/** Carries news: of a request's end to programs (bus), and of a request's end and of alarms to people (topics). */
 export class Notifications extends Construct {
   /** Carries `PrewarmRequestEnded`. */
   readonly bus: EventBus;

@@ -18,7 +18,7 @@ export interface StackParameters {
   readonly onDemandFallback: string;
   /** A number, as a token. */
   readonly sharesAtOnce: number;
-  /** Empty: nobody is told by mail. */
+  /** Empty: nobody gets mail. */
   readonly alarmEmail: string;
 }
 
@@ -56,7 +56,7 @@ export function createStackParameters(stack: Stack, defaultEnvName: string): Sta
   };
 }
 
-/** What requests may do, and what the API tells of them. */
+/** Creates the parameters that limit requests, and what the API shows of them. */
 function createRequestLimits(
   text: AddText,
 ): Pick<StackParameters, 'showSuccessUrls' | 'allowedDomains' | 'maxTargets' | 'maxInvalidationPaths'> {
@@ -91,7 +91,7 @@ function createRequestLimits(
   };
 }
 
-/** What the agents run on, and how many there may be. */
+/** Creates the parameters of the agents' instances. */
 function createFleetParameters(
   text: AddText,
 ): Pick<StackParameters, 'instanceType' | 'threadNumber' | 'maxInstances' | 'onDemandFallback'> {

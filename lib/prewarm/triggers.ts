@@ -76,7 +76,7 @@ export class Triggers extends Construct {
       table: tasks,
       filter: { eventName: FilterRule.isEqual('INSERT') },
       batchSize: 200,
-      // Tasks that end within it are counted in few transactions instead of many; agents tell of their progress in longer steps.
+      // Tasks that end within it are counted in few transactions instead of many; agents report their progress in longer steps.
       window: COUNTING_WINDOW,
       // Tasks of one request are many items, and all are counted into the same rows: batches beside each other would be small and race.
       parallel: 1,

@@ -25,7 +25,7 @@ export interface DeployContext {
 
 const DEFAULT_ENV = 'prod';
 
-/** Reads the context that a deploy may be given. Throws InvalidInput, which tells every fault and what to pass instead. */
+/** Reads the context that a deploy may be given. Throws InvalidInput, which names every fault and what to pass instead. */
 export function readDeployContext(node: Node): DeployContext {
   const faults: InputFault[] = [];
   const read = <T>(name: string, otherwise: T, parse: (value: unknown) => T | null, remedy: string): T => {

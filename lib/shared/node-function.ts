@@ -11,7 +11,7 @@ export interface NodeFunctionProps {
   readonly envName: string;
   /** What the function is called in names and logs: `get-size`. */
   readonly name: string;
-  /** One sentence for whoever reads the list of functions. */
+  /** One sentence for people who read the list of functions. */
   readonly description: string;
   /** The file that exports `handler`, from the repository's root: `lambda/get-size/entry.ts`. */
   readonly entry: string;
