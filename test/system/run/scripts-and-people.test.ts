@@ -88,7 +88,7 @@ describe.concurrent('scripts', () => {
     const host = edge.host.toUpperCase();
     running.stdin?.end(`\ufeffid,URL,size\r\n1,${a},10\r\n2,https://${host}:443/o/1k/a,10\r\n\r\n3,"${b}",10\r\n4,"${c}",10`);
     const { code, stdout, stderr } = await running.ended;
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '2 duplicates were dropped: each URL is warmed once\n' });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '3 duplicates were dropped: each URL is warmed once\n' });
     expect(lastProgress(stdout)).toMatchObject({ total_count: 6, warmed_count: 6 });
     expect(targetsIn(scene.report('report.csv'))).toEqual(targetsOf([a, b, c], ['SIN2-P1', 'FRA56-P4']));
     const httpAddresses = Object.values(edge.httpEdgeMap).flat();
