@@ -75,8 +75,10 @@ export function createEndNotices({ notifier, log }: { readonly notifier: Notifie
   async function dropLeftSecrets({ store, ended }: Stores): Promise<void> {
     let page = ended.withSecrets(PAGE, '');
     while (page.length > 0 && !stop.signal.aborted) {
-      for (const id of page) await store.dropSecrets(id);
-      await letOthersIn();
+      for (const id of page) {
+        await store.dropSecrets(id);
+        await letOthersIn();
+      }
       page = ended.withSecrets(PAGE, page.at(-1) ?? '');
     }
   }

@@ -34,6 +34,18 @@ export function createRetention({ ended, lists, clock, log, keepDays }: Retentio
   /** An end that was not sent to its listener yet must still be sent. */
   const mayGo = async ({ id, notifies }: EndedRequest) => !notifies || (await lists.resultMetadata(keys.notified(id))) !== null;
 
+  /** Whether the request was deleted. One that cannot be holds up no other. */
+  async function removeOne(request: EndedRequest): Promise<boolean> {
+    try {
+      if (!(await mayGo(request))) return false;
+      await ended.remove(request.id);
+      return true;
+    } catch (err) {
+      log.error({ err, request_id: request.id }, 'an old request could not be deleted; it is tried again in an hour');
+      return false;
+    }
+  }
+
   async function sweep(): Promise<void> {
     const before = clock.now() - keepDays * DAY_MS;
     let deleted = 0;
@@ -42,9 +54,7 @@ export function createRetention({ ended, lists, clock, log, keepDays }: Retentio
       for (const request of page) {
         if (isClosed) break;
         after = request;
-        if (!(await mayGo(request))) continue;
-        await ended.remove(request.id);
-        deleted += 1;
+        if (await removeOne(request)) deleted += 1;
         await letOthersIn();
       }
     }
@@ -52,7 +62,7 @@ export function createRetention({ ended, lists, clock, log, keepDays }: Retentio
   }
 
   function start(): void {
-    sweeping = sweep().catch((err: unknown) => log.error({ err }, 'old requests could not be deleted'));
+    sweeping = sweep().catch((err: unknown) => log.error({ err }, 'old requests could not be looked for'));
     void sweeping.then(() => {
       if (!isClosed) stopTimer = clock.after(SWEEP_EVERY_MS, start);
     });
