@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type ErrorCode, PrewarmError } from '../core/errors.ts';
+import { PrewarmError } from '../core/errors.ts';
+import type { ErrorCode } from '../core/failures.ts';
 import { plainText } from '../core/plain-text.ts';
 
 /** A call of the API without an answer that can be used. The message is one line and says what to do. */

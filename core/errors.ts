@@ -1,24 +1,9 @@
-/** Stable codes of everything the program itself reports as wrong (outcomes of targets are not errors: see `Reason`). */
-export type ErrorCode =
-  | 'invalid_input'
-  | 'not_found'
-  | 'conflict'
-  | 'storage_full'
-  | 'storage'
-  | 'data_dir_busy'
-  | 'dns'
-  | 'invalidation'
-  /** Nothing can be invalidated at the moment; it can be later. */
-  | 'invalidation_busy'
-  | 'agents_failed'
-  /** What was to be shown could not be written. */
-  | 'output'
-  /** An API that was asked refused: the key, the request or what it names is wrong. */
-  | 'api_refused'
-  /** An API that was asked could not be reached, or failed. */
-  | 'api_failed';
+import type { ErrorCode } from './failures.ts';
 
-/** The project's one error class: a stable `code` for programs, a message with the remedy for people, and the `cause`. */
+/**
+ * The root of the project's errors: a stable `code` for programs, a message with the remedy for people, and the `cause`.
+ * A class below it only adds fields to it. What a code means stands in `FAILURES`.
+ */
 export class PrewarmError extends Error {
   readonly code: ErrorCode;
 

@@ -1,8 +1,9 @@
-import { type ErrorCode, PrewarmError } from '../../core/errors.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import type { ErrorCode } from '../../core/failures.ts';
 
 /** What the message and code of a failed call depend on, beside the SDK's error itself. */
 export interface AwsCall {
-  /** Default `storage`. */
+  /** If absent, the error itself decides: `throttled`, `denied`, `unavailable`, and `storage` for everything else. */
   readonly code?: ErrorCode;
   /** Permissions that the call needs (`s3:PutObject`), for services whose refusal does not name them. */
   readonly permissions?: string;
@@ -87,6 +88,16 @@ function isUnreachable(cause: unknown): boolean {
   return UNREACHABLE.test(code) || awsErrorName(cause) === 'TimeoutError';
 }
 
+function isDenied(cause: unknown): boolean {
+  return DENIED.has(plainName(cause)) || isHttpError(cause, 403);
+}
+
+function codeFor(cause: unknown): ErrorCode {
+  if (isCredentialsError(cause) || isDenied(cause)) return 'denied';
+  if (isThrottling(cause)) return 'throttled';
+  return isPassing(cause) ? 'unavailable' : 'storage';
+}
+
 /** AWS says in most services which action was refused, and to whom. */
 function deniedRemedy(message: string, call: AwsCall): string {
   const action = /not authorized to perform:? ([a-z0-9-]+:\w+)/i.exec(message)?.[1];
@@ -97,7 +108,7 @@ function remedyFor(cause: unknown, message: string, call: AwsCall): string {
   const own = call.remedies?.[awsErrorName(cause)];
   if (own !== undefined) return own;
   if (isCredentialsError(cause)) return 'give this machine working AWS credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID, or an instance role)';
-  if (DENIED.has(plainName(cause)) || isHttpError(cause, 403)) return deniedRemedy(message, call);
+  if (isDenied(cause)) return deniedRemedy(message, call);
   if (isThrottling(cause)) return 'AWS takes no more calls of this kind at the moment; try again in a minute, or raise the quota';
   if (MISSING.has(plainName(cause)))
     return 'it is not there under this name in this account and region; check the configuration, or deploy the stack';
@@ -106,14 +117,14 @@ function remedyFor(cause: unknown, message: string, call: AwsCall): string {
 }
 
 /**
- * A PrewarmError (code `storage` unless `call` says otherwise) whose message names what was being done, the SDK's error
- * and a remedy; the SDK's error is its cause. One that is a PrewarmError already is given back as it is.
+ * Makes a PrewarmError whose message names what was being done, the SDK's error and a remedy. Its code is the call's own,
+ * or says what kind of failure this is. The SDK's error is its cause. A PrewarmError is given back as it is.
  */
 export function translateAwsError(doing: string, cause: unknown, call: AwsCall = {}): PrewarmError {
   if (cause instanceof PrewarmError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   const what = cause instanceof Error ? `${cause.name}: ${message}` : message;
-  return new PrewarmError(call.code ?? 'storage', `${doing}: ${what}; ${remedyFor(cause, message, call)}`, { cause });
+  return new PrewarmError(call.code ?? codeFor(cause), `${doing}: ${what}; ${remedyFor(cause, message, call)}`, { cause });
 }
 
 /** Runs `action`; what it throws is translated by `translateAwsError`. */

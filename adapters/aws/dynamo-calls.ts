@@ -51,7 +51,7 @@ type PutCondition = Pick<PutItemCommandInput, 'ConditionExpression' | 'Expressio
 
 /**
  * DynamoDB's calls, each idempotent: throttling, conflicts and lost answers are retried here with pauses, keys left over
- * by batches too. `doing` says in errors (PrewarmError `storage`) what was being done.
+ * by batches too. `doing` says in errors what was being done.
  */
 export interface DynamoCalls {
   get(doing: string, at: KeyOf): Promise<Item | null>;
@@ -191,7 +191,7 @@ async function getBatch(
     fruitless = items.length > 0 ? 0 : fruitless + 1;
     await sleep(clock, jitteredPause(fruitless + 1, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
   }
-  throw new PrewarmError('storage', `DynamoDB left all of ${keys.length} rows unread, time and again; try again in a minute`);
+  throw new PrewarmError('throttled', `DynamoDB left all of ${keys.length} rows unread, time and again; try again in a minute`);
 }
 
 /**

@@ -32,7 +32,7 @@ export interface DynamoRequestStoreOptions extends DynamoCallsOptions {
 }
 
 /**
- * The tables on DynamoDB. Every method throws PrewarmError `storage` when DynamoDB fails for longer than retries help.
+ * The tables on DynamoDB. Every method throws a PrewarmError when DynamoDB fails for longer than retries help.
  * What `create`, `transition`, `end` and `putTask` change is told through the streams. `list` alone may be a moment behind.
  */
 export function createDynamoRequestStore(options: DynamoRequestStoreOptions): RequestStore {
@@ -109,6 +109,10 @@ type Requests = Pick<
 
 const HAS_NO_PLAN: Condition = { expression: 'attribute_not_exists(#plan)', attributes: ['plan'] };
 
+const dropActive = (tables: DynamoTableNames, id: string): TransactWriteItem => ({
+  Delete: { TableName: tables.pops, Key: toItem({ pk: ACTIVE_PARTITION, sk: id }) },
+});
+
 /**
  * Every change of a request's row is a transaction, even one of a single item: its token makes it idempotent, so that
  * false always means that somebody else was first, never that an answer was lost. There are about ten of them per request.
@@ -118,9 +122,6 @@ function requestMethods(calls: DynamoCalls, tables: DynamoTableNames, clock: Clo
   const change = (id: string, what: Change, condition: Condition) => update(tables.requests, { id }, what, condition);
   const keepActive = (id: string, at: number): TransactWriteItem => ({
     Put: { TableName: tables.pops, Item: toItem({ pk: ACTIVE_PARTITION, sk: id, expiresAt: expiresAt(at) }) },
-  });
-  const dropActive = (id: string): TransactWriteItem => ({
-    Delete: { TableName: tables.pops, Key: toItem({ pk: ACTIVE_PARTITION, sk: id }) },
   });
   return {
     create: (row) =>
@@ -132,7 +133,7 @@ function requestMethods(calls: DynamoCalls, tables: DynamoTableNames, clock: Clo
       const set = { status: to, updatedAt: at, statusReason, queuedAt, invalidations };
       const writes = [change(id, { set }, equals('status', from))];
       if (isActive(to) && !isActive(from)) writes.push(keepActive(id, at));
-      if (isActive(from) && !isActive(to)) writes.push(dropActive(id));
+      if (isActive(from) && !isActive(to)) writes.push(dropActive(tables, id));
       return calls.transact(`moving request ${id} on to ${to}`, writes);
     },
     saveSizing: (id, expectedParts, next, at) => {
@@ -170,7 +171,7 @@ function requestMethods(calls: DynamoCalls, tables: DynamoTableNames, clock: Clo
       const paths: [string, ...string[]][] = [['counters', 'failed'], ['counters', 'reason.stopped'], ['accounted']];
       const add = stopped === 0 ? [] : paths.map((path) => ({ path, amount: stopped }));
       const set = { status, statusReason, endedAt: at, updatedAt: at };
-      return calls.transact(`ending request ${id}`, [change(id, { set, add }, all(...isAsExpected)), dropActive(id)]);
+      return calls.transact(`ending request ${id}`, [change(id, { set, add }, all(...isAsExpected)), dropActive(tables, id)]);
     },
   };
 }

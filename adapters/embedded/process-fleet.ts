@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type ErrorCode, PrewarmError } from '../../core/errors.ts';
+import { PrewarmError } from '../../core/errors.ts';
+import type { ErrorCode } from '../../core/failures.ts';
 import type { Fleet, FleetMember } from '../../core/ports/fleet.ts';
 import { AGENT_NODE_FLAGS } from '../../deployment/agent-node-flags.ts';
 

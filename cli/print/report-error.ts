@@ -1,4 +1,5 @@
 import { InvalidInput, PrewarmError } from '../../core/errors.ts';
+import { FAILURES } from '../../core/failures.ts';
 import { plainText } from '../../core/plain-text.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { formatFaults } from './faults.ts';
@@ -24,7 +25,6 @@ export function reportError(
   const width = wrapAt(options.stderr);
   const stderr = { write: (text: string) => options.stderr.write(wrapNote(text, width)) };
   const isInput = error instanceof InvalidInput;
-  const isRefusal = error instanceof PrewarmError && error.code === 'api_refused';
   if (isInput) stderr.write(formatFaults(error.faults, totalFaults(error), canSkipLines(error), undone));
   else {
     const message = error instanceof Error ? error.message : String(error);
@@ -34,5 +34,5 @@ export function reportError(
   if (debug && error instanceof Error)
     options.stderr.write(`${error.stack ?? ''}\n${error.cause instanceof Error ? `caused by ${error.cause.stack}\n` : ''}`);
   else if (!isInput && !(error instanceof PrewarmError)) stderr.write('prewarm: PREWARM_DEBUG=1 tells more\n');
-  return isInput || isRefusal ? EXIT.badInput : EXIT.failed;
+  return error instanceof PrewarmError ? FAILURES[error.code].exitCode : EXIT.failed;
 }

@@ -1,6 +1,7 @@
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import { count, type CounterKey } from '../../core/work/counters.ts';
 import { PrewarmError } from '../../core/errors.ts';
+import { FAILURES } from '../../core/failures.ts';
 import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
 import { type TaskRecord, taskOfRecord } from '../event-records.ts';
 import type { Instruments } from '../instrument.ts';
@@ -61,7 +62,7 @@ async function countTasks(deps: AggregateDeps, tasks: readonly Delivered[], fail
     for (const [name, key] of FIGURES) addFigure(deps, name, tasks, key);
   } catch (error) {
     // What ails the store ails all of them; anything else may be one task's fault, which a transaction shares with its neighbours.
-    const isShared = error instanceof PrewarmError && error.code === 'storage';
+    const isShared = error instanceof PrewarmError && FAILURES[error.code].status === 503;
     if (tasks.length > 1 && !isShared) {
       for (const task of tasks) await countTasks(deps, [task], failed);
       return;

@@ -12,18 +12,15 @@ const DISCARD_BYTES = 64 * 1024 * 1024;
 const DISCARD_MS = 10_000;
 const SILENCE_MS = 500;
 
-/** The body is longer than may be sent at once. */
-export class BodyTooLarge extends PrewarmError {
-  constructor() {
-    super('invalid_input', `body: has more than ${MAX_BODY_BYTES} bytes; split the list into several requests`);
-  }
+function bodyTooLarge(): PrewarmError {
+  return new PrewarmError('body_too_large', `body: has more than ${MAX_BODY_BYTES} bytes; split the list into several requests`);
 }
 
 /** Bodies that are looked at together: a large one takes twenty times its length while it is. */
 const PARSED_AT_ONCE = 2;
 
 /**
- * Reads the body as JSON whatever its Content-Type says, and what it means by `parse`. Throws BodyTooLarge, or InvalidInput
+ * Reads the body as JSON whatever its Content-Type says, and what it means by `parse`. Throws PrewarmError `body_too_large`, or InvalidInput
  * when it is no JSON; what `parse` throws is thrown on.
  */
 export type ReadBody = <T>(request: Request, parse: (body: unknown) => Steps<T>) => Promise<{ readonly body: unknown; readonly value: T }>;
@@ -72,10 +69,10 @@ async function refuseBody(reader: BodyReader): Promise<never> {
   while (discarded < DISCARD_BYTES && performance.now() < until) {
     const read = await Promise.race([readChunk(reader), afterMs(SILENCE_MS)]);
     // Sent whole, or waiting for an answer before it goes on.
-    if (read === null || read.done) throw new BodyTooLarge();
+    if (read === null || read.done) throw bodyTooLarge();
     discarded += read.value.length;
   }
-  throw new BodyTooLarge();
+  throw bodyTooLarge();
 }
 
 function afterMs(ms: number): Promise<null> {

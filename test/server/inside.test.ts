@@ -6,6 +6,7 @@ import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../adapters/embedded/holder.ts';
 import { systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
+import { type ErrorCode, FAILURES } from '../../core/failures.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { temporaryDir } from '../../testing/temporary-dir.ts';
 
@@ -13,7 +14,7 @@ const INSIDE = 'arn:aws:iam::123456789012:role/api may not read /var/lib/prewarm
 const ID = '0b9f2f0e-3f63-4f0e-8a30-000000000000';
 
 /** An app whose store fails at every reading, and what it logs. */
-function openFailing(code: 'storage' | 'dns') {
+function openFailing(code: ErrorCode) {
   const stores = openEmbeddedStores(temporaryDir(), systemClock, { holder: createHolder() });
   onTestFinished(() => stores.close());
   const fail = async () => {
@@ -46,6 +47,9 @@ function openFailing(code: 'storage' | 'dns') {
 
 test.each([
   ['storage', 503],
+  ['throttled', 503],
+  ['denied', 503],
+  ['unavailable', 503],
   ['dns', 500],
 ] as const)(
   'an answer to a failure of the kind %s shows nothing of the inside, and the log has the failure under an id',
@@ -67,7 +71,10 @@ test.each([
       expect(text).not.toMatch(/arn:|\/var\/lib/);
       if (path === '/metrics') continue;
       expect(text).toContain(ID);
-      expect(logged.find((fields) => fields['failure_id'] === ID)?.['err']).toMatchObject({ message: INSIDE });
+      expect(logged.find((fields) => fields['failure_id'] === ID)).toMatchObject({
+        err: { message: INSIDE },
+        remedy: FAILURES[code].remedy,
+      });
     }
   },
 );

@@ -64,7 +64,7 @@ test('a refused list is an error that names the permission, and is asked for aga
   let isAllowed = false;
   const { account } = await openAccount((request) => (isAllowed ? page(request) : { status: 403, body: DENIED }));
   await expect(account.findDistribution('www.example.com')).rejects.toMatchObject({
-    code: 'storage',
+    code: 'denied',
     message: expect.stringContaining('allow cloudfront:ListDistributions'),
   });
   isAllowed = true;

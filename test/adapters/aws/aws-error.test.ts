@@ -8,19 +8,24 @@ const sdkError = (name: string, message = 'because', httpStatusCode = 400) =>
   new S3ServiceException({ name, message, $fault: 'client', $metadata: { httpStatusCode } });
 
 test.each([
-  ['ExpiredTokenException', 'because', 'AWS_ACCESS_KEY_ID'],
-  ['CredentialsProviderError', 'because', 'AWS_PROFILE'],
-  ['AccessDeniedException', 'User: arn:x is not authorized to perform: sqs:SendMessage on resource: y', 'allow sqs:SendMessage to'],
-  ['AccessDenied', 'Access Denied', 'allow s3:PutObject to'],
-  ['SlowDown', 'because', 'try again in a minute'],
-  ['ThrottlingException', 'because', 'try again in a minute'],
-  ['NoSuchBucket', 'because', 'deploy the stack'],
-  ['QueueDoesNotExist', 'because', 'deploy the stack'],
-  ['InternalError', 'because', 'try again'],
-])('%s comes with what to do about it', (name, message, remedy) => {
-  const cause = sdkError(name, message);
+  ['ExpiredTokenException', 'denied', 'because', 'AWS_ACCESS_KEY_ID'],
+  ['CredentialsProviderError', 'denied', 'because', 'AWS_PROFILE'],
+  [
+    'AccessDeniedException',
+    'denied',
+    'User: arn:x is not authorized to perform: sqs:SendMessage on resource: y',
+    'allow sqs:SendMessage to',
+  ],
+  ['AccessDenied', 'denied', 'Access Denied', 'allow s3:PutObject to'],
+  ['SlowDown', 'throttled', 'because', 'try again in a minute'],
+  ['ThrottlingException', 'throttled', 'because', 'try again in a minute'],
+  ['NoSuchBucket', 'storage', 'because', 'deploy the stack'],
+  ['QueueDoesNotExist', 'storage', 'because', 'deploy the stack'],
+  ['InternalError', 'unavailable', 'because', 'try again', 500],
+])('%s has the code %s and a remedy', (name, code, message, remedy, status = 400) => {
+  const cause = sdkError(name, message, status);
   const error = translateAwsError('writing the list', cause, { permissions: 's3:PutObject' });
-  expect(error).toMatchObject({ name: 'PrewarmError', code: 'storage', cause });
+  expect(error).toMatchObject({ name: 'PrewarmError', code, cause });
   expect(error.message.startsWith(`writing the list: ${name}: ${message}; `)).toBe(true);
   expect(error.message).toContain(remedy);
 });
@@ -39,7 +44,7 @@ test('an endpoint that nobody listens at is an error that says what to check', a
   });
   const lists = createS3ListStore(client, { bucket: 'lists' });
   await expect(lists.resultMetadata('requests/r1/results/x.csv')).rejects.toMatchObject({
-    code: 'storage',
+    code: 'unavailable',
     message: expect.stringMatching(/ECONNREFUSED.*check the network/s),
   });
   client.destroy();

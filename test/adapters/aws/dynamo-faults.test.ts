@@ -109,7 +109,7 @@ describeWithAccount('A DynamoDB that fails now and then', (account) => {
     await withFaults(
       () => 'throttled',
       async (store, { happened }) => {
-        const failure = { code: 'storage', message: expect.stringContaining('try again'), cause: { name: 'ThrottlingException' } };
+        const failure = { code: 'throttled', message: expect.stringContaining('try again'), cause: { name: 'ThrottlingException' } };
         await expect(store.putTask(taskRow(ID, 'SIN2-P1', 1, { warmed: 1 }))).rejects.toMatchObject(failure);
         expect(happened.throttled).toBeGreaterThan(5);
         await expect(store.countTasks(ID, ['SIN2-P1#0#1'], T0)).rejects.toMatchObject(failure);

@@ -97,7 +97,7 @@ test('a refusal names the permission that is missing', async () => {
     if (req.method === 'HEAD') res.writeHead(403).end();
     else refuse(res, 403, 'AccessDenied');
   });
-  const denied = (permission: string) => ({ code: 'storage', message: expect.stringContaining(`allow ${permission}`) });
+  const denied = (permission: string) => ({ code: 'denied', message: expect.stringContaining(`allow ${permission}`) });
   await expect(lists.resultMetadata(KEY)).rejects.toMatchObject(denied('s3:GetObject'));
   await expect(lists.put(keys.urls('r1'), ['a\n'])).rejects.toMatchObject(denied('s3:PutObject'));
 });
