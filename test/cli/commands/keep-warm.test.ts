@@ -48,7 +48,8 @@ describe('prewarm keep-warm', () => {
     const { pops: views, ended } = lastOf(stdout);
     expect(ended).toBe(true);
     const [well, refuses, hangs, errs, gone] = views;
-    expect(well).toMatchObject({ pop: 'HKG62-C1', state: 'answering', errors: {}, unsent: {} });
+    expect(well).toMatchObject({ pop: 'HKG62-C1', state: 'answering' });
+    expect({ errors: well?.errors, unsent: well?.unsent }).toEqual({ errors: {}, unsent: {} });
     expect(well?.good).toBe(well?.requests);
     expect(well?.good).toBeGreaterThan(30);
     expect(well?.max_late_ms).toBeLessThan(1000);

@@ -157,7 +157,8 @@ describe('a run', () => {
     const brokenOff = of(events, 'SIN2-P1').filter(({ kind }) => kind === 'stopped').length;
     expect((hanging?.requests ?? 0) + (hanging?.unsent['busy'] ?? 0) + brokenOff).toBe(60);
     expect(brokenOff).toBe(4);
-    expect(well).toMatchObject({ state: 'answering', good: 60, unsent: {} });
+    expect(well).toMatchObject({ state: 'answering', good: 60 });
+    expect(well?.unsent).toEqual({});
     // The last ones had no ten seconds left: the run ends all the same.
     expect(time.now()).toBeLessThanOrEqual(57_001);
   });
