@@ -9,7 +9,7 @@ const startEdge = useEdges();
 const BIG = '/o/20m/big';
 
 describe('what a POP stores', () => {
-  it('is nothing on HEAD, and the object after a whole GET', async () => {
+  it('a POP stores nothing on HEAD, and the object after a whole GET', async () => {
     const edge = await startEdge();
     const path = '/o/1000/a';
     for (let i = 0; i < 2; i++) {
@@ -26,7 +26,7 @@ describe('what a POP stores', () => {
     expect(edge.counters().origin.total).toMatchObject({ fetches: 1, heads: 2 });
   });
 
-  it('is nothing of a download that the client breaks off, in the regional cache neither', async () => {
+  it('a POP and its regional cache store nothing of a download that the client breaks off', async () => {
     const edge = await startEdge();
     expect((await askEdge(edge, { path: BIG, abortAfter: 1 })).error).toBe('aborted');
     const second = await askEdge(edge, { path: BIG });
@@ -37,7 +37,7 @@ describe('what a POP stores', () => {
     expect(edge.counters().origin.total.fetches).toBe(2);
   });
 
-  it('is nothing of a body that was sent but never read', async () => {
+  it('a POP stores nothing of a body that was sent but never read', async () => {
     const edge = await startEdge();
     const path = '/o/100k/unread';
     const [, port = ''] = (edge.httpEdgeMap['SIN2-P1']?.[0] ?? '').split(':');
@@ -49,7 +49,7 @@ describe('what a POP stores', () => {
     expect(await xCacheOf(edge, path)).toBe('Miss');
   });
 
-  it('is of a range only that range', async () => {
+  it('a POP stores only the range that was asked for', async () => {
     const edge = await startEdge();
     const path = '/o/1000/r';
     const range = (bytes: string) => askEdge(edge, { path, headers: { range: `bytes=${bytes}` } });
@@ -64,7 +64,7 @@ describe('what a POP stores', () => {
     expect(edge.counters().origin.total).toMatchObject({ ranges: 2, fetches: 1 });
   });
 
-  it('is the whole object when a chunked origin answers a range', async () => {
+  it('a POP stores the whole object when a chunked origin answers a range', async () => {
     const edge = await startEdge({ objects: () => ({ size: 5000, chunked: true }) });
     const answer = await askEdge(edge, { path: '/c', headers: { range: 'bytes=0-0' } });
     expect(answer).toMatchObject({ status: 200, xCache: 'Miss' });
@@ -73,7 +73,7 @@ describe('what a POP stores', () => {
     expect(await xCacheOf(edge, '/c')).toBe('Hit');
   });
 
-  it('follows Cache-Control and the policy', async () => {
+  it('a POP stores objects by Cache-Control and the policy', async () => {
     let now = 1_000_000;
     const directives: Record<string, string> = {
       '/no-store': 'no-store',
@@ -100,7 +100,7 @@ describe('what a POP stores', () => {
     expect(Object.values(await asks(30_000, 20_000))).toEqual(Array(7).fill('Hit'));
   });
 
-  it('is revalidated by ETag when it has expired, and fetched again when it has changed', async () => {
+  it('a POP revalidates an expired object by ETag, and fetches a changed one again', async () => {
     let now = 0;
     let etag = '"one"';
     const edge = await startEdge({ now: () => now, objects: () => ({ size: 10, cacheControl: 'max-age=10', etag }) });
@@ -116,7 +116,7 @@ describe('what a POP stores', () => {
     expect(edge.counters().origin.total).toMatchObject({ fetches: 2, revalidations: 1 });
   });
 
-  it('is no error, unless the policy stores errors', async () => {
+  it('a POP stores no error, unless the policy stores errors', async () => {
     const without = await startEdge();
     for (let i = 0; i < 2; i++) expect(await askEdge(without, { path: '/gone' })).toMatchObject({ status: 404, xCache: 'Error' });
     expect(without.counters().origin.total.fetches).toBe(2);
@@ -127,7 +127,7 @@ describe('what a POP stores', () => {
 });
 
 describe('where a POP gets it from', () => {
-  it('is one fetch for simultaneous misses, at every tier', async () => {
+  it('simultaneous misses cause one fetch at every tier', async () => {
     const pops = [{ pop: 'SIN2-P1', addresses: 2 }, { pop: 'SIN52-C2' }];
     const edge = await startEdge({ pops, latencies: { originMs: 1_000 } });
     const asks = Array.from({ length: 12 }, (_, i) =>
@@ -139,14 +139,14 @@ describe('where a POP gets it from', () => {
     expect(regional[0]?.total.gets).toBe(2);
   });
 
-  it('is a fetch of its own for each where the answer may not be stored', async () => {
+  it('simultaneous misses cause a fetch each where the answer may not be stored', async () => {
     const objects = () => ({ size: 10, cacheControl: 'no-store' });
     const edge = await startEdge({ objects, latencies: { originMs: 50 } });
     await Promise.all(Array.from({ length: 5 }, () => xCacheOf(edge, '/x')));
     expect(edge.counters().origin.total.fetches).toBe(5);
   });
 
-  it('goes on for the others when one of those who wait goes away', async () => {
+  it('a shared fetch continues for the others when one of those who wait goes away', async () => {
     const edge = await startEdge({ latencies: { originMs: 1_000 } });
     const [gone, stayed] = await Promise.all([askEdge(edge, { path: BIG, abortAfter: 1 }), askEdge(edge, { path: BIG })]);
     expect([gone.error, stayed.error, stayed.body.length]).toEqual(['aborted', '', 20 * 1024 ** 2]);
@@ -154,7 +154,7 @@ describe('where a POP gets it from', () => {
     expect(await xCacheOf(edge, BIG)).toBe('Hit');
   });
 
-  it('is the regional edge cache, which POPs of a region share', async () => {
+  it('POPs of a region fetch from the regional edge cache that they share', async () => {
     const pops = [
       { pop: 'SIN2-P1', regionalCache: 'ap-southeast-1' },
       { pop: 'SIN52-C2', regionalCache: 'ap-southeast-1' },
@@ -170,7 +170,7 @@ describe('where a POP gets it from', () => {
     ]);
   });
 
-  it('is forgotten when the caches are cleared', async () => {
+  it('clearing the caches removes the objects', async () => {
     const edge = await startEdge();
     await xCacheOf(edge, '/o/10/a');
     edge.clearCaches('FRA56-P4');
@@ -182,7 +182,7 @@ describe('where a POP gets it from', () => {
 });
 
 describe('the addresses of a POP', () => {
-  it('share a cache, or each have their own', async () => {
+  it('the addresses of a POP share a cache, or each have their own', async () => {
     const pops = [
       { pop: 'SIN2-P1', addresses: 2 },
       { pop: 'FRA56-P4', addresses: 2, separateCaches: true },
@@ -196,7 +196,7 @@ describe('the addresses of a POP', () => {
 });
 
 describe('the cache key', () => {
-  it('is the path alone by default, whatever the scheme, the name and the query', async () => {
+  it('the cache key is the path alone by default, whatever the scheme, the name and the query', async () => {
     const edge = await startEdge({ aliases: ['www.example.test'] });
     await xCacheOf(edge, '/o/10/a?x=1');
     expect(await xCacheOf(edge, '/o/10/a?x=2', { host: 'www.example.test', plain: true, headers: { 'accept-encoding': 'br' } })).toBe(
@@ -204,7 +204,7 @@ describe('the cache key', () => {
     );
   });
 
-  it('has the query, headers and encodings that the policy names', async () => {
+  it('the cache key has the query, headers and encodings that the policy names', async () => {
     const cachePolicy = { keyByQuery: true, keyByHeaders: ['Accept-Language'], normaliseAcceptEncoding: true };
     const edge = await startEdge({ cachePolicy });
     const ask = (query: string, headers: Record<string, string>) => xCacheOf(edge, `/o/10/a${query}`, { headers });

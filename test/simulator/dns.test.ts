@@ -31,7 +31,7 @@ function askByTcp(dnsServer: string, query: Packet): Promise<Packet> {
 }
 
 describe('the DNS server', () => {
-  it('knows every address of a POP by its name in any case, and nothing else', async () => {
+  it('the DNS server knows every address of a POP by its name in any case, and nothing else', async () => {
     const edge = await startEdge({ bind: 'addresses', pops: [{ pop: 'SIN2-P1', addresses: 4 }, { pop: 'FRA56-P4' }] });
     const resolver = resolverOf(edge);
     const ips = (await resolver.resolve4('D111111ABCDEF8.sin2-p1.CloudFront.net')).sort();
@@ -45,7 +45,7 @@ describe('the DNS server', () => {
     expect(edge.dnsQuestions.get('d111111abcdef8.sin2-p1.cloudfront.net')).toBe(2);
   });
 
-  it('leads aliases and chains to the distribution', async () => {
+  it('the DNS server leads aliases and chains to the distribution', async () => {
     const edge = await startEdge({ aliases: ['www.example.test'], cnames: { 'a.test': 'b.test', 'b.test': 'www.example.test' } });
     const resolver = resolverOf(edge);
     expect(await resolver.resolveCname('www.example.test')).toEqual([edge.host]);
@@ -55,7 +55,7 @@ describe('the DNS server', () => {
     expect((await askEdge(edge, { path: '/o/10/a', host: 'www.example.test' })).status).toBe(200);
   });
 
-  it('fails as it is told to, name by name, and recovers', async () => {
+  it('the DNS server fails as it is set to, name by name, and recovers', async () => {
     const edge = await startEdge();
     const resolver = resolverOf(edge);
     const name = 'd111111abcdef8.SIN2-P1.cloudfront.net';
@@ -72,7 +72,7 @@ describe('the DNS server', () => {
     expect(await resolver.resolve4(name)).toHaveLength(1);
   });
 
-  it('tells a client to come by TCP when the answer is too long for a datagram', async () => {
+  it('the DNS server makes a client use TCP when the answer is too long for a datagram', async () => {
     const edge = await startEdge({ bind: 'addresses', pops: [{ pop: 'SIN2-P1', addresses: 120 }] });
     const name = 'd111111abcdef8.SIN2-P1.cloudfront.net';
     const reply = await askByTcp(edge.dnsServer, { type: 'query', id: 7, questions: [{ type: 'A', name }] });

@@ -9,7 +9,7 @@ const path = '/o/200k/a';
 const SIZE = 200 * 1024;
 
 describe('a fault of an answer', () => {
-  it('delays the first byte', async () => {
+  it('a fault can delay the first byte', async () => {
     const edge = await startEdge({ latencies: { edgeMs: 100, regionalMs: 100, originMs: 100 } });
     edge.setFault({}, { kind: 'latency', ms: 100 });
     const started = performance.now();
@@ -17,7 +17,7 @@ describe('a fault of an answer', () => {
     expect(performance.now() - started).toBeGreaterThan(390);
   });
 
-  it('is any status, answered by the POP itself', async () => {
+  it('a fault can be any status, answered by the POP itself', async () => {
     const edge = await startEdge();
     for (const status of [503, 500, 404, 403, 429]) {
       const stop = edge.setFault({}, { kind: 'status', status });
@@ -30,7 +30,7 @@ describe('a fault of an answer', () => {
     expect(edge.counters().origin.total.fetches).toBe(0);
   });
 
-  it('is silence before the headers, or in the body', async () => {
+  it('a fault can be silence before the headers, or in the body', async () => {
     const edge = await startEdge();
     const stop = edge.setFault({}, { kind: 'stall', at: 'headers' });
     expect(await askEdge(edge, { path, timeoutMs: 1_000 })).toMatchObject({ status: 0, error: 'timeout' });
@@ -43,7 +43,7 @@ describe('a fault of an answer', () => {
     expect(await xCacheOf(edge, path)).toBe('Miss');
   });
 
-  it('ends a body early, with and without an announced length, and then stores nothing', async () => {
+  it('a fault can end a body early, with and without an announced length, and then nothing is stored', async () => {
     const edge = await startEdge({ objects: (wanted) => ({ size: SIZE, chunked: wanted === '/chunked' }) });
     edge.setFault({}, { kind: 'truncate', afterBytes: 100_000 });
     for (const wanted of ['/plain', '/chunked']) {
@@ -54,7 +54,7 @@ describe('a fault of an answer', () => {
     expect(edge.counters().edge).toMatchObject({ delivered: 0, bodyBytes: 400_000 });
   });
 
-  it('is the wrong POP, no x-cache, or an answer generated at the edge', async () => {
+  it('a fault can be the wrong POP, no x-cache, or an answer generated at the edge', async () => {
     const edge = await startEdge();
     const under = async (fault: Fault) => {
       const stop = edge.setFault({}, fault);
@@ -69,7 +69,7 @@ describe('a fault of an answer', () => {
     expect((await askEdge(edge, { path })).headers['x-amz-cf-pop']).toBe('SIN2-P1');
   });
 
-  it('keeps the cache from being asked, or from being filled', async () => {
+  it('a fault can keep the cache from being asked, or from being filled', async () => {
     const edge = await startEdge();
     const stopStore = edge.setFault({}, { kind: 'never-store' });
     for (let i = 0; i < 2; i++) expect(await xCacheOf(edge, path)).toBe('Miss');
@@ -80,7 +80,7 @@ describe('a fault of an answer', () => {
     expect(await xCacheOf(edge, path)).toBe('Miss');
   });
 
-  it('is a body that trickles', async () => {
+  it('a fault can make a body trickle', async () => {
     const edge = await startEdge();
     edge.setFault({}, { kind: 'trickle', bytesPerSecond: 10_000 });
     const started = performance.now();
@@ -90,7 +90,7 @@ describe('a fault of an answer', () => {
     expect(await xCacheOf(edge, '/o/3000/slow')).toBe('Hit');
   });
 
-  it('meets only the requests that it names', async () => {
+  it('a fault meets only the requests that it names', async () => {
     const edge = await startEdge({ pops: [{ pop: 'SIN2-P1', addresses: 2 }, { pop: 'FRA56-P4' }] });
     const status = async (ask: Parameters<typeof askEdge>[1]) => (await askEdge(edge, ask)).status;
     const [, second = ''] = edge.edgeMap['SIN2-P1'] ?? [];
@@ -105,13 +105,13 @@ describe('a fault of an answer', () => {
 });
 
 describe('a fault of a connection', () => {
-  it('is a reset instead of an answer, over TLS and plain', async () => {
+  it('a fault can reset a connection instead of answering, over TLS and plain', async () => {
     const edge = await startEdge();
     edge.setFault({}, { kind: 'reset' });
     for (const plain of [false, true]) expect(await askEdge(edge, { path, plain })).toMatchObject({ status: 0, error: 'ECONNRESET' });
   });
 
-  it('is an address whose ports are closed until the fault ends', async () => {
+  it('a fault can close the ports of an address until it ends', async () => {
     const edge = await startEdge();
     const stop = edge.setFault({ pop: 'SIN2-P1' }, { kind: 'dead', how: 'refuses' });
     for (const plain of [false, true]) expect((await askEdge(edge, { path, plain })).error).toBe('ECONNREFUSED');
@@ -120,7 +120,7 @@ describe('a fault of a connection', () => {
     expect((await askEdge(edge, { path })).status).toBe(200);
   });
 
-  it('is an address that accepts and stays silent', async () => {
+  it('a fault can make an address accept and stay silent', async () => {
     const edge = await startEdge();
     const stop = edge.setFault({ pop: 'SIN2-P1' }, { kind: 'dead', how: 'silent' });
     for (const plain of [false, true]) expect((await askEdge(edge, { path, plain, timeoutMs: 1_000 })).error).toBe('timeout');
@@ -129,7 +129,7 @@ describe('a fault of a connection', () => {
     expect(edge.counters().edge.gets).toBe(1);
   });
 
-  it('is a certificate for another name', async () => {
+  it('a fault can present a certificate for another name', async () => {
     const edge = await startEdge();
     const stop = edge.setFault({ pop: 'SIN2-P1' }, { kind: 'wrong-certificate' });
     expect((await askEdge(edge, { path })).error).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
@@ -138,7 +138,7 @@ describe('a fault of a connection', () => {
     expect((await askEdge(edge, { path })).status).toBe(200);
   });
 
-  it('ends what is under way', async () => {
+  it('a fault of a connection ends what is under way', async () => {
     const edge = await startEdge();
     edge.setFault({}, { kind: 'trickle', bytesPerSecond: 100 });
     const slow = askEdge(edge, { path });

@@ -23,7 +23,7 @@ async function statusOf(edge: SimulatedEdge, id = ''): Promise<Reply> {
 }
 
 describe('an invalidation', () => {
-  it('takes effect in every cache when it completes, not before', async () => {
+  it('an invalidation takes effect in every cache when it completes, not before', async () => {
     const edge = await startEdge({ invalidationDelayMs: 1_500 });
     const both = async (path: string) => [await xCacheOf(edge, path), await xCacheOf(edge, path, { pop: 'FRA56-P4' })];
     for (const path of ['/o/10/a', '/o/10/b', '/o/10/c']) await both(path);
@@ -38,7 +38,7 @@ describe('an invalidation', () => {
     expect(edge.counters().origin.objects.get('/o/10/a')?.fetches).toBe(2);
   });
 
-  it('is the same one for the same reference and paths, a conflict for other paths', async () => {
+  it('an invalidation is the same one for the same reference and paths, and a conflict for other paths', async () => {
     const edge = await startEdge();
     const first = await invalidate(edge, { callerReference: 'r', paths: ['/a', '/b'] });
     expect(first.status).toBe('Completed');
@@ -48,7 +48,7 @@ describe('an invalidation', () => {
     expect(edge.invalidations.count).toBe(2);
   });
 
-  it('is refused with a path that CloudFront refuses: unsafe characters, too long, or twice', async () => {
+  it('an invalidation is refused with a path that CloudFront refuses: unsafe characters, too long, or twice', async () => {
     const edge = await startEdge();
     for (const path of ['/a~b', '/a[0]', '/a|b', '/a b', '/a"b', '/a<b', '/a^b', '/a`b', '/a{b', '/a\\b', '/é', `/${'a'.repeat(4000)}`]) {
       expect([path, (await invalidate(edge, { callerReference: 'r', paths: ['/good', path] })).httpStatus]).toEqual([path, 400]);
@@ -58,7 +58,7 @@ describe('an invalidation', () => {
     expect((await invalidate(edge, { callerReference: 'r', paths: taken })).httpStatus).toBe(201);
   });
 
-  it('is refused with more than 3,000 paths, with none, or with a malformed one', async () => {
+  it('an invalidation is refused with more than 3,000 paths, with none, or with a malformed one', async () => {
     const edge = await startEdge();
     const paths = Array.from({ length: 3001 }, (_, i) => `/p${i}`);
     const bad = [
@@ -73,7 +73,7 @@ describe('an invalidation', () => {
     expect((await statusOf(edge, 'INONE')).httpStatus).toBe(404);
   });
 
-  it('keeps a download that began before it from being stored', async () => {
+  it('an invalidation keeps a download that began before it from being stored', async () => {
     const edge = await startEdge();
     const stop = edge.setFault({ times: 1 }, { kind: 'trickle', bytesPerSecond: 2_000 });
     let ended = false;

@@ -11,7 +11,7 @@ import { until } from '../../testing/until.ts';
 const startEdge = useEdges();
 
 describe('the names of the distribution', () => {
-  it('are those that the certificate covers and the edge answers to', async () => {
+  it('the edge answers to exactly the names that its certificate covers', async () => {
     const edge = await startEdge({ host: 'd222222abcdef8.cloudfront.net', aliases: ['cdn.example.test'] });
     for (const host of ['d222222abcdef8.cloudfront.net', 'cdn.example.test', 'a.cdn.example.test']) {
       expect((await askEdge(edge, { path: '/o/1/a', host })).status).toBe(200);
@@ -26,7 +26,7 @@ describe('the names of the distribution', () => {
 });
 
 describe('the counters', () => {
-  it('equal what a client saw, per address, object and in all', async () => {
+  it('the counters equal what a client saw, per address, object and in all', async () => {
     const edge = await startEdge({ pops: [{ pop: 'SIN2-P1', addresses: 2 }, { pop: 'FRA56-P4' }] });
     const seen = { hits: 0, misses: 0, gets: 0, heads: 0, ranges: 0, bodyBytes: 0, delivered: 0 };
     const places = [['SIN2-P1', 0] as const, ['SIN2-P1', 1] as const, ['FRA56-P4', 0] as const];
@@ -56,7 +56,7 @@ describe('the counters', () => {
     expect(perObject.reduce((sum, { bodyBytes }) => sum + bodyBytes, 0)).toBe(seen.bodyBytes);
   });
 
-  it('stay the copy that they were', async () => {
+  it('a copy of the counters does not change', async () => {
     const edge = await startEdge();
     await askEdge(edge, { path: '/o/1/a' });
     const before = edge.counters();
@@ -67,7 +67,7 @@ describe('the counters', () => {
 });
 
 describe('a big object', () => {
-  it('is never held', async () => {
+  it('the edge never holds a big object in memory', async () => {
     const edge = await startEdge();
     const before = process.memoryUsage().rss;
     const answer = await askEdge(edge, { path: '/o/400m/a', discard: true, timeoutMs: 20_000 });
@@ -76,7 +76,7 @@ describe('a big object', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 ** 2);
   });
 
-  it('is sent no faster than it is read', async () => {
+  it('the edge sends a big object no faster than it is read', async () => {
     const edge = await startEdge();
     const [, port = ''] = (edge.httpEdgeMap['SIN2-P1']?.[0] ?? '').split(':');
     const socket = connect({ host: '127.0.0.1', port: Number(port) }).pause();
@@ -89,7 +89,7 @@ describe('a big object', () => {
 });
 
 describe('starting and closing', () => {
-  it('writes the files that a command line needs', async () => {
+  it('the edge writes the files that a command line needs', async () => {
     const edge = await startEdge({ pops: [{ pop: 'SIN2-P1', addresses: 2 }] });
     const dir = await mkdtemp(join(tmpdir(), 'simulated-edge-'));
     try {
@@ -101,7 +101,7 @@ describe('starting and closing', () => {
     }
   });
 
-  it('gives every address an ip of its own on shared ports', async () => {
+  it('the edge gives every address an ip of its own on shared ports', async () => {
     const edge = await startEdge({ bind: 'addresses', pops: [{ pop: 'SIN2-P1', addresses: 3 }, { pop: 'FRA56-P4' }] });
     const all = Object.values(edge.edgeMap).flat();
     expect(new Set(all.map((address) => address.split(':')[0])).size).toBe(4);
@@ -111,7 +111,7 @@ describe('starting and closing', () => {
     expect((await askEdge(edge, { path: '/o/1/a', pop: 'FRA56-P4', plain: true })).headers['x-amz-cf-pop']).toBe('FRA56-P4');
   });
 
-  it('frees every port at once, whatever is under way', async () => {
+  it('closing frees every port at once, whatever is under way', async () => {
     const edge = await createSimulatedEdge({ latencies: { originMs: 60_000 } });
     const [waiting, silent] = [askEdge(edge, { path: '/o/1/a' }), askEdge(edge, { path: '/o/1/b', plain: true })];
     await until('two GETs have come', () => edge.counters().edge.gets === 2);
@@ -121,7 +121,7 @@ describe('starting and closing', () => {
     await expect(fetch(edge.invalidationEndpoint)).rejects.toThrow('fetch failed');
   });
 
-  it('refuses options that make no sense', async () => {
+  it('the edge refuses options that make no sense', async () => {
     await expect(createSimulatedEdge({ pops: [{ pop: 'nowhere' }] })).rejects.toThrow('nowhere');
     await expect(createSimulatedEdge({ pops: [] })).rejects.toThrow('at least one');
     await expect(createSimulatedEdge({ pops: [{ pop: 'SIN2-P1' }, { pop: 'SIN2-P1' }] })).rejects.toThrow('twice');

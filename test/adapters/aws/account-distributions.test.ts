@@ -71,7 +71,7 @@ test('a refused list is an error that names the permission, and is asked for aga
   expect(await account.findDistribution('www.example.com')).toBe('d1.cloudfront.net');
 });
 
-test('a host that the account does not know is left to the CNAME chain, and POPs to the resolver', async () => {
+test('the CNAME chain decides about a host that the account does not know, and the resolver about POPs', async () => {
   const { account } = await openAccount();
   const map = createEdgeMapResolver(parseEdgeMap('{"FRA56-P4":["127.0.0.1:8443"]}', 'map'), { allowPrivateAddresses: true });
   const resolver = withAccountDistributions({ ...map, findDistribution: async (host) => `by-cname-of-${host}` }, account, () => undefined);
@@ -80,7 +80,7 @@ test('a host that the account does not know is left to the CNAME chain, and POPs
   expect(await resolver.resolvePop(null, 'FRA56-P4')).toMatchObject({ state: 'resolved' });
 });
 
-test('where the account refuses or throttles its list, the CNAME chain decides, and the failure is told', async () => {
+test('where the account refuses or throttles its list, the CNAME chain decides, and the failure is reported', async () => {
   for (const answer of [
     { status: 403, body: DENIED },
     { status: 400, body: DENIED.replace('AccessDenied', 'Throttling') },
@@ -95,7 +95,7 @@ test('where the account refuses or throttles its list, the CNAME chain decides, 
   }
 });
 
-test('CloudFront is asked in the region of its endpoint, which China has one of its own for', () => {
+test('CloudFront is asked in the region of its endpoint, and China has its own region', () => {
   const regions = ['eu-west-1', '', 'cn-north-1', 'cn-northwest-1'];
   expect(regions.map(cloudFrontRegion)).toEqual(['us-east-1', 'us-east-1', 'cn-northwest-1', 'cn-northwest-1']);
 });

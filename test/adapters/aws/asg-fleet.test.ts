@@ -49,7 +49,7 @@ describeWithAccount('Auto Scaling', (account) => {
 
   describeFleet('Two Auto Scaling groups', () => create());
 
-  test('capacity is of both groups: more is asked of Spot, and less is taken on demand first', async () => {
+  test('the fleet sums the capacity of both groups, asks Spot for more, and reduces on demand first', async () => {
     const { fleet, sizes, setDesired, groupName, onDemand, dispose } = await create();
     await setDesired(groupName, 1);
     await setDesired(onDemand, 1);

@@ -115,7 +115,7 @@ test.each([
   ['nothing where the rest is on demand already', 10, [2, 2], [8, 8], 0, {}],
   ['what an interruption took since', 10, [2, 1], [8, 8], 1, { g: 1, g_ondemand: 9 }],
   ['nothing where nothing is overdue', 0, [10, 0], [0, 0], 0, {}],
-] as const)('of agents that Spot does not deliver, on demand is asked for %s', async (_what, overdue, spot, onDemand, asked, set) => {
+] as const)('for agents that Spot does not deliver, on demand is asked for %s', async (_what, overdue, spot, onDemand, asked, set) => {
   const made = (prefix: string, [desired, there]: readonly [number, number]) =>
     [desired, Array.from({ length: there }, (_, nth) => ({ id: `${prefix}${nth}` }))] as const;
   const { fleet, capacities } = await openGroup(
@@ -139,7 +139,7 @@ test('with no fallback nothing is asked for on demand, and with a group that is 
   expect(older.capacities()).toEqual({ g: 3 });
 });
 
-test('the last failed activity of either group is told, and the time that Spot is given', async () => {
+test('the fleet reports the last failed activity of either group, and how long Spot may take', async () => {
   const activity = (status: string, message: string, at: string) =>
     `<member><ActivityId>a</ActivityId><StatusCode>${status}</StatusCode><StatusMessage>${message}</StatusMessage><StartTime>${at}</StartTime></member>`;
   const spot = [
@@ -161,7 +161,7 @@ test('the last failed activity of either group is told, and the time that Spot i
   });
 });
 
-test('a look at the fleet tells every instance of both groups but those of a warm pool, and when each was launched as far as that is known', async () => {
+test('a look at the fleet reports every instance of both groups but those of a warm pool, and known launch times', async () => {
   const launch = (id: string, at: string) =>
     `<member><ActivityId>a-${id}</ActivityId><StatusCode>Successful</StatusCode><StartTime>${at}</StartTime><Description>Launching a new EC2 instance: ${id}</Description></member>`;
   const launched = [launch('i-0a1', '2026-11-21T15:00:00Z'), launch('i-0gone', '2026-11-21T14:00:00Z')].join('');

@@ -30,7 +30,7 @@ test.each([
   expect(error.message).toContain(remedy);
 });
 
-test('what is the project’s own error already stays as it is', async () => {
+test('the project’s own error stays as it is', async () => {
   const own = new PrewarmError('not_found', 'there is no such object');
   await expect(attempt('reading', () => Promise.reject(own))).rejects.toBe(own);
 });

@@ -57,7 +57,7 @@ describeWithAccount('A DynamoDB that fails now and then', (account) => {
     expect(await store.listActive()).toEqual([]);
   }
 
-  it('loses and doubles nothing when every third call is throttled', async () => {
+  it('the request store loses and doubles nothing when every third call is throttled', async () => {
     await withFaults(
       (_, nth) => (nth % 3 === 1 ? 'throttled' : null),
       async (store, { happened }) => {
@@ -67,7 +67,7 @@ describeWithAccount('A DynamoDB that fails now and then', (account) => {
     );
   });
 
-  it("answers truly when every second call's answer is lost, though each of them was done", async () => {
+  it('the request store answers truly when the answers of every second call are lost after the work', async () => {
     await withFaults(
       (_, nth) => (nth % 2 === 1 ? 'lost answer' : null),
       async (store, { happened }) => {
@@ -77,11 +77,11 @@ describeWithAccount('A DynamoDB that fails now and then', (account) => {
     );
   });
 
-  it("answers truly when the SDK's own tries follow a lost answer", async () => {
+  it("the request store answers truly when the SDK's own tries follow a lost answer", async () => {
     await withFaults((_, nth) => (nth % 2 === 1 ? 'lost answer' : null), liveThrough, 3);
   });
 
-  it('writes again what conflicted with another transaction', async () => {
+  it('the request store writes again what conflicted with another transaction', async () => {
     await withFaults(
       (operation, nth) => (operation === 'TransactWriteItems' && nth % 3 !== 0 ? 'conflict' : null),
       async (store, { happened }) => {
@@ -91,7 +91,7 @@ describeWithAccount('A DynamoDB that fails now and then', (account) => {
     );
   });
 
-  it('reads on where batches leave keys unread', async () => {
+  it('the request store reads on where batches leave keys unread', async () => {
     await withFaults(
       (operation) => (operation === 'BatchGetItem' ? 'half' : null),
       async (store, { happened }) => {
@@ -105,7 +105,7 @@ describeWithAccount('A DynamoDB that fails now and then', (account) => {
     );
   });
 
-  it('gives up a call that is throttled for ever, and says so', async () => {
+  it('the request store gives up a call that is throttled for ever, and says so', async () => {
     await withFaults(
       () => 'throttled',
       async (store, { happened }) => {

@@ -37,7 +37,7 @@ describeWithAccount('A minute that is claimed in DynamoDB', (account) => {
     }
   }
 
-  it('belongs to one of all who claim it at once, and others are free', async () => {
+  it('a minute belongs to one of all who claim it at once, and other minutes are free', async () => {
     await withClaims(
       () => null,
       async (claims, direct, table) => {
@@ -52,7 +52,7 @@ describeWithAccount('A minute that is claimed in DynamoDB', (account) => {
     );
   });
 
-  it('belongs to whoever put it though the answer was lost, and to nobody else', async () => {
+  it('a minute belongs to the one that put the claim although the answer was lost, and to nobody else', async () => {
     await withClaims(
       (operation, nth) => (operation === 'PutItem' && nth === 1 ? 'lost answer' : null),
       async (claims) => {
@@ -62,7 +62,7 @@ describeWithAccount('A minute that is claimed in DynamoDB', (account) => {
     );
   });
 
-  it('is claimed by a later try where the first ones were throttled', async () => {
+  it('a later try claims a minute where the first tries were throttled', async () => {
     await withClaims(
       (operation, nth) => (operation === 'PutItem' && nth <= 2 ? 'throttled' : null),
       async (claims) => {

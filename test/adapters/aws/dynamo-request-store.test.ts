@@ -45,7 +45,7 @@ describeWithAccount('On an emulated account', (account) => {
 
   describeRequestStore('DynamoDB', async () => ({ store: await newStore() }));
 
-  it('counts overlapping tasks once each, however many count at the same time', async () => {
+  it('the request store counts overlapping tasks once each, however many count at the same time', async () => {
     const store = await newStore();
     const pops = ['SIN2-P1', 'FRA56-P4', 'GRU1-C2'];
     await start(store, pops, 1000);
@@ -60,7 +60,7 @@ describeWithAccount('On an emulated account', (account) => {
     expect(await store.recordedTasks(ID)).toBe(tasks.length);
   });
 
-  it('accounts for every target once when a request is ended while tasks are being counted', async () => {
+  it('the request store accounts for every target once when a request is ended while tasks are being counted', async () => {
     const total = 40;
     for (let round = 0; round < 5; round++) {
       const store = await newStore();
@@ -92,7 +92,7 @@ describeWithAccount('On an emulated account', (account) => {
     }
   });
 
-  it('holds one plan with exactly its own POPs when two planners differ, of hundreds of POPs each', async () => {
+  it('the request store holds one plan with exactly its own POPs when two planners differ, of hundreds of POPs each', async () => {
     const store = await newStore();
     await store.create(requestRow(ID, { status: 'QUEUEING' }));
     const plans = ['SIN', 'FRA', 'GRU'].map((airport, at) => {
@@ -106,7 +106,7 @@ describeWithAccount('On an emulated account', (account) => {
     expect(await store.listPops(ID)).toEqual(rows);
   });
 
-  it('counts more tasks than a transaction takes with their POPs, and more kinds of figures than an expression takes', async () => {
+  it('the request store counts more tasks than a transaction takes with their POPs, and more figures than an expression takes', async () => {
     const store = await newStore();
     const pops = Array.from({ length: 80 }, (_, n) => `SIN${n}-P1`);
     await start(store, pops, 1000);
@@ -122,7 +122,7 @@ describeWithAccount('On an emulated account', (account) => {
     expect((await store.getPop(ID, 'SIN79-P1'))?.counters).toEqual(everyBucket);
   });
 
-  it('takes one write unit to record a task of 500 targets, and two for it, its POP and its request to count it among others', async () => {
+  it('the request store takes one write unit to record a task of 500 targets, and two more for counting it among others', async () => {
     const units: Consumed[] = [];
     const store = await newStore((consumed) => units.push(consumed));
     const taken = (kind: Consumed['kind']) => units.splice(0).reduce((sum, each) => sum + (each.kind === kind ? each.units : 0), 0);
@@ -143,7 +143,7 @@ describeWithAccount('On an emulated account', (account) => {
     expect(taken('write')).toBeLessThanOrEqual(tasks.length * 2 + 12);
   });
 
-  it('lets every item lapse, and shows a stream the status of a request', async () => {
+  it('the request store lets every item lapse, and shows a stream the status of a request', async () => {
     const tables = await createTables(client);
     const store = createDynamoRequestStore({ client, clock: { ...systemClock, now: () => T0 }, tables });
     await start(store, ['SIN2-P1'], 4);
@@ -159,7 +159,7 @@ describeWithAccount('On an emulated account', (account) => {
     expect(items.find((item) => item['id']?.S === ID)?.['status']).toEqual({ S: 'IN_PROGRESS' });
   });
 
-  it('says what it was doing and what to do when a table is not there', async () => {
+  it('the request store says what it was doing and what to do when a table is missing', async () => {
     const store = createDynamoRequestStore({ client, clock: systemClock, tables: { requests: 'no-r', pops: 'no-p', tasks: 'no-t' } });
     const missing = { code: 'storage', message: expect.stringMatching(/r1: .*; .*check the configuration, or deploy the stack/) };
     await expect(store.get(ID)).rejects.toMatchObject({ ...missing, cause: { name: 'ResourceNotFoundException' } });

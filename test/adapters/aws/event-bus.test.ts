@@ -8,7 +8,7 @@ import { counters, requestRow, T0 } from '../../../testing/request-rows.ts';
 import { describeWithAccount } from '../../../testing/aws-account/with-account.ts';
 
 describeWithAccount('EventBridge', (account) => {
-  test('a rule for ended requests gets what became of one', async () => {
+  test('a rule for ended requests gets the outcome of one', async () => {
     const bus = new EventBridgeClient(account().client);
     const queue = new SQSClient(account().client);
     const { QueueUrl: url } = await queue.send(new CreateQueueCommand({ QueueName: 'ended' }));

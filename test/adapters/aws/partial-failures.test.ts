@@ -57,7 +57,7 @@ test('a send whose entries keep failing gives up with the reason', async () => {
   expect(received).toHaveLength(8);
 });
 
-test('deletes at the same time are one call, a failed one is repeated, and a receipt that is no longer good is no error', async () => {
+test('simultaneous deletes are one call, a failed one is repeated, and an expired receipt is no error', async () => {
   const gone = (id: string) => ({ Id: id, Code: 'ReceiptHandleIsInvalid', Message: 'gone', SenderFault: true });
   const { queue, received } = await openQueue((batch, nth) =>
     nth === 1 ? [gone('0'), ...batch.Entries.slice(3).map(({ Id: id }) => busy(id))] : [],

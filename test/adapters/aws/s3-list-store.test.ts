@@ -21,7 +21,7 @@ describeWithAccount('S3', (account) => {
 
   describeListStore('S3', create);
 
-  test('a list of more than one part is written in parts, and read from any byte on', async () => {
+  test('a list of more than one part is written in parts, and can be read from any byte', async () => {
     const { lists, client, bucket, dispose } = await create();
     const row = `${'x'.repeat(1023)}\n`;
     const rows = 12 * 1024;
@@ -62,7 +62,7 @@ describeWithAccount('S3', (account) => {
     dispose();
   });
 
-  test('metadata come back as they were, whatever is in them', async () => {
+  test('metadata come back as they were, whatever they contain', async () => {
     const { lists, dispose } = await create();
     const metadata = { counters: '<1:a >z:2 reason.status_404:1', odd: '  two  blanks, 100%, ü, 😀, a\ttab ', empty: '' };
     await lists.putResult(keys.result('r1', 'FRA56-P4#0#1'), 'x', metadata);

@@ -53,7 +53,7 @@ describeWithAccount('EventBridge Scheduler', (account) => {
     dispose();
   });
 
-  test('a time that has passed is set a few seconds ahead, since Scheduler refuses it', async () => {
+  test('a timer whose time has passed is set a few seconds ahead, since Scheduler refuses the past', async () => {
     const { timers, scheduleOf, dispose } = await create();
     const before = Date.now();
     await timers.set('late', before - 60_000);
@@ -62,7 +62,7 @@ describeWithAccount('EventBridge Scheduler', (account) => {
     dispose();
   });
 
-  test('many that set and cancel one timer at a time leave it set or cancelled, and none of them fails', async () => {
+  test('simultaneous settings and cancellations leave a timer set or cancelled, and none of them fails', async () => {
     const { timers, names, dispose } = await create();
     const act = (turn: number) => (turn % 3 === 0 ? timers.cancel('r1') : timers.set('r1', 4_000_000_000_000 + turn));
     await Promise.all(Array.from({ length: 12 }, (_, turn) => act(turn)));

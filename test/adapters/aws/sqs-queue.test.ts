@@ -44,7 +44,7 @@ describeWithAccount(
 
     describeQueue('SQS', create, { takesTurns: false });
 
-    test('sends more than one call takes, by number and by bytes', async () => {
+    test('the queue sends more than one call takes, by number and by bytes', async () => {
       const { queue, dispose } = await create();
       const long = Array.from({ length: 5 }, (_, number) => ({ requestId: 'x'.repeat(100), number, text: 'ü'.repeat(200_000) }));
       await queue.send([...long, ...Array.from({ length: 95 }, (_, number) => ({ requestId: 'r', number }))]);
@@ -66,7 +66,7 @@ describeWithAccount(
       dispose();
     });
 
-    test('what is no JSON does not keep the rest from being received', async () => {
+    test('a message that is not JSON does not keep the rest from being received', async () => {
       const { queue, client, url, dispose } = await create();
       await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: '{"requestId":' }));
       await queue.send([{ requestId: 'a', number: 1 }]);
@@ -75,7 +75,7 @@ describeWithAccount(
       dispose();
     });
 
-    test('a queue that is not there is an error that names what was done and where to look', async () => {
+    test('a missing queue is an error that names the action and where to look', async () => {
       const client = new SQSClient(account().client);
       const queue = createSqsQueue<Note>(client, { url: `${account().endpoint}/${account().accountId}/nowhere`, deadLetterUrl: null });
       await expect(queue.send([{ requestId: 'a', number: 1 }])).rejects.toMatchObject({

@@ -27,7 +27,7 @@ describeWithAccount('headers that are kept apart', (account) => {
     return { dynamo, client, bucket, tables, headers, objects };
   }
 
-  test('are read back under a name of 256 random bits, by whoever has the name', async () => {
+  test('viewer headers are read back under a name of 256 random bits, by everyone who has the name', async () => {
     const { client, bucket, headers, objects } = await open();
     const [one, other] = [randomUUID(), randomUUID()];
     await headers.keep(one, HEADERS);
@@ -41,7 +41,7 @@ describeWithAccount('headers that are kept apart', (account) => {
     expect((await objects()).join()).not.toContain(one);
   });
 
-  test('are named in a partition of their own, which lapses as all rows do', async () => {
+  test('viewer headers are kept in a partition of their own, which lapses as all rows do', async () => {
     const { dynamo, tables, headers } = await open();
     const id = randomUUID();
     expect(await headers.nameOf(id)).toBeNull();
@@ -52,7 +52,7 @@ describeWithAccount('headers that are kept apart', (account) => {
     expect(Number(Item?.['expiresAt']?.N)).toBeGreaterThan(Date.now() / 1000 + 29 * 86_400);
   });
 
-  test('are those that were kept first, and what was put beside them is named by nobody', async () => {
+  test('the viewer headers that were kept first hold, and later ones get no name', async () => {
     const { headers, objects } = await open();
     const id = randomUUID();
     await headers.keep(id, HEADERS);
@@ -63,7 +63,7 @@ describeWithAccount('headers that are kept apart', (account) => {
     expect(await objects()).toHaveLength(3);
   });
 
-  test('are gone once they were dropped, however often', async () => {
+  test('viewer headers are gone once they were dropped, however often', async () => {
     const { headers, objects } = await open();
     const id = randomUUID();
     await headers.keep(id, HEADERS);

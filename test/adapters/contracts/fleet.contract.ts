@@ -23,7 +23,7 @@ export function describeFleet(name: string, create: () => FleetUnderTest | Promi
 
     const become = (agents: number) => vi.waitUntil(async () => (await under.agents()) === agents, { timeout: 10_000, interval: 20 });
 
-    it('begins with nothing and has as many agents as it was told last', async () => {
+    it('a fleet begins with no agents and has as many as it was set to last', async () => {
       expect(await fleet.getCapacity()).toBe(0);
       expect(await under.agents()).toBe(0);
       for (const agents of [2, 3, 3, 1, 0]) {
@@ -33,7 +33,7 @@ export function describeFleet(name: string, create: () => FleetUnderTest | Promi
       }
     });
 
-    it('stays within none and its maximum, whatever it is told', async () => {
+    it('a fleet stays between none and its maximum, whatever it is set to', async () => {
       expect(fleet.maximum).toBe(3);
       await fleet.setCapacity(1000);
       expect(await fleet.getCapacity()).toBe(3);

@@ -25,24 +25,24 @@ export function describeInvalidations(name: string, create: () => InvalidationsU
       return created.id;
     };
 
-    it('are complete in the end', async () => {
+    it('invalidations are complete in the end', async () => {
       const id = await begin('r1-0', ['/a', '/b?x=1&y=2']);
       await expect.poll(() => under.invalidations.isComplete(under.domain, id), { timeout: 10_000, interval: 20 }).toBe(true);
     });
 
-    it('are the same for the same batch, whoever creates it again, and others for others', async () => {
+    it('invalidations are the same for the same batch, whoever creates it again, and others for others', async () => {
       const id = await begin('r1-0', ['/a', '/b']);
       expect(await begin('r1-0', ['/a', '/b'])).toBe(id);
       expect(await begin('r1-1', ['/a', '/b'])).not.toBe(id);
     });
 
-    it('are refused when a reference comes with other paths, and when nobody created them', async () => {
+    it('invalidations are refused when a reference comes with other paths, and when nobody created them', async () => {
       await begin('r1-0', ['/a']);
       await expect(ask('r1-0', ['/other'])).rejects.toMatchObject({ name: 'PrewarmError', code: 'invalidation' });
       await expect(under.invalidations.isComplete(under.domain, 'I2J0I21PCUYOIK')).rejects.toMatchObject({ code: 'invalidation' });
     });
 
-    it('take as many paths as the port says', async () => {
+    it('invalidations take as many paths as the port says', async () => {
       const id = await begin(
         'r1-0',
         Array.from({ length: 3000 }, (_, number) => `/path/${number}?version=1`),

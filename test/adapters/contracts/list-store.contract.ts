@@ -36,7 +36,7 @@ export function describeListStore(name: string, create: () => ListStoreUnderTest
     });
     afterEach(() => under.dispose?.());
 
-    it('gives back what was put, row by row or at once, and tells its length', async () => {
+    it('a list store returns what was put, row by row or at once, and its length', async () => {
       const expected = await readText(
         (async function* () {
           for await (const row of rowsOneByOne(5000)) yield Buffer.from(row);
@@ -48,7 +48,7 @@ export function describeListStore(name: string, create: () => ListStoreUnderTest
       expect(await readText(lists.read(key))).toBe('ü\n');
     });
 
-    it('reads exactly the bytes asked for', async () => {
+    it('a list store reads exactly the bytes asked for', async () => {
       await lists.put(key, ['0123456789']);
       expect(await readText(lists.read(key, { start: 3, end: 7 }))).toBe('3456');
       expect(await readText(lists.read(key, { start: 8 }))).toBe('89');
@@ -57,13 +57,13 @@ export function describeListStore(name: string, create: () => ListStoreUnderTest
       expect(await readText(lists.read(key, { start: 0, end: 10 }))).toBe('0123456789');
     });
 
-    it('keeps the former object when a put breaks half way', async () => {
+    it('a list store keeps the former object when a put breaks half way', async () => {
       await lists.put(key, ['before\n']);
       await expect(lists.put(key, failingAfterOneRow())).rejects.toThrow('the source broke');
       expect(await readText(lists.read(key))).toBe('before\n');
     });
 
-    it('never shows half of an object that is being replaced', async () => {
+    it('a list store never shows half of an object that is being replaced', async () => {
       const first = 'a'.repeat(300_000);
       const second = 'b'.repeat(300_000);
       await lists.put(key, [first]);
@@ -74,13 +74,13 @@ export function describeListStore(name: string, create: () => ListStoreUnderTest
       for (const text of seen) expect(text === first || text === second).toBe(true);
     });
 
-    it('says not_found for what is not there', async () => {
+    it('a list store says not_found for a missing object', async () => {
       await expect(readText(lists.read(key))).rejects.toMatchObject({ name: 'PrewarmError', code: 'not_found' });
       await expect(readText(lists.readResult(resultKey))).rejects.toMatchObject({ code: 'not_found' });
       expect(await lists.resultMetadata(resultKey)).toBeNull();
     });
 
-    it('keeps the first result and answers later writers with its metadata', async () => {
+    it('a list store keeps the first result and answers later writers with its metadata', async () => {
       const metadata = { counters: 'warmed:a edge_bytes:zz', note: 'line\nend, "quotes" and ü' };
       expect(await lists.putResult(resultKey, 'first\n', metadata)).toEqual({ existing: null });
       expect(await lists.putResult(resultKey, 'second\n', { counters: 'failed:1' })).toEqual({ existing: metadata });
@@ -88,7 +88,7 @@ export function describeListStore(name: string, create: () => ListStoreUnderTest
       expect(await readText(lists.readResult(resultKey))).toBe('first\n');
     });
 
-    it('lets exactly one of many simultaneous writers of a result be the first', async () => {
+    it('a list store lets exactly one of many simultaneous writers of a result be the first', async () => {
       const writers = Array.from({ length: 12 }, (_, writer) => String(writer));
       const answers = await Promise.all(writers.map((writer) => lists.putResult(resultKey, `${writer}\n`, { writer })));
       const winners = writers.filter((_, index) => answers[index]?.existing === null);
@@ -98,14 +98,14 @@ export function describeListStore(name: string, create: () => ListStoreUnderTest
       expect(await readText(lists.readResult(resultKey))).toBe(`${winners[0]}\n`);
     });
 
-    it('keeps an empty result and one with metadata of 2 KB', async () => {
+    it('a list store keeps an empty result and one with metadata of 2 KB', async () => {
       const metadata = { counters: 'x'.repeat(2000) };
       await lists.putResult(resultKey, '', metadata);
       expect(await lists.resultMetadata(resultKey)).toEqual(metadata);
       expect(await readText(lists.readResult(resultKey))).toBe('');
     });
 
-    it('lets a reader stop early', async () => {
+    it('a list store lets a reader stop early', async () => {
       await lists.put(key, ['x'.repeat(1_000_000)]);
       for await (const chunk of lists.read(key)) {
         expect(chunk.length).toBeGreaterThan(0);

@@ -22,18 +22,18 @@ export function describePopResolver(name: string, create: () => PopResolverUnder
     });
     afterEach(() => under.dispose?.());
 
-    it('gives the public addresses of a POP in the same order every time', async () => {
+    it('a resolver gives the public addresses of a POP in the same order every time', async () => {
       const resolved = await under.resolver.resolvePop(DOMAIN, 'SIN2-P1');
       expect(resolved).toMatchObject({ state: 'resolved', addresses: [{ ip: '13.32.0.10' }, { ip: '13.32.0.9' }] });
       expect(await under.resolver.resolvePop(DOMAIN, 'SIN2-P1')).toEqual(resolved);
     });
 
-    it('refuses a POP that has private addresses only, and knows one that is not there from one that is', async () => {
+    it('a resolver refuses a POP that has private addresses only, and distinguishes it from a missing one', async () => {
       expect(await under.resolver.resolvePop(DOMAIN, 'FRA56-P4')).toMatchObject({ state: 'address_refused' });
       expect(await under.resolver.resolvePop(DOMAIN, 'LHR61-P3')).toMatchObject({ state: 'pop_unresolvable' });
     });
 
-    it('finds no distribution for a host that belongs to nobody', async () => {
+    it('a resolver finds no distribution for a host that belongs to nobody', async () => {
       expect(await under.resolver.findDistribution('www.example.com')).toBeNull();
     });
   });

@@ -52,7 +52,7 @@ export function describeQueue(title: string, create: () => QueueUnderTest | Prom
       return seen;
     };
 
-    it('delivers every message sent, whole, at most `max` at a time', async () => {
+    it('a queue delivers every message sent, whole, at most `max` at a time', async () => {
       await queue.send(notes('a', 25));
       expect((await queue.receive(10, 0)).length).toBeLessThanOrEqual(10);
       await under.pass(LEASE_MS + 1000);
@@ -64,7 +64,7 @@ export function describeQueue(title: string, create: () => QueueUnderTest | Prom
       expect(await queue.receive(10, 0)).toEqual([]);
     });
 
-    it('holds a received message until its lease ends, then delivers it again with its count', async () => {
+    it('a queue holds a received message until its lease ends, then delivers it again with its count', async () => {
       await queue.send(notes('a', 1));
       const first = await one();
       expect(first.receiveCount).toBe(1);
@@ -76,7 +76,7 @@ export function describeQueue(title: string, create: () => QueueUnderTest | Prom
       expect(second.receipt).not.toBe(first.receipt);
     });
 
-    it('extends a lease from now on, also to nothing', async () => {
+    it('a queue extends a lease from now on, also to nothing', async () => {
       await queue.send(notes('a', 1));
       const { receipt } = await one();
       await under.pass(LEASE_MS - 1000);
@@ -87,7 +87,7 @@ export function describeQueue(title: string, create: () => QueueUnderTest | Prom
       expect((await one()).receiveCount).toBe(2);
     });
 
-    it('does not extend a lease that was lost', async () => {
+    it('a queue does not extend a lease that was lost', async () => {
       await queue.send(notes('a', 1));
       const { receipt } = await one();
       await under.pass(LEASE_MS + 1000);
@@ -96,7 +96,7 @@ export function describeQueue(title: string, create: () => QueueUnderTest | Prom
       expect(await queue.extend(receipt, LEASE_MS)).toBe(false);
     });
 
-    it('keeps a message whose newer lease an old receipt tries to end', async () => {
+    it('a queue keeps a message whose newer lease an old receipt tries to end', async () => {
       await queue.send(notes('a', 1));
       const old = await one();
       await under.pass(LEASE_MS + 1000);
@@ -108,14 +108,14 @@ export function describeQueue(title: string, create: () => QueueUnderTest | Prom
       expect(await queue.receive(1, 0)).toEqual([]);
     });
 
-    it('delivers a delayed message when its delay is over', async () => {
+    it('a queue delivers a delayed message when its delay is over', async () => {
       await queue.send(notes('a', 1), 5000);
       expect(await queue.receive(1, 0)).toEqual([]);
       await under.pass(6000);
       expect(name(await one())).toBe('a0');
     });
 
-    it('gives a message that was received four times to the dead letters instead of a further receiver, and keeps it there until it is deleted', async () => {
+    it('a queue gives a message that was received four times to the dead letters instead of a further receiver, and keeps it there until it is deleted', async () => {
       await queue.send(notes('a', 1));
       for (let receive = 1; receive <= MOST_RECEIVES; receive++) {
         expect((await one()).receiveCount).toBe(receive);
@@ -133,20 +133,23 @@ export function describeQueue(title: string, create: () => QueueUnderTest | Prom
       expect(await queue.receiveDead(1)).toEqual([]);
     });
 
-    it('counts what is available and what is leased', async () => {
+    it('a queue counts what is available and what is leased', async () => {
       await queue.send(notes('a', 5));
       await queue.send(notes('b', 1), 5000);
       await queue.receive(2, 0);
       expect(await queue.counts()).toEqual({ available: 3, leased: 2 });
     });
 
-    it.runIf(traits.takesTurns)('does not let a later request wait for the whole of a big one, nor the big one for it', async () => {
-      await queue.send(notes('a', 40));
-      for (let done = 0; done < 10; done++) await queue.delete((await one()).receipt);
-      await queue.send(notes('b', 20));
-      const next = (await drain()).slice(0, 20);
-      expect(next.filter((each) => each.startsWith('b')).length).toBeGreaterThanOrEqual(5);
-      expect(next.filter((each) => each.startsWith('a')).length).toBeGreaterThanOrEqual(5);
-    });
+    it.runIf(traits.takesTurns)(
+      'a queue does not let a later request wait for the whole of a big one, nor the big one for it',
+      async () => {
+        await queue.send(notes('a', 40));
+        for (let done = 0; done < 10; done++) await queue.delete((await one()).receipt);
+        await queue.send(notes('b', 20));
+        const next = (await drain()).slice(0, 20);
+        expect(next.filter((each) => each.startsWith('b')).length).toBeGreaterThanOrEqual(5);
+        expect(next.filter((each) => each.startsWith('a')).length).toBeGreaterThanOrEqual(5);
+      },
+    );
   });
 }

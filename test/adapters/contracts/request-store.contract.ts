@@ -31,7 +31,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       await store.transition(id, 'QUEUEING', 'IN_PROGRESS', T0 + 2, { queuedAt: T0 + 2 });
     };
 
-    it('keeps a request as it was created, and creates it once', async () => {
+    it('a request store keeps a request as it was created, and creates it once', async () => {
       const row = requestRow('r1', { invalidations: ['I1'], counters: counters({ warmed: 1 }) });
       expect(await store.create(row)).toBe(true);
       expect(await store.create({ ...row, urlCount: 99 })).toBe(false);
@@ -39,7 +39,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.get('r2')).toBeNull();
     });
 
-    it('lists requests newest first, page by page, each once', async () => {
+    it('a request store lists requests newest first, page by page, each once', async () => {
       const ids = Array.from({ length: 7 }, (_, index) => `r${index}`);
       // Two of the same age: the page's limit may fall between them.
       for (const [index, id] of ids.entries()) await store.create(requestRow(id, { createdAt: T0 + Math.floor(index / 2) }));
@@ -55,14 +55,14 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(seen.flat().toSorted()).toEqual(ids);
     });
 
-    it('lists the active requests only', async () => {
+    it('a request store lists the active requests only', async () => {
       await store.create(requestRow('r1', { status: 'SIZING' }));
       await store.create(requestRow('r2', { status: 'FINISHED' }));
       await store.create(requestRow('r3', { status: 'IN_PROGRESS' }));
       expect((await store.listActive()).map((row) => row.id).toSorted()).toEqual(['r1', 'r3']);
     });
 
-    it('lists of each request its figures, and how many POPs it has instead of their names', async () => {
+    it('a request store lists the figures of each request, and the number of its POPs instead of their names', async () => {
       const { spec, sizing: _sizing, plan: _plan, invalidations: _ids, queuedAt: _at, ...figures } = requestRow('r1');
       const summary = { ...figures, domain: spec.domain, agents: 2, popCount: 2, name: null, notifies: false };
       await store.create(requestRow('r1'));
@@ -90,7 +90,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect((await store.list(1)).requests).toMatchObject([{ id: 'r3', popCount: 0 }]);
     });
 
-    it('moves a request on only from the status expected, and changes only what is given', async () => {
+    it('a request store moves a request on only from the status expected, and changes only the given fields', async () => {
       await store.create(requestRow('r1'));
       expect(await store.transition('r1', 'SIZING', 'QUEUEING', T0 + 5)).toBe(false);
       expect(await store.transition('none', 'CREATED', 'SIZING', T0 + 5)).toBe(false);
@@ -105,13 +105,13 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect((await store.get('r1'))?.statusReason).toBeNull();
     });
 
-    it('lets one of two simultaneous transitions win', async () => {
+    it('a request store lets one of two simultaneous transitions win', async () => {
       await store.create(requestRow('r1'));
       const moves = await Promise.all(Array.from({ length: 5 }, () => store.transition('r1', 'CREATED', 'SIZING', T0 + 1)));
       expect(moves.filter(Boolean)).toHaveLength(1);
     });
 
-    it('saves a share of sizing once, and only while SIZING', async () => {
+    it('a request store saves a share of sizing once, and only while SIZING', async () => {
       await store.create(requestRow('r1', { status: 'SIZING' }));
       const next = { parts: 1, offset: 4096, rows: 90, failedRows: 2, bytes: 5e16, done: false };
       expect(await store.saveSizing('r1', 0, next, T0 + 3)).toBe(true);
@@ -121,7 +121,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.saveSizing('r1', 1, { ...next, parts: 2 }, T0 + 6)).toBe(false);
     });
 
-    it('fixes the plan once, with its POP rows, and answers the plan that holds', async () => {
+    it('a request store fixes the plan once, with its POP rows, and answers the plan that holds', async () => {
       await store.create(requestRow('r1', { status: 'SIZING' }));
       const plan = planOf(pops);
       const rows = [popRow('r1', 'SIN2-P1'), popRow('r1', 'FRA56-P4', { state: 'pop_unresolvable', addresses: [] })];
@@ -135,7 +135,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.getPop('r1', 'GRU1-C2')).toBeNull();
     });
 
-    it('changes time-out and claim of active requests only', async () => {
+    it('a request store changes time-out and claim of active requests only', async () => {
       await store.create(requestRow('r1'));
       expect(await store.setTimeoutAt('r1', T0 + 9)).toBe(true);
       expect(await store.setRequestClaim('r1', 7)).toBe(true);
@@ -148,7 +148,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect((await store.get('r1'))?.timeoutAt).toBeNull();
     });
 
-    it('records a task once', async () => {
+    it('a request store records a task once', async () => {
       await started('r1');
       expect(await store.hasTask('r1', 'SIN2-P1#0#1')).toBe(false);
       expect(await store.putTask(taskRow('r1', 'SIN2-P1', 1, { warmed: 2 }))).toBe(true);
@@ -161,7 +161,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.recordedTasks('r2')).toBe(0);
     });
 
-    it('tells how many tasks were recorded that are not counted, as those after an end', async () => {
+    it('a request store reports how many recorded tasks are not counted, such as those after an end', async () => {
       await started('r1');
       expect(await store.uncountedTasks('r1')).toBe(0);
       await store.putTask(taskRow('r1', 'SIN2-P1', 1, { warmed: 2 }));
@@ -177,7 +177,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.uncountedTasks('r2')).toBe(0);
     });
 
-    it('counts each task once, in the request and in its POP, whatever is asked again', async () => {
+    it('a request store counts each task once, in the request and in its POP, however often it is asked to', async () => {
       await started('r1');
       await store.putTask(taskRow('r1', 'SIN2-P1', 1, { warmed: 2, edge_bytes: 5e15, 'first.12': 2 }));
       await store.putTask(taskRow('r1', 'SIN2-P1', 2, { already_warm: 1, edge_bytes: 1 }));
@@ -200,7 +200,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.countTasks('none', ids, T0)).toBeNull();
     });
 
-    it('counts any number of tasks at once, each of them once', async () => {
+    it('a request store counts any number of tasks at once, each of them once', async () => {
       await started('r1');
       const tasks = Array.from({ length: 101 }, (_, slice) =>
         taskRow('r1', slice % 2 === 0 ? 'SIN2-P1' : 'FRA56-P4', slice, { warmed: 1 }),
@@ -214,7 +214,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect((await store.getPop('r1', 'FRA56-P4'))?.counters).toEqual({ warmed: 50 });
     });
 
-    it('ends a request only with the figures expected, and then nothing changes it', async () => {
+    it('a request store ends a request only with the figures expected, and then nothing changes it', async () => {
       await started('r1');
       await store.putTask(taskRow('r1', 'SIN2-P1', 1, { warmed: 3, failed: 1, 'reason.stopped': 1 }));
       await store.putTask(taskRow('r1', 'FRA56-P4', 1, { warmed: 4 }));
@@ -234,7 +234,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.get('r1')).toEqual(ended);
     });
 
-    it("drops a viewer's secrets from the row of a request that has ended, and from no other", async () => {
+    it("a request store drops a viewer's secrets from the row of a request that has ended, and from no other", async () => {
       const headers = [
         ['Authorization', 'Bearer token-1'],
         ['accept-encoding', 'gzip, br'],
@@ -272,7 +272,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       await store.dropSecrets('r2');
     });
 
-    it('keeps one provisional row per agent and request, until it counts nothing', async () => {
+    it('a request store keeps one provisional row per agent and request, until it counts nothing', async () => {
       const row = { requestId: 'r1', agentId: 'a1', count: 5, bytes: 6e15, rate: 12.5, byteRate: 1.5e9, inFlight: 0, updatedAt: T0 };
       await store.putProvisional(row);
       await store.putProvisional({ ...row, count: 9 });
@@ -286,7 +286,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect((await store.listProvisional('r1')).map((each) => each.agentId)).toEqual(['a2']);
     });
 
-    it('keeps the provisional row of an agent that has asked and finished nothing yet, and takes a row without those figures', async () => {
+    it('a request store keeps the provisional row of an agent that has finished nothing yet, and takes a row without figures', async () => {
       const row = { requestId: 'r1', agentId: 'a1', count: 0, bytes: 0, rate: 0, byteRate: 0, inFlight: 3, updatedAt: T0 };
       await store.putProvisional(row);
       await store.putProvisional({ requestId: 'r1', agentId: 'a2', count: 1, bytes: 0, rate: 0, updatedAt: T0 });
@@ -295,7 +295,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect((await store.listProvisional('r1')).map((each) => each.agentId)).toEqual(['a2']);
     });
 
-    it("replaces and removes the operator's claim", async () => {
+    it("a request store replaces and removes the operator's claim", async () => {
       expect(await store.getOperatorClaim()).toBeNull();
       await store.setOperatorClaim({ agents: 3, lapsesAt: T0 });
       await store.setOperatorClaim({ agents: 5, lapsesAt: T0 + 1 });
@@ -304,7 +304,7 @@ export function describeRequestStore(name: string, create: () => RequestStoreUnd
       expect(await store.getOperatorClaim()).toBeNull();
     });
 
-    it('gives an idempotency key to whoever claims it first, until it lapses', async () => {
+    it('a request store gives an idempotency key to the first that claims it, until it lapses', async () => {
       const claim = { key: 'ci/k', fingerprint: 'a', requestId: 'r1', lapsesAt: T0 + 10 };
       expect(await store.claimIdempotencyKey(claim, T0)).toEqual(claim);
       expect(await store.claimIdempotencyKey({ ...claim, fingerprint: 'b', requestId: 'r2', lapsesAt: T0 + 20 }, T0 + 9)).toEqual(claim);

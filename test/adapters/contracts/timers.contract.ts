@@ -18,13 +18,13 @@ export function describeTimers(name: string, create: () => TimersUnderTest | Pro
     });
     afterEach(() => under.dispose?.());
 
-    it('are due from their time on', async () => {
+    it('timers are due from their time on', async () => {
       await under.timers.set('r1', 4_000_000_060_000);
       expect(await under.due(4_000_000_059_999)).toEqual([]);
       expect(await under.due(4_000_000_060_000)).toEqual(['r1']);
     });
 
-    it('are replaced when set again, to earlier or later', async () => {
+    it('timers are replaced when set again, to earlier or later', async () => {
       await under.timers.set('r1', 4_000_000_060_000);
       await under.timers.set('r1', 4_000_000_120_000);
       expect(await under.due(4_000_000_060_000)).toEqual([]);
@@ -32,7 +32,7 @@ export function describeTimers(name: string, create: () => TimersUnderTest | Pro
       expect(await under.due(4_000_000_060_000)).toEqual(['r1']);
     });
 
-    it('are gone when cancelled, and cancelling none is no error', async () => {
+    it('timers are gone when cancelled, and cancelling none is no error', async () => {
       await under.timers.set('r1', 4_000_000_060_000);
       await under.timers.set('r2', 4_000_000_060_000);
       await under.timers.cancel('r1');

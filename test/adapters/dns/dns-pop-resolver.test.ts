@@ -28,7 +28,7 @@ const DOMAIN = 'd111111abcdef8.cloudfront.net';
 const NAME = 'd111111abcdef8.sin2-p1.cloudfront.net';
 
 describe('resolvePop', () => {
-  test("asks for the POP's name under the distribution's label and gives its addresses sorted, each once", async () => {
+  test("resolvePop asks for the POP's name under the distribution's label and gives its addresses sorted, each once", async () => {
     const { resolver, questions } = await openResolver(zone({ [`A ${NAME}`]: ['13.32.0.9', '13.32.0.10', '13.32.0.9'] }), {
       edgePort: 8443,
     });
@@ -37,7 +37,7 @@ describe('resolvePop', () => {
     expect(questions).toEqual([`A ${NAME}`, `AAAA ${NAME}`]);
   });
 
-  test('finds POPs in China under .cloudfront.cn', async () => {
+  test('resolvePop finds POPs in China under .cloudfront.cn', async () => {
     const { resolver } = await openResolver(zone({ 'A d222.bjs9-e1.cloudfront.cn': ['13.32.0.1'] }));
     expect(await resolver.resolvePop('D222.cloudfront.cn', 'BJS9-E1')).toMatchObject({
       state: 'resolved',
@@ -45,7 +45,7 @@ describe('resolvePop', () => {
     });
   });
 
-  test('gives IPv6 addresses behind the IPv4 ones, and waits for none where the server never answers for AAAA', async () => {
+  test('resolvePop gives IPv6 addresses behind the IPv4 ones, and does not wait for a server that never answers for AAAA', async () => {
     const both = { [`A ${NAME}`]: ['13.32.0.9'], [`AAAA ${NAME}`]: ['2600:9000:2000::1', 'fd00::1'] };
     const ips = async (script: DnsScript) => {
       const resolution = await (await openResolver(script)).resolver.resolvePop(DOMAIN, 'SIN2-P1');
@@ -58,7 +58,7 @@ describe('resolvePop', () => {
     expect(await ips(zone({ ...both, [`AAAA ${NAME}`]: 'servfail' }))).toEqual(['13.32.0.9']);
   });
 
-  test('asks for A first, and gives AAAA alone where there is no A', async () => {
+  test('resolvePop asks for A first, and gives AAAA alone where there is no A', async () => {
     const { resolver, questions } = await openResolver(zone({ [`AAAA ${NAME}`]: ['2600:9000:2000::1'] }));
     expect(await resolver.resolvePop(DOMAIN, 'SIN2-P1')).toMatchObject({ state: 'resolved', addresses: [{ ip: '2600:9000:2000::1' }] });
     expect(questions.map((question) => question.split(' ')[0])).toEqual(['A', 'AAAA']);
@@ -69,19 +69,19 @@ describe('resolvePop', () => {
     ['a name without addresses', () => [], 'has no address', 2],
     ['a server that fails every time', () => 'servfail', 'ESERVFAIL', 3],
     ['a server that stays silent', () => 'silence', 'ETIMEOUT', 3],
-  ] satisfies [string, DnsScript, string, number][])('%s is pop_unresolvable', async (_what, script, detail, asked) => {
+  ] satisfies [string, DnsScript, string, number][])('resolvePop reports %s as pop_unresolvable', async (_what, script, detail, asked) => {
     const { resolver, questions } = await openResolver(script);
     const resolution = await resolver.resolvePop(DOMAIN, 'SIN2-P1');
     expect(resolution).toMatchObject({ state: 'pop_unresolvable', detail: expect.stringContaining(detail) });
     expect(questions).toHaveLength(asked);
   });
 
-  test('a server that fails, then stays silent, then answers is believed', async () => {
+  test('resolvePop believes a server that fails, then stays silent, then answers', async () => {
     const { resolver } = await openResolver((_name, _type, nth) => (nth === 1 ? 'servfail' : nth === 2 ? 'silence' : ['13.32.0.1']));
     expect(await resolver.resolvePop(DOMAIN, 'SIN2-P1')).toMatchObject({ state: 'resolved' });
   });
 
-  test('private addresses are left out, and refused where nothing else remains', async () => {
+  test('resolvePop leaves private addresses out, and refuses a POP that has no others', async () => {
     const records = { [`A ${NAME}`]: ['10.0.0.1', '13.32.0.1', '127.0.0.1'], 'A d111111abcdef8.fra56-p4.cloudfront.net': ['192.168.0.1'] };
     const { resolver } = await openResolver(zone(records));
     expect(await resolver.resolvePop(DOMAIN, 'SIN2-P1')).toMatchObject({ state: 'resolved', addresses: [{ ip: '13.32.0.1' }] });
@@ -91,12 +91,12 @@ describe('resolvePop', () => {
     });
   });
 
-  test('private addresses are used where they are allowed', async () => {
+  test('resolvePop uses private addresses where they are allowed', async () => {
     const { resolver } = await openResolver(zone({ [`A ${NAME}`]: ['127.0.0.1'] }), { allowPrivateAddresses: true });
     expect(await resolver.resolvePop(DOMAIN, 'SIN2-P1')).toMatchObject({ state: 'resolved', addresses: [{ ip: '127.0.0.1' }] });
   });
 
-  test("nothing is asked where the domain is no distribution's own name", async () => {
+  test("resolvePop asks nothing where the domain is no distribution's own name", async () => {
     const { resolver, questions } = await openResolver(() => ['13.32.0.1']);
     for (const domain of [null, 'www.example.com']) {
       expect(await resolver.resolvePop(domain, 'SIN2-P1')).toMatchObject({ state: 'pop_unresolvable' });
@@ -104,7 +104,7 @@ describe('resolvePop', () => {
     expect(questions).toEqual([]);
   });
 
-  test('a server that is no address is refused by its flag', () => {
+  test('the resolver refuses a server that is no address by its flag', () => {
     expect(() => createDnsPopResolver({ servers: 'dns.example', allowPrivateAddresses: false })).toThrow(/--dns-server.*dns\.example/);
   });
 });
@@ -117,7 +117,7 @@ describe('findDistribution', () => {
       return [step === length - 1 ? 'D111111ABCDEF8.cloudfront.net' : `h${step + 1}.example.com`];
     };
 
-  test('follows CNAMEs to the distribution, at most eight of them', async () => {
+  test('findDistribution follows CNAMEs to the distribution, at most eight of them', async () => {
     const eight = await openResolver(chain(8));
     expect(await eight.resolver.findDistribution('H0.example.com')).toBe(DOMAIN);
     expect(eight.questions).toHaveLength(8);
@@ -126,13 +126,13 @@ describe('findDistribution', () => {
     expect(await nine.resolver.findDistribution('h0.example.com')).toBeNull();
   });
 
-  test("a distribution's own name needs no question", async () => {
+  test("findDistribution asks nothing about a distribution's own name", async () => {
     const { resolver, questions } = await openResolver(() => null);
     expect(await resolver.findDistribution(DOMAIN)).toBe(DOMAIN);
     expect(questions).toEqual([]);
   });
 
-  test("null where the chain ends elsewhere, at a POP's own name too", async () => {
+  test("findDistribution gives null where the chain ends elsewhere, at a POP's own name too", async () => {
     const records = {
       'CNAME www.example.com': ['other.example.net'],
       'A other.example.net': ['13.32.0.1'],
@@ -144,7 +144,7 @@ describe('findDistribution', () => {
       expect(await resolver.findDistribution(host)).toBeNull();
   });
 
-  test('a host is known to have an address by A or AAAA, and one that does not exist or is not told has none', async () => {
+  test('findDistribution knows by A or AAAA whether a host has an address', async () => {
     const records = {
       'A four.example.com': ['192.0.2.1'],
       'AAAA six.example.com': ['2001:db8::1'],
@@ -155,7 +155,7 @@ describe('findDistribution', () => {
     expect(has).toEqual([true, true, false, false]);
   });
 
-  test('a server that fails is an error, not "none"', async () => {
+  test('findDistribution reports a failing server as an error, not as "none"', async () => {
     const { resolver } = await openResolver(() => 'servfail');
     await expect(resolver.findDistribution('www.example.com')).rejects.toMatchObject({
       code: 'dns',

@@ -13,7 +13,7 @@ function faultsOf(text: string): readonly string[] {
 }
 
 describe('parseEdgeMap', () => {
-  test('a plain list serves both schemes, two lists one each, IPv6 in brackets', () => {
+  test('an edge map may have a plain list for both schemes, two lists for one each, and IPv6 in brackets', () => {
     const text = JSON.stringify({
       'sin2-p1': ['127.0.0.1:8443', '[::1]:8444'],
       'FRA56-P4': { https: ['127.0.0.2:8443'], http: ['127.0.0.2:8080'] },
@@ -46,11 +46,11 @@ describe('parseEdgeMap', () => {
     ['{"SIN2-P1": {"https": ["127.0.0.1:1"]}}', 'of SIN2-P1 is no list of addresses'],
     ['{"SIN2-P1": {"https": ["127.0.0.1:1", "127.0.0.1:2"], "http": ["127.0.0.1:3"]}}', 'of SIN2-P1 lists different addresses'],
     ['{"SIN2-P1": {"https": ["127.0.0.1:1"], "http": ["127.0.0.2:3"]}}', 'of SIN2-P1 lists different addresses'],
-  ])('%s: %s', (text, fault) => {
+  ])('an edge map is refused for %s: %s', (text, fault) => {
     expect(faultsOf(text)).toEqual([expect.stringContaining(fault)]);
   });
 
-  test('every fault is told at once', () => {
+  test('an edge map is refused with every fault at once', () => {
     expect(faultsOf('{"x": ["a", "127.0.0.1:1", "b"], "SIN2-P1": {"https": ["c"], "http": []}}')).toHaveLength(5);
   });
 });
@@ -58,12 +58,12 @@ describe('parseEdgeMap', () => {
 describe('createEdgeMapResolver', () => {
   const map = parseEdgeMap('{"SIN2-P1": ["127.0.0.1:2", "127.0.0.1:1", "127.0.0.1:2"], "FRA56-P4": ["127.0.0.1:1", "13.32.0.1:443"]}', 'x');
 
-  test('gives addresses sorted, each once', async () => {
+  test('the edge map resolver gives addresses sorted, each once', async () => {
     const resolver = createEdgeMapResolver(map, { allowPrivateAddresses: true });
     expect(await resolver.resolvePop(null, 'SIN2-P1')).toMatchObject({ state: 'resolved', addresses: [{ port: 1 }, { port: 2 }] });
   });
 
-  test('leaves private addresses out, refuses where nothing remains, and knows only its own POPs', async () => {
+  test('the edge map resolver leaves private addresses out, refuses a POP that has no others, and knows only its own POPs', async () => {
     const resolver = createEdgeMapResolver(map, { allowPrivateAddresses: false });
     expect(await resolver.resolvePop(null, 'FRA56-P4')).toMatchObject({ state: 'resolved', addresses: [{ ip: '13.32.0.1' }] });
     expect(await resolver.resolvePop(null, 'SIN2-P1')).toMatchObject({ state: 'address_refused' });

@@ -97,7 +97,7 @@ function figuresOfModel(model: Model) {
   };
 }
 
-it('accounts like the model: request and POP rows agree, no task counts twice, and an ended request stays as it is', async () => {
+it('the store accounts like the model: request and POP rows agree, no task counts twice, and an ended request does not change', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
       const db = openDatabase(':memory:');

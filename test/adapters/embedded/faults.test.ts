@@ -16,7 +16,7 @@ const NOBODY = 65_534;
 const canMount = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 const full = { code: 'storage_full', message: expect.stringMatching(/no space is left to write .* choose another data directory/) };
 
-it('says that the disk is full when a file may not grow further, and keeps every task that was recorded', async () => {
+it('the store reports a full disk when a file may not grow further, and keeps every recorded task', async () => {
   const dir = temporaryDir();
   const command = `ulimit -f 2000; exec "${process.execPath}" "${scriptPath('fill-disk')}" "${dir}"`;
   const seen = JSON.parse(await startCommand('sh', ['-c', command]).nextLine());
@@ -35,7 +35,7 @@ it('says that the disk is full when a file may not grow further, and keeps every
   stores.close();
 });
 
-it.skipIf(!canMount)('says so too on a file system without room (needs the right to mount one)', async () => {
+it.skipIf(!canMount)('the store reports a full disk on a file system without room (needs the right to mount one)', async () => {
   const dir = temporaryDir();
   const command = `mount -t tmpfs -o size=2m tmpfs "${dir}" && exec "${process.execPath}" "${scriptPath('fill-disk')}" "${dir}"`;
   const seen = JSON.parse(await startCommand('unshare', ['-m', 'sh', '-c', command]).nextLine());
@@ -46,7 +46,7 @@ it.skipIf(!canMount)('says so too on a file system without room (needs the right
   expect(seen.temporaries).toBe(0);
 });
 
-it('lets one process at a time hold a data directory, until it ends, however it ends', async () => {
+it('one process at a time holds a data directory, until it ends, however it ends', async () => {
   const dir = temporaryDir();
   const first = startScript('hold-data-dir', [dir]);
   expect(await first.nextLine()).toBe('open');
@@ -60,7 +60,7 @@ it('lets one process at a time hold a data directory, until it ends, however it 
   openDataDir(dir).release();
 });
 
-it('refuses a data directory that it may not write, at once', async () => {
+it('a data directory that may not be written is refused at once', async () => {
   const dir = temporaryDir();
   chmodSync(dir, 0o555);
   // Its own directory, but not its to write: another user's is refused for that.
@@ -70,14 +70,14 @@ it('refuses a data directory that it may not write, at once', async () => {
   expect(seen.message).toContain(dir);
 });
 
-it.runIf(process.geteuid?.() === 0)("refuses another user's data directory to a process without root's rights", async () => {
+it.runIf(process.geteuid?.() === 0)("another user's data directory is refused to a process without root's rights", async () => {
   const dir = temporaryDir();
   chmodSync(dir, 0o755);
   const seen = JSON.parse(await startScript('hold-data-dir', [dir, 'unprivileged']).nextLine());
   expect(seen).toMatchObject({ code: 'storage', message: expect.stringMatching(/belongs to another user/) });
 });
 
-it('refuses a data directory whose place a file has', () => {
+it('a data directory is refused where a file has its place', () => {
   const file = join(temporaryDir(), 'file');
   writeFileSync(file, '');
   const refused = expect.objectContaining({ code: 'storage', message: expect.stringMatching(/a file is where a directory is needed/) });
@@ -85,7 +85,7 @@ it('refuses a data directory whose place a file has', () => {
   expect(() => openDataDir(join(file, 'below'))).toThrow(refused);
 });
 
-it('refuses tables that are damaged, of a newer version, or that cannot be opened', () => {
+it('tables that are damaged, of a newer version, or impossible to open are refused', () => {
   const dir = temporaryDir();
   const junk = join(dir, 'junk.db');
   writeFileSync(junk, 'not a database'.repeat(1000));
@@ -102,7 +102,7 @@ it('refuses tables that are damaged, of a newer version, or that cannot be opene
   expect(() => openDatabase(join(dir, 'directory.db'))).toThrow(expect.objectContaining({ code: 'storage' }));
 });
 
-it('undoes the whole of a transaction that fails half way', () => {
+it('the whole of a transaction that fails half way is undone', () => {
   const db = openDatabase(':memory:');
   const insert = "INSERT INTO timers (request_id, at) VALUES ('r1', 1)";
   expect(() =>

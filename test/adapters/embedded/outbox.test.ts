@@ -12,7 +12,7 @@ function openTestDatabase() {
   return db;
 }
 
-it('tells each change of a request and each task once it is written, again until acknowledged', async () => {
+it('the outbox delivers each written change of a request and each task, again until acknowledged', async () => {
   const db = openTestDatabase();
   const store = createSqliteRequestStore(db, systemClock);
   const outbox = createOutbox(db);
@@ -34,7 +34,7 @@ it('tells each change of a request and each task once it is written, again until
   expect(outbox.take('request', 10)).toEqual(requests.slice(2));
 });
 
-it('never gives a sequence twice, so that a late acknowledgement hits nothing newer', async () => {
+it('the outbox never gives a sequence twice, so that a late acknowledgement hits nothing newer', async () => {
   const db = openTestDatabase();
   const store = createSqliteRequestStore(db, systemClock);
   const outbox = createOutbox(db);
@@ -46,7 +46,7 @@ it('never gives a sequence twice, so that a late acknowledgement hits nothing ne
   expect(outbox.take('request', 1).map((record) => record.requestId)).toEqual(['r2']);
 });
 
-it('keeps a timer that was set anew between being due and acknowledged', async () => {
+it('the outbox keeps a timer that was set anew between being due and acknowledged', async () => {
   const timers = createSqliteTimers(openTestDatabase());
   await timers.set('r1', T0);
   await timers.set('r2', T0);

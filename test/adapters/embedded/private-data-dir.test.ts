@@ -22,7 +22,7 @@ function directoryOf(mode: number, uid?: number): string {
 
 const refusal = (text: RegExp) => expect.objectContaining({ code: 'storage', message: expect.stringMatching(text) });
 
-test.each([0o777, 0o1777, 0o770, 0o757])('a directory of mode %o that others may write to is refused, with how to mend it', (mode) => {
+test.each([0o777, 0o1777, 0o770, 0o757])('a directory of mode %o that others may write to is refused with the remedy', (mode) => {
   const dir = directoryOf(mode);
   expect(() => openDataDir(dir)).toThrow(refusal(/others may write to it; take that from them \(chmod go-w\), or name a directory below/));
   expect(readdirSync(dir)).toEqual([]);

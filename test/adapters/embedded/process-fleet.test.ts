@@ -41,7 +41,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-it('keeps as many agents as its capacity, at most the maximum, and ends the youngest first', async () => {
+it('the fleet keeps as many agents as its capacity, at most the maximum, and ends the youngest first', async () => {
   const { fleet, exits, allReady } = startFleet('stays');
   await fleet.setCapacity(5);
   expect(await fleet.getCapacity()).toBe(3);
@@ -58,7 +58,7 @@ it('keeps as many agents as its capacity, at most the maximum, and ends the youn
   expect(fleet.pids()).toEqual([]);
 });
 
-it('replaces an agent that is killed, and tells whose leases to free', async () => {
+it('the fleet replaces an agent that is killed, and reports whose leases to free', async () => {
   const { fleet, exits, fatal, allReady } = startFleet('stays');
   await fleet.setCapacity(2);
   await allReady(2);
@@ -72,7 +72,7 @@ it('replaces an agent that is killed, and tells whose leases to free', async () 
   expect(fatal).toEqual([]);
 });
 
-it('gives up when agents keep ending at their start, with what the last one said', async () => {
+it('the fleet gives up when agents keep ending at their start, and reports the last words of one', async () => {
   const { fleet, exits, fatal } = startFleet('dies');
   await fleet.setCapacity(2);
   await until('the fleet gives up', () => fatal.length > 0);
@@ -84,14 +84,14 @@ it('gives up when agents keep ending at their start, with what the last one said
   expect(exits.length).toBeLessThanOrEqual(6);
 });
 
-it('gives up when agents cannot be started at all', async () => {
+it('the fleet gives up when agents cannot be started at all', async () => {
   const { fleet, fatal } = startFleet('stays', { entry: join(temporaryDir(), 'missing.ts') });
   await fleet.setCapacity(1);
   await until('the fleet gives up', () => fatal.length > 0);
   expect(fatal[0]).toMatchObject({ code: 'agents_failed', message: expect.stringContaining('missing.ts') });
 });
 
-it('passes on what an agent reports as fatal, and starts no other', async () => {
+it('the fleet passes on a fatal report of an agent, and starts no other', async () => {
   const { fleet, fatal, allReady } = startFleet('fatal');
   await fleet.setCapacity(1);
   await until('the fleet gives up', () => fatal.length > 0);
@@ -104,7 +104,7 @@ it('passes on what an agent reports as fatal, and starts no other', async () => 
   expect(fleet.pids()).toEqual([]);
 });
 
-it('reports what freeing the leases throws', async () => {
+it('the fleet reports a failure to free the leases', async () => {
   const { fleet, fatal, allReady } = startFleet('stays', { onExit: () => Promise.reject(new Error('the tables are gone')) });
   await fleet.setCapacity(1);
   await allReady(1);
@@ -113,7 +113,7 @@ it('reports what freeing the leases throws', async () => {
   expect(fatal[0]).toMatchObject({ message: 'the tables are gone' });
 });
 
-it('kills an agent that does not hear', async () => {
+it('the fleet kills an agent that does not react', async () => {
   const { fleet, exits, allReady } = startFleet('deaf', { killAfterMs: 200 });
   await fleet.setCapacity(1);
   await allReady(1);
@@ -121,7 +121,7 @@ it('kills an agent that does not hear', async () => {
   expect(exits).toEqual([expect.objectContaining({ signal: 'SIGKILL' })]);
 });
 
-it('keeps one ready that does not count, and uses it for the first request', async () => {
+it('the fleet keeps one uncounted agent ready, and uses it for the first request', async () => {
   const { fleet, allReady } = startFleet('stays', { keepReady: 1 });
   await allReady(1);
   expect(await fleet.getCapacity()).toBe(0);
@@ -131,7 +131,7 @@ it('keeps one ready that does not count, and uses it for the first request', asy
   expect(fleet.pids()).toContain(ready);
 });
 
-it('leaves no agent behind when its own process is killed', async () => {
+it('the fleet leaves no agent behind when its own process is killed', async () => {
   const parentScript = join(temporaryDir(), 'parent.mjs');
   writeFileSync(
     parentScript,

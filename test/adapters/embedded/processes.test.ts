@@ -72,7 +72,7 @@ function figuresOf(tasks: number) {
   };
 }
 
-it('gives each of many tasks to exactly one of four processes, which count each exactly once', async () => {
+it('each of many tasks goes to exactly one of four processes, which count each exactly once', async () => {
   const dir = temporaryDir();
   const stores = await prepare(dir, 1000);
   const workers = Array.from({ length: 4 }, () => startScript('worker', [dir]));
@@ -86,7 +86,7 @@ it('gives each of many tasks to exactly one of four processes, which count each 
   expect(await settle(stores)).toEqual(figuresOf(1000));
 });
 
-it('has exact figures and whole files after processes were killed at their work', async () => {
+it('figures are exact and files whole after processes were killed at their work', async () => {
   const dir = temporaryDir();
   const stores = await prepare(dir, 800);
   for (let kill = 0; kill < 3; kill++) {

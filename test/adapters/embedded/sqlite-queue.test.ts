@@ -21,7 +21,7 @@ async function deadPid(): Promise<number> {
   return child.pid ?? -1;
 }
 
-it('waits on the given clock for a message, and no longer than asked', async () => {
+it('the queue waits on the given clock for a message, and no longer than asked', async () => {
   const clock = createManualClock(T0);
   const queue = createSqliteQueue<string>(openTestDatabase(), 'q', clock, { holder: 'one' });
   let received: readonly string[] | undefined;
@@ -39,7 +39,7 @@ it('waits on the given clock for a message, and no longer than asked', async () 
   expect(await none).toEqual([]);
 });
 
-it('ends a wait at once when its signal aborts or the queue closes', async () => {
+it('the queue ends a wait at once when its signal aborts or the queue closes', async () => {
   const clock = createManualClock(T0);
   const queue = createSqliteQueue<string>(openTestDatabase(), 'q', clock, { holder: 'one' });
   const abort = new AbortController();
@@ -51,7 +51,7 @@ it('ends a wait at once when its signal aborts or the queue closes', async () =>
   expect(await closed).toEqual([]);
 });
 
-it('frees what a dead process holds, at once and with its receive count, and nothing else', async () => {
+it('the queue frees the messages of a dead process at once and with their receive count, and no others', async () => {
   const db = openTestDatabase();
   const pid = await deadPid();
   const dead = createSqliteQueue<number>(db, 'q', systemClock, { holder: 'x' });
@@ -75,7 +75,7 @@ it('frees what a dead process holds, at once and with its receive count, and not
   expect(await alive.freeLeasesOf(process.pid)).toBe(4);
 });
 
-it('lets a receipt do nothing once its lease was freed', async () => {
+it('the queue ignores a receipt once its lease was freed', async () => {
   const queue = createSqliteQueue<number>(openTestDatabase(), 'q', systemClock, { holder: 'x' });
   await queue.send([1]);
   const [held] = await queue.receive(1, 0);
@@ -86,7 +86,7 @@ it('lets a receipt do nothing once its lease was freed', async () => {
   expect(await queue.receive(1, 0)).toHaveLength(1);
 });
 
-it('passes over messages that go to the dead letters and receives the ones behind them', async () => {
+it('the queue passes over messages that go to the dead letters and receives the ones behind them', async () => {
   const queue = createSqliteQueue<number>(openTestDatabase(), 'q', systemClock, { holder: 'x', maxReceives: 1 });
   await queue.send([1, 2]);
   await queue.receive(2, 0);
@@ -96,7 +96,7 @@ it('passes over messages that go to the dead letters and receives the ones behin
   expect((await queue.receiveDead(10)).map(({ message }) => message)).toEqual([1, 2]);
 });
 
-it('turns take by turn between keys, from where the queue is being served', async () => {
+it('the queue takes turns between keys, from where it is being served', async () => {
   const queue = createSqliteQueue<string>(openTestDatabase(), 'q', systemClock, { holder: 'x', fairKey: (message) => message.charAt(0) });
   await queue.send(['a0', 'a1', 'a2', 'a3', 'a4', 'a5']);
   await queue.receive(3, 0);
@@ -106,7 +106,7 @@ it('turns take by turn between keys, from where the queue is being served', asyn
   expect(rest.map(({ message }) => message)).toEqual(['a3', 'b0', 'a4', 'b1', 'a5', 'b2']);
 });
 
-it('keeps queues of one database apart', async () => {
+it('the queues of one database stay apart', async () => {
   const db = openTestDatabase();
   const one = createSqliteQueue<string>(db, 'one', systemClock, { holder: 'x' });
   const two = createSqliteQueue<string>(db, 'two', systemClock, { holder: 'x' });

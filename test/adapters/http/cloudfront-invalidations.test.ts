@@ -55,7 +55,7 @@ afterEach(async () => {
 
 const create = (domain: string | null) => createCloudFrontInvalidations().create(domain, 'ref-1', ['/a', '/b?x=1&y=2']);
 
-test('finds the distribution on a later page, by its name or an alias, and creates the batch as given', async () => {
+test('the CloudFront client finds the distribution on a later page, by its name or an alias, and creates the batch as given', async () => {
   reply = (request) => PAGES(request) ?? invalidation(201, 'InProgress');
   for (const domain of ['D2.cloudfront.net', 'www.example.com']) expect(await create(domain)).toEqual({ id: 'I2J0I21PCUYOIK' });
   const { request, body } = server.received[2] ?? {};
@@ -65,7 +65,7 @@ test('finds the distribution on a later page, by its name or an alias, and creat
   expect(body).toContain('<Quantity>2</Quantity>');
 });
 
-test('tells whether an invalidation is complete, and looks a distribution up once', async () => {
+test('the CloudFront client reports whether an invalidation is complete, and looks a distribution up once', async () => {
   reply = (request, nth) => PAGES(request) ?? invalidation(200, nth === 1 ? 'InProgress' : 'Completed');
   const invalidations = createCloudFrontInvalidations();
   expect(await invalidations.isComplete('d1.cloudfront.net', 'I2J0I21PCUYOIK')).toBe(false);
@@ -83,18 +83,22 @@ test.each([
   [429, 'TooManyRequests'],
   [500, 'InternalError'],
   [503, 'ServiceUnavailable'],
-] as const)('an answer of %i %s passes, wherever it comes, and is not waited for here', { timeout: 30_000 }, async (status, code) => {
-  const passing = { code: 'invalidation_busy', message: expect.stringContaining(code) };
-  reply = () => failure(status, code);
-  await expect(create('d1.cloudfront.net')).rejects.toMatchObject(passing);
-  reply = (request) => PAGES(request) ?? failure(status, code);
-  await expect(create('d1.cloudfront.net')).rejects.toMatchObject(passing);
-  await expect(createCloudFrontInvalidations().isComplete('d1.cloudfront.net', 'I2J0I21PCUYOIK')).rejects.toMatchObject(passing);
-  reply = (request) => PAGES(request) ?? invalidation(201, 'InProgress');
-  expect(await create('d1.cloudfront.net')).toEqual({ id: 'I2J0I21PCUYOIK' });
-});
+] as const)(
+  'an answer of %i %s is passing trouble, wherever it comes, and is not waited for here',
+  { timeout: 30_000 },
+  async (status, code) => {
+    const passing = { code: 'invalidation_busy', message: expect.stringContaining(code) };
+    reply = () => failure(status, code);
+    await expect(create('d1.cloudfront.net')).rejects.toMatchObject(passing);
+    reply = (request) => PAGES(request) ?? failure(status, code);
+    await expect(create('d1.cloudfront.net')).rejects.toMatchObject(passing);
+    await expect(createCloudFrontInvalidations().isComplete('d1.cloudfront.net', 'I2J0I21PCUYOIK')).rejects.toMatchObject(passing);
+    reply = (request) => PAGES(request) ?? invalidation(201, 'InProgress');
+    expect(await create('d1.cloudfront.net')).toEqual({ id: 'I2J0I21PCUYOIK' });
+  },
+);
 
-test('an API that nobody answers at passes', async () => {
+test('an API that nobody answers at is passing trouble', async () => {
   await server.close();
   await expect(create('d1.cloudfront.net')).rejects.toMatchObject({ code: 'invalidation_busy', cause: expect.any(Error) });
   server = await openAnswerServer((request, nth) => reply(request, nth));
@@ -109,7 +113,7 @@ test.each([
   [404, 'NoSuchDistribution'],
   [403, 'AccessDenied'],
   [400, 'MissingBody'],
-] as const)('an answer of %i %s does not pass', async (status, code) => {
+] as const)('an answer of %i %s is no passing trouble', async (status, code) => {
   reply = (request) => PAGES(request) ?? failure(status, code);
   await expect(create('d1.cloudfront.net')).rejects.toMatchObject({ code: 'invalidation', message: expect.stringContaining(code) });
 });

@@ -18,7 +18,7 @@ async function openEndpoint(answers: Readonly<Record<string, readonly [status: n
   return { endpoint: server.url, received: server.received };
 }
 
-test('creates an invalidation and asks for it until it is complete', async () => {
+test('the edge client creates an invalidation and asks for it until it is complete', async () => {
   const { endpoint, received } = await openEndpoint({
     POST: [201, '{"id":"I/1","status":"InProgress"}'],
     GET: [200, '{"id":"I/1","status":"Completed"}'],
@@ -32,7 +32,7 @@ test('creates an invalidation and asks for it until it is complete', async () =>
   ]);
 });
 
-test('one in progress is not complete', async () => {
+test('an invalidation in progress is not complete', async () => {
   const { endpoint } = await openEndpoint({ GET: [200, '{"id":"I1","status":"InProgress"}'] });
   expect(await createEdgeInvalidations(endpoint).isComplete(null, 'I1')).toBe(false);
 });
@@ -57,7 +57,7 @@ test('an answer of 400 refuses the paths with its words', async () => {
   expect(await createEdgeInvalidations(endpoint).create(null, 'ref', ['a'])).toEqual({ refused: '{"message":"a path starts with /"}' });
 });
 
-test.each([429, 500, 503])('an answer of %i passes', async (status) => {
+test.each([429, 500, 503])('an answer of %i is passing trouble', async (status) => {
   const { endpoint } = await openEndpoint({ POST: [status, 'later'], GET: [status, 'later'] });
   const invalidations = createEdgeInvalidations(endpoint);
   const error = { code: 'invalidation_busy', message: expect.stringContaining(`status ${status}: later`) };
@@ -65,7 +65,7 @@ test.each([429, 500, 503])('an answer of %i passes', async (status) => {
   await expect(invalidations.isComplete(null, 'I1')).rejects.toMatchObject(error);
 });
 
-test('an endpoint that nobody listens at passes, with its cause', async () => {
+test('an endpoint that nobody listens at is passing trouble, with its cause', async () => {
   const { endpoint } = await openEndpoint({});
   await server?.close();
   server = undefined;

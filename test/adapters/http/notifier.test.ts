@@ -5,13 +5,13 @@ import { openNotifiedServer } from '../../../testing/notified-server.ts';
 
 const QUICK = { allowPrivateAddresses: true, firstPauseMs: 5, timeoutMs: 2000 };
 
-test('a listener is told once, as JSON over TLS', async () => {
+test('a listener is notified once, as JSON over TLS', async () => {
   const { url, caPem, bodies } = await openNotifiedServer();
   expect(await createNotifier({ ...QUICK, ca: caPem }).post(url, { request_id: 'ä' })).toEqual({ told: true });
   expect(bodies).toEqual([{ request_id: 'ä' }]);
 });
 
-test('a listener that is ailing is asked three times, one that refuses or redirects once', async () => {
+test('a failing listener is asked three times, and one that refuses or redirects once', async () => {
   const recovering = await openNotifiedServer([503, 429, 200]);
   expect(await createNotifier({ ...QUICK, ca: recovering.caPem }).post(recovering.url, {})).toEqual({ told: true });
   expect(recovering.bodies).toHaveLength(3);
@@ -26,7 +26,7 @@ test('a listener that is ailing is asked three times, one that refuses or redire
   }
 });
 
-test('silence ends by itself, and at once when it is no longer wanted', async () => {
+test('a notification of a silent listener ends by itself, and at once when it is no longer wanted', async () => {
   const { url, caPem, bodies } = await openNotifiedServer([null]);
   const notifier = createNotifier({ ...QUICK, ca: caPem, timeoutMs: 150 });
   expect(await notifier.post(url, {})).toMatchObject({ told: false, fault: expect.stringContaining('no answer in time') });
@@ -37,7 +37,7 @@ test('silence ends by itself, and at once when it is no longer wanted', async ()
   expect(await told).toMatchObject({ told: false });
 });
 
-test('private addresses, unknown authorities and plain http are refused, and no fault tells a secret', async () => {
+test('the notifier refuses private addresses, unknown authorities and plain http, and no fault shows a secret', async () => {
   const { url, port, caPem, bodies } = await openNotifiedServer();
   const refusing = createNotifier({ ...QUICK, allowPrivateAddresses: false, ca: caPem });
   const private_ = [url, `https://127.0.0.1:${port}/?hush`, `https://[::1]:${port}/?hush`, `https://[::ffff:7f00:1]:${port}/?hush`];
@@ -51,7 +51,7 @@ test('private addresses, unknown authorities and plain http are refused, and no 
   expect(bodies).toEqual([]);
 });
 
-test('a URL is taken by https only, without a password, in 2,048 bytes and without its fragment', () => {
+test('the notifier takes a URL by https only, without a password, in 2,048 bytes and without its fragment', () => {
   expect(parseNotifyUrl(' HTTPS://Hooks.Example.com/a b#c ')).toEqual({ url: 'https://hooks.example.com/a%20b' });
   for (const bad of [
     '',

@@ -12,7 +12,7 @@ test.each([
   ['HTTP/0.9', 'ok, no head at all\r\n\r\n'],
   ['an HTTP/2 frame', '\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64'],
   ['a chunk size that is no number', `${HEAD}transfer-encoding: chunked\r\n\r\nzz\r\nok\r\n`],
-])('%s is `protocol`, with what the parser said', async (_what, bytes) => {
+])('%s is reported as `protocol`, with the words of the parser', async (_what, bytes) => {
   const edge = await openEdge((socket) => void socket.write(bytes));
   const got = await openDownloader().ask(askFor(edge.address));
   expect(got.error).toBe('protocol');
@@ -25,7 +25,7 @@ test.each([
   ['a control character in a header value', 'x-note: a\x01b\r\n', 'HPE_INVALID_HEADER_TOKEN: Invalid header value char'],
   ['a length that is no number', 'content-length: two\r\n', 'HPE_INVALID_CONTENT_LENGTH: Invalid character in Content-Length'],
   ['a line without its CR', 'x-note: a\n', 'HPE_CR_EXPECTED: Missing expected CR after header value'],
-])('%s is told by the parser’s code', async (_what, line, cause) => {
+])('%s is reported with the parser’s code', async (_what, line, cause) => {
   const edge = await openEdge((socket) => void socket.write(`HTTP/1.1 200 OK\r\n${line}\r\nok`));
   expect(await openDownloader().ask(askFor(edge.address))).toMatchObject({ error: 'protocol', cause });
 });

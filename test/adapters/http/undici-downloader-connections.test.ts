@@ -11,7 +11,7 @@ const ok: Script = (socket, { line }) =>
 const never: Script = () => {};
 
 describe('reuse', () => {
-  test('asks one after another share a connection, HEADs included', async () => {
+  test('consecutive asks share a connection, HEADs included', async () => {
     const edge = await openEdge(ok);
     const downloader = openDownloader();
     for (let n = 0; n < 10; n++) {
@@ -30,7 +30,7 @@ describe('reuse', () => {
     expect(edge.requests.map(({ resumed }) => resumed)).toEqual([false, true, false]);
   });
 
-  test('beyond the limit per address asks wait for a free connection', async () => {
+  test('asks beyond the limit per address wait for a free connection', async () => {
     const edge = await openEdge(ok);
     const downloader = openDownloader({ maxConnectionsPerAddress: 2 });
     const got = await Promise.all(Array.from({ length: 9 }, () => downloader.ask(askFor(edge.address))));
@@ -38,7 +38,7 @@ describe('reuse', () => {
     expect(edge.connections).toBe(2);
   });
 
-  test('asks that wait get the place of a connection that failed', async () => {
+  test('waiting asks get the place of a connection that failed', async () => {
     const edge = await openEdge((socket, { line }) => void (line.includes('bad') ? socket.destroy() : socket.write(answer('hello'))));
     const downloader = openDownloader({ maxConnectionsPerAddress: 1 });
     const urls = ['bad', 'good', 'bad', 'good'].map((name) => `https://edge.test/${name}`);
@@ -46,7 +46,7 @@ describe('reuse', () => {
     expect(got.map(({ error }) => error)).toEqual(['connection', null, 'connection', null]);
   });
 
-  test('more idle connections than allowed are closed, the longest idle first', async () => {
+  test('the downloader closes more idle connections than allowed, the longest idle first', async () => {
     const edge = await openEdge(ok);
     const other = await openEdge(ok);
     const downloader = openDownloader({ maxIdleConnections: 2 });
@@ -60,7 +60,7 @@ describe('reuse', () => {
 });
 
 describe('cancelling', () => {
-  test('ends asks that download, wait for headers, connect or queue, at once, and closes their connections', async () => {
+  test('cancelling ends asks that download, wait for headers, connect or queue, at once, and closes their connections', async () => {
     const slow = await openEdge((socket, { line }) => {
       if (line.includes('body')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc');
     });
@@ -82,7 +82,7 @@ describe('cancelling', () => {
     expect(slow.requests).toHaveLength(2);
   });
 
-  test('leaves asks of other scopes alone, and sends nothing for a scope that is cancelled already', async () => {
+  test('cancelling leaves asks of other scopes alone, and nothing is sent for a cancelled scope', async () => {
     const edge = await openEdge(ok);
     const downloader = openDownloader({ maxConnectionsPerAddress: 1 });
     const cancelled = new CancellableScope();
@@ -95,7 +95,7 @@ describe('cancelling', () => {
 });
 
 describe('closing', () => {
-  test('cuts off what runs as cancelled, closes every socket and sends nothing more', async () => {
+  test('closing cancels the asks under way, closes every socket and sends nothing more', async () => {
     const edge = await openEdge(never);
     const downloader = openDownloader({ maxConnectionsPerAddress: 2 });
     const asks = [1, 2, 3].map(() => downloader.ask(askFor(edge.address)));

@@ -31,7 +31,7 @@ async function withRawServer<T>(onConnection: (socket: Socket) => void, use: (po
 const at = (port: number) => ({ ip: '127.0.0.1', port, httpPort: port });
 
 describe('connections that do not stand', () => {
-  test('a refused connection is `connection`', async () => {
+  test('a refused connection is reported as `connection`', async () => {
     const port = await withRawServer(
       () => {},
       async (free) => free,
@@ -39,7 +39,7 @@ describe('connections that do not stand', () => {
     expect(await openDownloader(SHORT).ask(askFor(at(port)))).toMatchObject({ error: 'connection', status: 0, ttfbMs: -1 });
   });
 
-  test('silence instead of a handshake is `timeout`', async () => {
+  test('silence instead of a handshake is reported as `timeout`', async () => {
     await withRawServer(
       () => {},
       async (port) => {
@@ -48,7 +48,7 @@ describe('connections that do not stand', () => {
     );
   });
 
-  test('cancelling closes a connection that does not stand yet', async () => {
+  test('cancelling closes a connection that is not yet established', async () => {
     let open = 0;
     const count = (socket: Socket) => {
       open++;
@@ -64,14 +64,14 @@ describe('connections that do not stand', () => {
     });
   });
 
-  test('a reset in the handshake is `connection`', async () => {
+  test('a reset in the handshake is reported as `connection`', async () => {
     const reset = (socket: Socket) => void socket.once('data', () => socket.resetAndDestroy());
     await withRawServer(reset, async (port) => {
       expect(await openDownloader(SHORT).ask(askFor(at(port)))).toMatchObject({ error: 'connection' });
     });
   });
 
-  test('something else than TLS is `tls`', async () => {
+  test('an answer that is not TLS is reported as `tls`', async () => {
     await withRawServer(
       (socket) => void socket.write('220 mail.test ESMTP\r\n'),
       async (port) => {
@@ -80,14 +80,14 @@ describe('connections that do not stand', () => {
     );
   });
 
-  test("a certificate for another name is `tls`, also when the edge's session could be resumed", async () => {
+  test("a certificate for another name is reported as `tls`, also when the edge's session could be resumed", async () => {
     const edge = await openEdge((socket) => void socket.write(answer('')), certificates.wrongLeaf);
     const downloader = openDownloader(SHORT);
     for (const _ of [1, 2]) expect(await downloader.ask(askFor(edge.address))).toMatchObject({ error: 'tls' });
     expect(edge.requests).toHaveLength(0);
   });
 
-  test('an unknown authority is `tls`', async () => {
+  test('an unknown authority is reported as `tls`', async () => {
     const edge = await openEdge((socket) => void socket.write(answer('')));
     const downloader = createUndiciDownloader({ allowPrivateAddresses: true });
     expect(await downloader.ask(askFor(edge.address))).toMatchObject({ error: 'tls' });
@@ -142,7 +142,7 @@ describe('answers that do not come whole', () => {
   test.each([
     ['a reset', true, 'truncated'],
     ['a close', false, null],
-  ] as const)('%s ends a body without a length (a reset: %j) as %j', async (_what, resets, error) => {
+  ] as const)('an ending %s of a body without a length (a reset: %j) is reported as %j', async (_what, resets, error) => {
     const scope = new CancellableScope();
     const edge = await openEdge(async (socket, { reset }) => {
       socket.write(`${HEAD}connection: close\r\n\r\nabc`);
@@ -186,7 +186,7 @@ describe('stale connections', () => {
   test.each([
     ['closed', (socket) => void socket.end()],
     ['reset', (_socket, request) => request.reset()],
-  ] satisfies [string, Script][])('one that is %s just as it is used again is no fault of the edge', async (_how, treat) => {
+  ] satisfies [string, Script][])('a connection that is %s just as it is used again is no fault of the edge', async (_how, treat) => {
     const edge = await openEdge(secondRequest(treat));
     const downloader = openDownloader(SHORT);
     for (const _ of [1, 2, 3]) expect(await downloader.ask(askFor(edge.address))).toMatchObject({ error: null, bodyBytes: 5 });
@@ -194,7 +194,7 @@ describe('stale connections', () => {
     expect(edge.requests).toHaveLength(5);
   });
 
-  test('one that begins to answer and breaks off is a fault', async () => {
+  test('a reused connection that begins to answer and breaks off is a fault', async () => {
     const edge = await openEdge(secondRequest((socket) => void socket.end('HTTP/1.1 200 O')));
     const downloader = openDownloader(SHORT);
     await downloader.ask(askFor(edge.address));
@@ -213,7 +213,7 @@ describe('stale connections', () => {
     expect(edge.requests).toHaveLength(3);
   });
 
-  test('one that the edge closed while it was idle is not used again', async () => {
+  test('a connection that the edge closed while it was idle is not used again', async () => {
     const edge = await openEdge((socket) => void socket.end(answer('and out', { connection: 'close' })));
     const downloader = openDownloader(SHORT);
     for (const _ of [1, 2, 3]) expect(await downloader.ask(askFor(edge.address))).toMatchObject({ error: null, bodyBytes: 7 });

@@ -41,7 +41,7 @@ describe('where an ask goes', () => {
 });
 
 describe('what is sent', () => {
-  test('nothing but host, connection, user-agent and accept comes on top of the headers asked for', async () => {
+  test('a request carries nothing but host, connection, user-agent and accept on top of its own headers', async () => {
     const edge = await openEdge(ok);
     await openDownloader().ask(askFor(edge.address, { headers: [['X-Variant', 'a']] }));
     const { 'user-agent': agent, ...others } = edge.requests[0]?.headers ?? {};

@@ -56,7 +56,7 @@ async function ask(
   return { headers: response.headers, status: response.statusCode ?? 0, body: (await json(response)) as Time };
 }
 
-test('tells the time, and whether the connection is new or reused, how old it is and how much it has carried', async () => {
+test('the service gives the time, and whether its connection is new or reused, how old it is and how much it has carried', async () => {
   const { port, tls } = await open();
   const agent = new HttpAgent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
@@ -76,7 +76,7 @@ test('tells the time, and whether the connection is new or reused, how old it is
   expect(Math.abs(Date.parse(first.body.time) - Date.now())).toBeLessThan(60_000);
 });
 
-test('keeps connections open for longer than CloudFront does, or for as long as it is told', async () => {
+test('the service keeps connections open for longer than CloudFront does, or for as long as it is set to', async () => {
   const { port } = await open();
   const { headers } = await ask(port, '/', new HttpAgent({ keepAlive: true }));
   expect(headers['keep-alive']).toBe('timeout=75');
@@ -92,7 +92,7 @@ test.each([
   ['one PEM file', () => ({ TLS_PEM_FILE: `${cert}${key}` })],
   ['a JSON file, as a secret may hold it', () => ({ TLS_PEM_FILE: JSON.stringify({ chain: cert, key }) })],
   ['the environment', () => ({ TLS_PEM: `${key}${cert}` })],
-] satisfies [string, () => Record<string, string>][])('speaks TLS with chain and key from %s', async (_from, settings) => {
+] satisfies [string, () => Record<string, string>][])('the service speaks TLS with chain and key from %s', async (_from, settings) => {
   const env: Record<string, string> = settings();
   if (env['TLS_PEM_FILE'] !== undefined) {
     const file = join(temporaryDir(), 'tls');
@@ -107,7 +107,7 @@ test.each([
   expect((await ask(port, '/', agent)).headers['x-connection']).toBe('reused');
 });
 
-test('does not start with settings that are wrong: tells all of them, and never a key', async () => {
+test('the service does not start with wrong settings, reports all of them, and never shows a key', async () => {
   const file = join(temporaryDir(), 'tls');
   writeFileSync(file, `${certificates.wrongLeaf.cert}${key}`);
   const cases = [
@@ -128,7 +128,7 @@ test('does not start with settings that are wrong: tells all of them, and never 
   }
 });
 
-test('answers what is none of its business briefly, and goes on', async () => {
+test('the service answers other requests briefly and continues', async () => {
   const { port } = await open();
   const agent = new HttpAgent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
@@ -145,7 +145,7 @@ test('answers what is none of its business briefly, and goes on', async () => {
   expect((await ask(port, '/', agent)).status).toBe(200);
 });
 
-test('ends by SIGTERM with idle connections closed', async () => {
+test('the service ends by SIGTERM with idle connections closed', async () => {
   const { child, port } = await open();
   const agent = new HttpAgent({ keepAlive: true });
   await ask(port, '/', agent);

@@ -22,7 +22,7 @@ export function testBackend(stacks: () => Synthesized): void {
   const group = (given: Readonly<Record<string, string>>) =>
     onlyOne(withoutMapping(stacks().backend.body), 'AWS::EC2::SecurityGroup', given);
 
-  test('caches nothing and keeps origin connections for a minute', () => {
+  test('the distribution caches nothing and keeps origin connections for a minute', () => {
     const { DistributionConfig: config } = onlyOne(stacks().backend.body, 'AWS::CloudFront::Distribution') as {
       DistributionConfig: Record<string, unknown>;
     };
@@ -32,7 +32,7 @@ export function testBackend(stacks: () => Synthesized): void {
     });
   });
 
-  test('reaches the instance by its own address over HTTP, and by a name of the user over HTTPS with a certificate', () => {
+  test("the distribution reaches the instance by its own address over HTTP, and by a user's name over HTTPS with a certificate", () => {
     const { body } = stacks().backend;
     const origin = (given: Readonly<Record<string, string>>) => {
       const { DistributionConfig: config } = onlyOne(body, 'AWS::CloudFront::Distribution', given) as {
@@ -51,14 +51,14 @@ export function testBackend(stacks: () => Synthesized): void {
     });
   });
 
-  test('stands in the zone that is named, or else in the first of the region', () => {
+  test('the instance stands in the zone that is named, or else in the first of the region', () => {
     const zone = (given: Readonly<Record<string, string>>) => onlyOne(stacks().backend.body, 'AWS::EC2::Subnet', given)['AvailabilityZone'];
     expect(zone({})).toBe('<first zone>');
     expect(zone({ Zones: 'us-east-1b' })).toBe('us-east-1b');
     expect(zone({ Zones: 'us-east-1d,us-east-1b' })).toBe('us-east-1d');
   });
 
-  test('admits the prefix list of CloudFront at one port and nothing else', () => {
+  test('the instance admits the prefix list of CloudFront at one port and nothing else', () => {
     const admitted = (given: Readonly<Record<string, string>>) =>
       group({ originFacingPrefixList: 'pl-1', ...given })['SecurityGroupIngress'];
     expect(admitted({})).toMatchObject([{ SourcePrefixListId: 'pl-1', FromPort: 80, ToPort: 80 }]);
@@ -72,7 +72,7 @@ export function testBackend(stacks: () => Synthesized): void {
     for (const { id } of known) expect(id).toMatch(/^pl-[0-9a-f]{8}$/);
   });
 
-  test('says what to pass in a region whose prefix list the template does not know, and takes it', () => {
+  test('the template says what to pass in a region whose prefix list it does not know, and takes it', () => {
     const { Mappings, Rules } = stacks().backend.template.toJSON() as {
       Mappings: { OriginFacing: Record<string, { id: string }> };
       Rules: Record<string, unknown>;
@@ -87,7 +87,7 @@ export function testBackend(stacks: () => Synthesized): void {
     expect(rule).not.toContain('eu-west-1');
   });
 
-  test('HTTPS by a later update is a new instance, to which the address goes, and for whose service the stack waits', () => {
+  test('HTTPS by a later update makes a new instance, which gets the address, and the stack waits for its service', () => {
     const { body } = stacks().backend;
     const [plain, encrypted] = [instancesMade({}), instancesMade(CERTIFIED)];
     expect([plain.length, encrypted.length]).toEqual([1, 1]);
@@ -106,12 +106,12 @@ export function testBackend(stacks: () => Synthesized): void {
     expect(encrypted[0]?.[1]).toHaveProperty('DependsOn', expect.arrayContaining([expect.stringMatching(/^ServiceReadCertificate/)]));
   });
 
-  test('refuses one of name and certificate without the other', () => {
+  test('the template refuses one of name and certificate without the other', () => {
     const { Rules: rules } = stacks().backend.body;
     expect(JSON.stringify(rules['BothOrNeither'])).toContain('set both for HTTPS to the origin, or neither');
   });
 
-  test('runs on one small hardened instance whose script is correct, and fetches the certificate only where there is one', () => {
+  test('the backend runs on one small hardened instance with a correct script, and fetches a certificate only if there is one', () => {
     const { body } = stacks().backend;
     const instance = instanceMade(CERTIFIED);
     expect(instance).toMatchObject({

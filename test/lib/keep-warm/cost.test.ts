@@ -13,7 +13,7 @@ function routesOf(list: readonly object[]) {
 
 const DOMAIN = 'd111111abcdef8.cloudfront.net';
 
-test('the cost of a list is told by a line for each POP, with its sum', () => {
+test('the cost of a list has a line for each POP, with its sum', () => {
   const routes = routesOf([{ host: DOMAIN, path: '/a', pops: ['IAD89-P1', 'ZZZ9-C1'], per_minute: 60 }]);
   const lines = describeCost(routes).split('\n');
   expect(lines[0]).toBe('2 POPs x 60 requests x 1,440 runs = 172,800 requests a day:');
@@ -24,7 +24,7 @@ test('the cost of a list is told by a line for each POP, with its sum', () => {
   expect(lines).toHaveLength(5);
 });
 
-test('a list beyond the default budget is told what to deploy it with', () => {
+test('a list beyond the default budget is reported with the option to deploy it with', () => {
   const pops = Array.from({ length: 12 }, (_, n) => `SIN${n}-P1`);
   const within = routesOf([{ host: DOMAIN, path: '/a', pops: pops.slice(1), per_minute: 60 }]);
   expect(describeCost(within)).not.toContain('maxRequestsPerDay');

@@ -44,7 +44,7 @@ const PARAMETERS = {
 };
 
 describe('the stack that keeps warm', () => {
-  test('has the parameters that are documented, and no others but its own', () => {
+  test('the keep-warm stack has the parameters that are documented, and no others but its own', () => {
     const own = Object.entries(stacks().sender.body.Parameters).filter(([name]) => name !== 'BootstrapVersion');
     expect(Object.fromEntries(own.map(([name, parameter]) => [name, parameter['Default']]))).toEqual({
       envName: 'prod',
@@ -60,7 +60,7 @@ describe('the stack that keeps warm', () => {
     });
   });
 
-  test('starts a run at its time or not at all, after the budget was looked at', () => {
+  test('the keep-warm stack starts a run at its time or not at all, after the check of the budget', () => {
     const { body } = stacks().sender;
     const [[, schedule] = []] = resourcesOf(body, 'AWS::Scheduler::Schedule');
     expect(evaluate(body, schedule?.Properties, { rate: 'rate(5 minutes)' })).toMatchObject({
@@ -72,7 +72,7 @@ describe('the stack that keeps warm', () => {
     expect(onlyOne(body, 'AWS::Lambda::EventInvokeConfig')).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
   });
 
-  test('has functions without reserved concurrency, the sender with 58 seconds', () => {
+  test('the keep-warm stack has functions without reserved concurrency, and gives the sender 58 seconds', () => {
     const functions = propertiesOf(stacks().sender.body, 'AWS::Lambda::Function', PARAMETERS);
     expect(new Set(functions.map(({ FunctionName }) => FunctionName))).toEqual(
       new Set(['prewarm_keep-warm-budget_prod', 'prewarm_keep-warm_prod']),
@@ -82,7 +82,7 @@ describe('the stack that keeps warm', () => {
     for (const each of functions) expect(each).not.toHaveProperty('ReservedConcurrentExecutions');
   });
 
-  test('hands the real parameters to the function and to the check of the budget, and no edge options', () => {
+  test('the keep-warm stack hands the real parameters to the function and to the check of the budget, and no edge options', () => {
     const { body } = stacks().sender;
     const sender = propertiesOf(body, 'AWS::Lambda::Function', PARAMETERS).find(
       ({ FunctionName }) => FunctionName === 'prewarm_keep-warm_prod',
@@ -109,7 +109,7 @@ describe('the stack that keeps warm', () => {
     });
   });
 
-  test('watches every POP that is listed by an alarm that names it, and no other', () => {
+  test('the keep-warm stack watches every listed POP by an alarm that names it, and no other', () => {
     const { body } = stacks().sender;
     const names = (pops: string[]) =>
       alarmsOf(body, { ...PARAMETERS, popList: listOf(...pops) })
@@ -135,7 +135,7 @@ describe('the stack that keeps warm', () => {
     });
   });
 
-  test('tells when the function is started no more, at rates at which every five minutes have a run', () => {
+  test('an alarm reports that the function is not started any more, at rates at which every five minutes have a run', () => {
     const { body } = stacks().sender;
     const stopped = (rate: string) =>
       alarmsOf(body, { ...PARAMETERS, rate }).filter(({ AlarmName }) => AlarmName === 'prewarm_keep-warm_stopped_prod');
@@ -155,7 +155,7 @@ describe('the stack that keeps warm', () => {
     for (const rate of ['rate(10 minutes)', 'cron(0/5 8-18 ? * MON-FRI *)']) expect(stopped(rate)).toEqual([]);
   });
 
-  test('alarms may publish to the topic that they tell, over TLS only', () => {
+  test('alarms may publish to the topic that they notify, over TLS only', () => {
     const { body } = stacks().sender;
     const [topic] = resourcesOf(body, 'AWS::SNS::Topic').map(([id]) => `<${id}>`);
     for (const { AlarmActions } of alarmsOf(body, PARAMETERS)) expect(AlarmActions).toEqual([topic]);
@@ -172,7 +172,7 @@ describe('the stack that keeps warm', () => {
     ]);
   });
 
-  test('has a section of the runbook for each alarm, and every section is one', () => {
+  test('each alarm has a section in the runbook, and each section has an alarm', () => {
     const anchors = alarmsOf(stacks().sender.body, PARAMETERS).map(
       ({ AlarmDescription }) => /runbook-keep-warm\.md#([\w-]+)$/.exec(String(AlarmDescription))?.[1],
     );
@@ -183,7 +183,7 @@ describe('the stack that keeps warm', () => {
     expect(readFileSync(RUNBOOK, 'utf8').match(/^### (Description|Investigation|Resolution)$/gm)).toHaveLength(3 * sections.length);
   });
 
-  test('claims minutes in a table on demand whose rows go by themselves', () => {
+  test('the keep-warm stack claims minutes in an on-demand table whose rows expire by themselves', () => {
     expect(onlyOne(stacks().sender.body, 'AWS::DynamoDB::Table')).toMatchObject({
       BillingMode: 'PAY_PER_REQUEST',
       TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
@@ -191,7 +191,7 @@ describe('the stack that keeps warm', () => {
     });
   });
 
-  test('may read the secret that is named, and none otherwise', () => {
+  test('the keep-warm function may read the secret that is named, and no other', () => {
     const secretsFor = (headersSecret: string) =>
       statementsOf(stacks().sender, { headersSecret })
         .filter(({ Action }) => [Action].flat().includes('secretsmanager:GetSecretValue'))
@@ -202,7 +202,7 @@ describe('the stack that keeps warm', () => {
     for (const resource of secretsFor('')) expect(resource).toMatch(/:secret:none$/);
   });
 
-  test('takes a list of routes from the context: no parameters of a single one, and an alarm for each host and POP', async () => {
+  test('the keep-warm stack takes a list of routes from the context, with an alarm for each host and POP and no single-route parameters', async () => {
     const file = join(temporaryDir(), 'routes.json');
     const domain = 'd111111abcdef8.cloudfront.net';
     const routes = [
@@ -231,7 +231,7 @@ describe('the stack that keeps warm', () => {
       '[{"host": "a.example.com", "path": "x", "pops": ["?"], "per_minute": 0}]',
       /keepWarm\[0\]\.path[\s\S]*keepWarm\[0\]\.pops[\s\S]*keepWarm\[0\]\.per_minute/,
     ],
-  ])('fails the synthesis for a list that is wrong: %s', async (name, content, message) => {
+  ])('a wrong list fails the synthesis: %s', async (name, content, message) => {
     const file = join(temporaryDir(), name);
     if (content !== null) writeFileSync(file, content);
     await expect(synthesize({ keepWarm: file })).rejects.toThrow(message);
@@ -256,7 +256,7 @@ function statementsOf({ body }: SynthesizedStack, given: Readonly<Record<string,
 describe('both stacks', () => {
   const both = () => [stacks().sender, stacks().backend];
 
-  test('allow named actions on named resources only', () => {
+  test('both stacks allow named actions on named resources only', () => {
     for (const each of both()) {
       for (const { Action, Resource } of statementsOf(each, PARAMETERS)) {
         expect(JSON.stringify([Action, Resource])).not.toContain('*');
@@ -264,7 +264,7 @@ describe('both stacks', () => {
     }
   });
 
-  test('leave cdk-nag nothing unsuppressed to say', async () => {
+  test('both stacks have no cdk-nag finding that is not suppressed', async () => {
     const checked = await synthesize({}, (app) => Aspects.of(app).add(new AwsSolutionsChecks()));
     try {
       for (const { stack } of [checked.sender, checked.backend]) {
@@ -285,7 +285,7 @@ describe('both stacks', () => {
     }
   });
 
-  test('tell the cost of a POP when they are synthesized', () => {
+  test('both stacks report the cost of a POP when they are synthesized', () => {
     const [info] = Annotations.fromStack(stacks().sender.stack).findInfo('*', Match.anyValue());
     expect(info?.entry.data).toContain(
       'With the defaults, 60 requests a minute, a POP costs a month, for example:\n  IAD89-P1 (north-america) $2.81 for requests',

@@ -67,7 +67,7 @@ function start(certificateSecret: string): { readonly code: number | null; reado
 
 const signals = (calls: readonly string[]) => calls.filter((call) => call.startsWith('cfn-signal'));
 
-test('cloud-init is told to run the script at every start', () => {
+test('cloud-init runs the script at every start', () => {
   const userData = createTimeServiceUserData({
     region: '',
     codeBucket: '',

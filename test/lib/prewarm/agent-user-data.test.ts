@@ -60,7 +60,7 @@ function boot(fail = '', more: Readonly<Record<string, string>> = {}) {
 }
 
 describe('the user data of an instance', () => {
-  test('fetches the agent and starts one per core, and their log', () => {
+  test('the user data fetches the agent and starts one per core, and their log', () => {
     const { status, stderr, calls, read } = boot();
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(calls).toContain('aws s3 cp --region eu-west-1 s3://assets/0a1b.mjs /opt/prewarm/agent.mjs');
@@ -70,13 +70,13 @@ describe('the user data of an instance', () => {
     expect(read('etc/prewarm/log.env')).toBe('UNITS=--unit=prewarm-agent@1.service --unit=prewarm-agent@2.service\n');
   });
 
-  test('tells the agents their environment as it is', () => {
+  test('the user data hands the environment to the agents as it is', () => {
     const { read } = boot();
     const told = 'AWS_REGION=eu-west-1\nPREWARM_BUCKET=lists\nPREWARM_TASK_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/1/q?a=$HOME\n';
     expect(read('etc/prewarm/agent.env')).toBe(told);
   });
 
-  test('sends the log of the agents and of the boot to the log group', () => {
+  test('the user data sends the log of the agents and of the boot to the log group', () => {
     const { read, calls } = boot();
     expect(calls.some((call) => call.startsWith('amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s -c file:'))).toBe(true);
     const config = JSON.parse(read('etc/prewarm/cloudwatch.json')) as {
@@ -89,7 +89,7 @@ describe('the user data of an instance', () => {
     ]);
   });
 
-  test.each(['dnf', 'aws'])('powers the instance off where %s never works, after trying for a while', (name) => {
+  test.each(['dnf', 'aws'])('the user data powers the instance off where %s never works, after trying for a while', (name) => {
     const { status, calls } = boot(name);
     expect(status).not.toBe(0);
     expect(calls.filter((call) => call.startsWith(`${name} `) && !call.startsWith('aws logs'))).toHaveLength(5);
@@ -101,7 +101,7 @@ describe('the user data of an instance', () => {
     ['a program that Node.js cannot read', { FAIL_AT: 'node-24 --check' }],
     ['an agent that is not up after a while', { FAIL_AT: 'systemctl is-active' }],
     ['an agent that died again and again in that while', { RESTARTS: '2' }],
-  ])('powers the instance off for %s, and leaves a log that does not need the CloudWatch agent', (_what, fault) => {
+  ])('the user data powers the instance off for %s, and leaves a log that does not need the CloudWatch agent', (_what, fault) => {
     const { status, calls, read } = boot('', fault);
     expect(status).not.toBe(0);
     const options = '--region eu-west-1 --cli-connect-timeout 10';
@@ -115,7 +115,7 @@ describe('the user data of an instance', () => {
     expect(events).toEqual([{ timestamp: expect.any(Number), message: expect.stringContaining('a line with a "quote"') }]);
   });
 
-  test('goes on with an agent that was started again once, and looks at each of them', () => {
+  test('the user data goes on with an agent that was started again once, and looks at each of them', () => {
     const { status, calls } = boot('', { RESTARTS: '1' });
     expect(status).toBe(0);
     expect(calls.filter((call) => call.startsWith('systemctl is-active'))).toEqual([
@@ -128,26 +128,26 @@ describe('the user data of an instance', () => {
     ['8000000', 3556],
     ['1900000', 577],
     ['900000', 256],
-  ])('gives the two agents of an instance with %s kB their share of its memory: %i MB', (MEMORY_KB, limit) => {
+  ])('the user data gives the two agents of an instance with %s kB their share of its memory: %i MB', (MEMORY_KB, limit) => {
     const { read } = boot('', { MEMORY_KB });
     expect(read('etc/systemd/system/prewarm-agent@.service.d/memory.conf')).toBe(`[Service]\nMemoryMax=${limit}M\n`);
   });
 
-  test('rotates the log, and works where it cannot', () => {
+  test('the user data rotates the log, and works where it cannot', () => {
     expect(boot().calls).toContain('systemctl enable --now logrotate.timer');
   });
 
-  test('is well below what EC2 takes', () => {
+  test('the user data is well below what EC2 takes', () => {
     expect(Buffer.byteLength(SCRIPT)).toBeLessThan(12_000);
   });
 
-  test('starts the agents where their log cannot leave the instance', () => {
+  test('the user data starts the agents where their log cannot leave the instance', () => {
     const { status, calls } = boot('amazon-cloudwatch-agent-ctl');
     expect(status).toBe(0);
     expect(calls).toContain('systemctl enable --now prewarm-agent@1.service prewarm-agent@2.service');
   });
 
-  test('holds units that systemd takes', ({ skip }) => {
+  test('the user data holds units that systemd takes', ({ skip }) => {
     if (spawnSync('systemd-analyze', ['--version']).status !== 0) skip('systemd-analyze is not there');
     const { root } = boot();
     const dir = join(root, 'etc/systemd/system');

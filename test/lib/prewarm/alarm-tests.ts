@@ -54,7 +54,7 @@ export function testAlarms(stacks: () => Synthesized): void {
     expect(new Set(readSections().keys())).toEqual(anchors);
   });
 
-  test('alarms tell the topic of the alarms; the backlog wakes the fleet function and scales nothing', () => {
+  test('alarms notify the alarm topic, and the backlog wakes the fleet function and scales nothing', () => {
     for (const { body } of both()) {
       for (const { AlarmName, AlarmActions } of alarmsOf(body)) {
         expect(AlarmActions).toEqual([

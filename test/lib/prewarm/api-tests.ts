@@ -9,7 +9,7 @@ const VPCE = 'vpce-0123456789abcdef0';
 export function testApi(stacks: () => Synthesized): void {
   const both = () => [stacks().own, stacks().existing];
 
-  test('asks for a key on every method but GET of the document and of the health check', () => {
+  test('the API asks for a key on every method but GET of the document and of the health check', () => {
     for (const { body } of both()) {
       const open = resourcesOf(body, 'AWS::ApiGateway::Method').filter(([, { Properties }]) => Properties?.['ApiKeyRequired'] !== true);
       expect(
@@ -20,14 +20,14 @@ export function testApi(stacks: () => Synthesized): void {
     }
   });
 
-  test('sends every other path to the app through one resource', () => {
+  test('the API sends every other path to the app through one resource', () => {
     for (const { body } of both()) {
       const paths = resourcesOf(body, 'AWS::ApiGateway::Resource').map(([, { Properties }]) => String(Properties?.['PathPart']));
       expect(paths.toSorted()).toEqual(['healthz', 'openapi.json', '{proxy+}']);
     }
   });
 
-  test('throttles and counts by key, logs access, and compresses from 1 KiB without taking bodies for binary', () => {
+  test('the API throttles and counts by key, logs access, and compresses from 1 KiB without taking bodies for binary', () => {
     for (const { template } of both()) {
       template.hasResourceProperties('AWS::ApiGateway::UsagePlan', {
         Throttle: { RateLimit: Match.anyValue(), BurstLimit: Match.anyValue() },
@@ -46,7 +46,7 @@ export function testApi(stacks: () => Synthesized): void {
     }
   });
 
-  test('answers its own errors as JSON with a message', () => {
+  test('the API answers its own errors as JSON with a message', () => {
     for (const { body } of both()) {
       const answers = resourcesOf(body, 'AWS::ApiGateway::GatewayResponse').map(([, { Properties }]) => Properties);
       expect(answers.map((answer) => String(answer?.['ResponseType'])).toSorted()).toEqual([
@@ -65,7 +65,7 @@ export function testApi(stacks: () => Synthesized): void {
     }
   });
 
-  test('is public in the stack with a VPC of its own, and in the other without an endpoint', () => {
+  test('the API is public in the stack with a VPC of its own, and in the other without an endpoint', () => {
     for (const { body } of both()) {
       expect(apiOf(body, {})).toMatchObject({ EndpointConfiguration: { Types: ['REGIONAL'] } });
       expect(apiOf(body, {})).not.toHaveProperty('Policy');
@@ -73,7 +73,7 @@ export function testApi(stacks: () => Synthesized): void {
     }
   });
 
-  test('is private with an endpoint, whose policy admits that endpoint only', () => {
+  test('the API is private with an endpoint, whose policy admits that endpoint only', () => {
     const api = apiOf(stacks().existing.body, { vpce: VPCE });
     // A private API knows no other kind of address, and becomes none, nor a public one again, without it.
     expect(api['EndpointConfiguration']).toEqual({ Types: ['PRIVATE'], IpAddressType: 'dualstack', VpcEndpointIds: [VPCE] });
@@ -85,7 +85,7 @@ export function testApi(stacks: () => Synthesized): void {
     expect(Statement.find(({ Effect }) => Effect === 'Deny')).toMatchObject({ Condition: { StringNotEquals: { 'aws:SourceVpce': VPCE } } });
   });
 
-  test('throttles what may be asked without a key by itself, far below what holders of a key may ask', () => {
+  test('the API throttles keyless paths by themselves, far below what holders of a key may ask', () => {
     for (const { body } of both()) {
       const [[, stage] = []] = resourcesOf(body, 'AWS::ApiGateway::Stage');
       const settings = stage?.Properties?.['MethodSettings'] as Record<string, unknown>[];
@@ -97,7 +97,7 @@ export function testApi(stacks: () => Synthesized): void {
     }
   });
 
-  test('makes no metrics of single methods, which are paid and which nobody reads', () => {
+  test('the API makes no metrics of single methods, which cost money and which nobody reads', () => {
     for (const { template } of both()) {
       const stage = JSON.stringify(template.findResources('AWS::ApiGateway::Stage'));
       expect(stage).toContain('"MetricsEnabled":false');
@@ -166,7 +166,7 @@ export function testApi(stacks: () => Synthesized): void {
       await expect(synthesizeStacks({ allowFrom }).then((stacks) => stacks.remove())).rejects.toThrow(/allowFrom/);
   });
 
-  test('leaves the account-wide logging role behind, which others may use', () => {
+  test('the removal leaves the account-wide logging role behind, which others may use', () => {
     for (const { template } of both()) template.hasResource('AWS::ApiGateway::Account', { DeletionPolicy: 'Retain' });
   });
 }

@@ -46,7 +46,7 @@ test('cdk synth tells the cost of keeping warm', () => {
   expect(said).toMatch(/a POP costs a month, for example:\n {2}IAD89-P1 \(north-america\) \$/);
 });
 
-test('a context that is wrong is told of by its entries, without a stack trace, and nothing is synthesized', async () => {
+test('cdk synth reports the wrong entries of a context without a stack trace, and synthesizes nothing', async () => {
   const file = join(folder, 'routes.json');
   const entries = [
     { host: 'api.example.com', path: 'x', pops: ['Mars', 'Singapore'], per_minute: 0, headers: ['a: b\r\nc: d'] },

@@ -35,7 +35,7 @@ export function testFleet(stacks: () => Synthesized): void {
     expect(types).toEqual(['m8g.large', 'm6g.large', 'c6g.large', 'r6g.large', 'm6gd.large', 'r7g.large']);
   });
 
-  test('its instances are gone before their way out is removed', () => {
+  test('the instances are gone before their way out is removed', () => {
     const groups = resourcesOf(stacks().own.body, 'AWS::AutoScaling::AutoScalingGroup');
     expect(groups).toHaveLength(2);
     for (const [, group] of groups) {
@@ -56,7 +56,7 @@ export function testFleet(stacks: () => Synthesized): void {
     }
   });
 
-  test('is all Spot, the chosen type first where there is capacity, rebalances, and is empty at rest without a capacity that a deploy would reset', () => {
+  test('the Spot group prefers the chosen type, rebalances, and is empty at rest without a capacity that a deploy would reset', () => {
     for (const { template } of both()) {
       template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
         MinSize: '0',
@@ -74,7 +74,7 @@ export function testFleet(stacks: () => Synthesized): void {
     }
   });
 
-  test('a second group takes on demand what Spot does not deliver: of the chosen type alone, in the same zones, and empty at rest', () => {
+  test('a second group starts on demand what Spot does not deliver, with the chosen type alone, in the same zones, and is empty at rest', () => {
     for (const { template, body } of both()) {
       const [[, spot] = []] = resourcesOf(body, 'AWS::AutoScaling::AutoScalingGroup');
       template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
@@ -182,7 +182,7 @@ export function testFleet(stacks: () => Synthesized): void {
     expect(network).toEqual([]);
   });
 
-  test('new instances are told where everything is, and how much to download at once', () => {
+  test('new instances get all addresses and names, and the number of downloads at once', () => {
     for (const { body } of both()) {
       const told = resourcesOf(body, 'AWS::EC2::LaunchTemplate').map(([, { Properties }]) => {
         const { LaunchTemplateData } = evaluate(body, Properties, { ThreadNumber: '9', envName: 'qa' }) as {

@@ -124,7 +124,7 @@ export function testPermissions(stacks: () => Synthesized): void {
     }
   });
 
-  test('an agent reads headers by a name it was told, and can neither list names nor look one up', () => {
+  test('an agent reads headers by a name it was given, and can neither list names nor look one up', () => {
     for (const { body } of both()) {
       const own = statementsOf(body).filter(({ role }) => role.startsWith('AgentRole'));
       const allowed = (action: string) => own.filter(({ actions }) => actions.includes(action)).flatMap(({ resources }) => resources);
@@ -254,7 +254,7 @@ export function testPermissions(stacks: () => Synthesized): void {
     }
   });
 
-  test('cdk-nag would say so', async () => {
+  test('cdk-nag reports a fault that is put in', async () => {
     const careless = synthesizeStacks({}, (app) => {
       new Bucket(new Stack(app, 'Careless'), 'Bucket');
       Aspects.of(app).add(new AwsSolutionsChecks());

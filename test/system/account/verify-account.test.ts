@@ -7,7 +7,7 @@ import { verifyAccount } from './verify-account.ts';
 const SCRIPT = fileURLToPath(new URL('scripts/verify.ts', import.meta.url));
 const POPS = ['SIN2-P1', 'FRA56-P4'];
 
-test('all of it holds of a server that warms what it is asked to', async () => {
+test('the verification passes for a server that warms what it is asked to', async () => {
   const { flags } = await openEdge();
   const { url } = await serve(flags);
   const warming = { urls: objectUrls(3, 'verified'), pops: POPS, withinMs: 30_000 };
@@ -17,7 +17,7 @@ test('all of it holds of a server that warms what it is asked to', async () => {
   expect(verdicts.at(-1)?.seen).toMatch(/: FINISHED, 0 warmed and 6 there of 6$/);
 }, 60_000);
 
-test('what does not hold is named, with what was seen', async () => {
+test('the verification names each failed check and what was seen', async () => {
   const { edge, flags } = await openEdge();
   const { url } = await serve(flags);
   edge.setFault({ path: '*', method: 'GET' }, { kind: 'status', status: 403 });

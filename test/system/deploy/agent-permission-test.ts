@@ -51,7 +51,7 @@ export function registerAgentPermissionTest(deployment: Deployment): void {
 }
 
 function registerWritingTest(deployment: Deployment): void {
-  test('with an agent’s role, claims, plans, lists and results of others are out of reach, and what an agent writes is not', async () => {
+  test('an agent’s role reaches no claims, plans, lists or results of others, but reaches what an agent writes', async () => {
     const clients = await openClients(deployment);
     const { dynamo, s3 } = clients.taken;
     const { Bucket, pops: TableName } = clients;
@@ -95,7 +95,7 @@ function registerHeadersTest(deployment: Deployment): void {
     cf_domain: 'd111111abcdef8.cloudfront.net',
   });
 
-  test('headers of viewers are read by whoever a task told their name, and are gone when the request has ended', async () => {
+  test('everyone who has the name from a task can read viewer headers, which are gone when the request has ended', async () => {
     expect(await untilEnded(prod(), await makeRequest(prod(), request('guarded')))).toMatchObject({
       status: 'FINISHED',
       download_count: 3,

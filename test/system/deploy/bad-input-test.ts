@@ -14,7 +14,7 @@ async function sendPatiently(target: ApiTarget, row: BadInput): Promise<BadAnswe
 }
 
 export function registerBadInputTest({ prod }: Deployment): void {
-  test('everything that is wrong is refused as a server on one machine refuses it, and makes nothing', async () => {
+  test('the API refuses every wrong request as a server on one machine does, and creates nothing', async () => {
     const newest = async () => (await ask<{ requests: { request_id: string }[] }>(prod(), '/requests')).body.requests[0]?.request_id;
     const before = await newest();
     const faults: string[] = [];

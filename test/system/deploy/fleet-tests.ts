@@ -34,7 +34,7 @@ export function registerFleetTests({ world, prod }: Deployment): void {
     expect(await ask(prod(), '/instances')).toMatchObject({ body: { desiredcapacity: 0 } });
   });
 
-  test('capacity of the group on demand is capacity of the fleet: its agents do the work, and go with the request', async () => {
+  test('agents of the on-demand group count as capacity of the fleet, do the work, and go with the request', async () => {
     const onDemand = 'prewarm_asg_prod_ondemand';
     const client = new AutoScalingClient(world().account.client);
     const setDesired = (AutoScalingGroupName: string, DesiredCapacity: number) =>
@@ -55,7 +55,7 @@ export function registerFleetTests({ world, prod }: Deployment): void {
     client.destroy();
   });
 
-  test('a request claims its instances, and an agent that is told of its end hands its work to the other', async () => {
+  test('a request claims its instances, and an agent that is stopped hands its work to the other', async () => {
     const id = await makeRequest(prod(), { url_list: objectUrls(600, 'moved'), pops: [...POPS], instance_count: 2, ...domain });
     await expect.poll(() => prod().group.running().length, { timeout: TIMEOUT_MS }).toBe(2);
     prod().group.interrupt(prod().group.running()[0] ?? '');
@@ -130,7 +130,7 @@ export function registerTimeoutTests({ world, staging }: Deployment): { readonly
       });
     },
     end() {
-      test('the one-time schedule ends it at its time, takes the instances down and is gone', async () => {
+      test('the one-time schedule ends a request at its time, takes the instances down and is gone', async () => {
         const ended = await untilEnded(staging(), id, Math.max(0, due - Date.now()) + TIMER_MAY_BE_LATE_MS);
         expect(ended).toMatchObject({ status: 'TIMEOUT', total_count: 3, failed_count: 3, percentage_complete: 0 });
         expect(Date.now()).toBeGreaterThanOrEqual(due);

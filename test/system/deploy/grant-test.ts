@@ -45,7 +45,7 @@ async function takeAway(client: IAMClient, RoleName: string, action: string): Pr
 export function registerGrantTest({ world, prod }: Deployment): void {
   const request = (name: string) => ({ url_list: objectUrls(3, name), pops: ['SIN2-P1'], cf_domain: 'd111111abcdef8.cloudfront.net' });
 
-  test('a function from which one grant is taken away stops there, tells which, and its record ends where failures do', async () => {
+  test('a function that lacks one grant stops there, names it, and its record ends where failures do', async () => {
     const { account } = world();
     const clients = { iam: new IAMClient(account.client), lambda: new LambdaClient(account.client), sqs: new SQSClient(account.client) };
     try {

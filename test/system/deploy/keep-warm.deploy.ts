@@ -84,7 +84,7 @@ describe('Keep-warm in an account with IAM enforced', () => {
     return lines.flatMap((line) => (line.includes('KeepWarmSilent') ? [JSON.parse(line.slice(line.indexOf('{'))) as LaneMetrics] : []));
   }
 
-  test('a budget that would be passed fails the deploy, says by what, and leaves nothing that sends', async () => {
+  test('a budget that would be exceeded fails the deploy with the calculation, and leaves nothing that sends', async () => {
     const { code, output } = await runCdk(argumentsOf('LambdaPrewarmStack', { ...PARAMETERS, maxRequestsPerDay: '1000' }), options());
     expect(code).not.toBe(0);
     expect(output).toContain('maxRequestsPerDay: "1000": would be passed: 3 POPs x 10 requests x 1,440 runs = 43,200 requests a day');

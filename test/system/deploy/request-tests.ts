@@ -75,7 +75,7 @@ export function registerRequestTests({ world, prod }: Deployment): void {
     await release();
   });
 
-  test('summary and report tell what failed, by a link that needs no key', async () => {
+  test('summary and report list the failures, by a link that needs no key', async () => {
     const id = await makeRequest(prod(), { url_list: [...objectUrls(2, 'told'), MISSING], pops: [...POPS], ...domain });
     await untilEnded(prod(), id);
     const { status, body } = await ask<Record<string, string>>(prod(), `/summary?req_id=${id}`);

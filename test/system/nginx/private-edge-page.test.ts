@@ -91,7 +91,9 @@ async function startAsThePageSays(context: TestContext): Promise<{ scene: Scene;
 }
 
 describe.skipIf(!nginxAvailable())('nginx as docs/private-edges.md configures it (skipped where nginx is missing)', () => {
-  test('a run is verified by HIT, over https and http, and a second one finds all warm', { timeout: 60_000 }, async (context) => {
+  test('a run through nginx is verified by HIT, over https and http, and a second one finds all warm', {
+    timeout: 60_000,
+  }, async (context) => {
     const { scene, options } = await startAsThePageSays(context);
     const urls = [`https://${HOST}/small`, `https://${HOST}/large`, `http://${HOST}/small?over=http`];
     const run = async () => {
@@ -109,7 +111,7 @@ describe.skipIf(!nginxAvailable())('nginx as docs/private-edges.md configures it
     for (const row of second.rows) expect(row).toMatchObject({ outcome: 'already_warm', x_cache_first: 'HIT' });
   });
 
-  test('what nginx may not store, and what is not there, fail with the reasons of the page', { timeout: 60_000 }, async (context) => {
+  test('objects that nginx may not store or does not have fail with the reasons of the page', { timeout: 60_000 }, async (context) => {
     const { scene, options } = await startAsThePageSays(context);
     const urls = ['private/page', 'absent'].flatMap((path) => ['--url', `https://${HOST}/${path}`]);
     const { code } = await scene.run(['run', ...urls, '--pops', 'SIN2-P1', ...options, '--out', scene.at('report.csv')]);

@@ -143,7 +143,9 @@ const REFUSALS: readonly Refusal[] = [
 const NOTHING_SENT = /^prewarm: nothing was sent, because the input is not right:\n(?: {2}[^\n]+\n)+(?:Correct these lines[^\n]*\n)?$/;
 
 describe('what is refused', () => {
-  test('ends with 2, tells field, line, value and remedy of every fault, and sends nothing', { timeout: 60_000 }, async (context) => {
+  test('refused input ends the run with 2 and with field, line, value and remedy of every fault, and nothing is sent', {
+    timeout: 60_000,
+  }, async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge();
     const atEdge = dnsFlags(scene, edge);
@@ -163,7 +165,7 @@ describe('what is refused', () => {
     expect(scene.temporaries()).toEqual([]);
   });
 
-  test('of hosts that lead to no distribution, or to two, is asked of DNS and nobody else', async (context) => {
+  test('hosts that lead to no distribution, or to two, are refused with questions to DNS alone', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge({
       aliases: ['www.example.com'],
@@ -188,7 +190,7 @@ describe('what is refused', () => {
     expect(edge.counters().edge).toMatchObject({ gets: 0, heads: 0 });
   });
 
-  test('is left out where the user says so, and the rest is warmed', async (context) => {
+  test('refused input is left out where the user says so, and the rest is warmed', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge();
     const out = ['--json', '--out', scene.at('report.csv')];

@@ -20,7 +20,7 @@ test('a drill proves itself, and leaves no process and no file behind', async (c
   expect(scene.temporaries()).toEqual([]);
 });
 
-test('a drill that is interrupted leaves as little, whenever that is', async (context) => {
+test('a drill that is interrupted at any time leaves no process and no file behind', async (context) => {
   const scene = openScene(context);
   const list = scene.list(Array.from({ length: 24 }, (_, index) => `https://www.example.com/${index}`));
   const early = scene.start(['drill', list]);

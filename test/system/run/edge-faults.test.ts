@@ -110,7 +110,9 @@ function objects(path: string): { size: number; cacheControl?: string } | null {
 const rowsAt = (rows: readonly ReportRow[], pop: string) => rows.filter((row) => row['pop'] === pop);
 
 describe.concurrent('faults of the edge', () => {
-  test('of single objects and of whole POPs each end as their own reason, and harm nothing else', { timeout: 120_000 }, async (context) => {
+  test('faults of single objects and of whole POPs each end as their own reason, and harm nothing else', {
+    timeout: 120_000,
+  }, async (context) => {
     const scene = openScene(context);
     const pops = ['SIN2-P1', 'FRA56-P4', 'NRT57-P3', 'GRU3-P1', 'ARN56-P1', 'IAD89-P1', 'LHR61-P3'].map((pop) => ({
       pop,

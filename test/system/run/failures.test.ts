@@ -15,7 +15,7 @@ async function openRun(scene: Scene) {
 }
 
 describe.concurrent('what failed', () => {
-  test('is named by URL at the end, and stands in a file beside the state with the columns of the report', async (context) => {
+  test('the end of a run names what failed by URL, in a file beside the state with the columns of the report', async (context) => {
     const scene = openScene(context);
     const { args, missing, pops } = await openRun(scene);
     const ended = await scene.run([...args, '--pops', pops.join(','), '--data-dir', scene.at('warm.d')]);
@@ -27,7 +27,7 @@ describe.concurrent('what failed', () => {
     expect(Object.keys(rows[0] ?? {})).toEqual([...REPORT_COLUMNS]);
   });
 
-  test('leaves no file of an earlier run behind where nothing fails any more', async (context) => {
+  test('a run without failures leaves no file of failures of an earlier run behind', async (context) => {
     const scene = openScene(context);
     const { mend, args, pops } = await openRun(scene);
     const all = [...args, '--pops', pops.join(','), '--data-dir', scene.at('warm.d')];
@@ -39,7 +39,7 @@ describe.concurrent('what failed', () => {
     expect(existsSync(scene.at('warm.d/failures.csv'))).toBe(false);
   });
 
-  test('stands in a temporary file that is named where no state is kept', async (context) => {
+  test('a run without kept state names a temporary file of failures', async (context) => {
     const scene = openScene(context);
     const { args, missing, pops } = await openRun(scene);
     const ended = await scene.run([...args, '--pops', pops.join(',')]);
@@ -54,7 +54,7 @@ describe.concurrent('what failed', () => {
     ).toHaveLength(pops.length);
   });
 
-  test('is in the last object of --json with POPs, number and cause, most targets first', async (context) => {
+  test('the last object of --json has the failures with POPs, number and cause, most targets first', async (context) => {
     const scene = openScene(context);
     const { args, urls, missing, pops } = await openRun(scene);
     const ended = await scene.run([...args, '--pops', [...pops, 'FOO1-P1'].join(','), '--json']);
@@ -72,7 +72,7 @@ describe.concurrent('what failed', () => {
     );
   });
 
-  test('is shown as a whole with --verbose', async (context) => {
+  test('--verbose shows all failures', async (context) => {
     const scene = openScene(context);
     const { edge } = await openRun(scene);
     const list = scene.list(Array.from({ length: 14 }, (_, index) => urlOf(edge, `/nothing/${index}`)));
@@ -84,7 +84,7 @@ describe.concurrent('what failed', () => {
     expect(urlsIn(long)).toHaveLength(14);
   });
 
-  test('is shown also where its file cannot be written', async (context) => {
+  test('a run shows its failures also where their file cannot be written', async (context) => {
     const scene = openScene(context);
     const { args, missing, pops } = await openRun(scene);
     mkdirSync(scene.at('warm.d/failures.csv'), { recursive: true, mode: 0o700 });
@@ -95,7 +95,7 @@ describe.concurrent('what failed', () => {
   });
 });
 
-test('the time of a resumed run is told without the pause before it', async (context) => {
+test('a resumed run reports its time without the pause before it', async (context) => {
   const scene = openScene(context);
   const edge = await scene.edge({ latencies: { edgeMs: 60 } });
   const urls = Array.from({ length: 60 }, (_, index) => urlOf(edge, `/o/1k/${index}`));

@@ -18,7 +18,7 @@ async function secondsTo(signalled: () => void, ended: Promise<unknown>): Promis
 
 describe.concurrent('an interrupt', () => {
   test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-    'by %s ends the run soon with 130, tells how to go on, and what it tells works',
+    'an interrupt by %s ends the run soon with 130, and the printed command continues it',
     async (signal, context) => {
       const scene = openScene(context);
       const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }, { pop: 'FRA56-P4' }], latencies: { edgeMs: 20 } });
@@ -42,7 +42,7 @@ describe.concurrent('an interrupt', () => {
     },
   );
 
-  test('while sizes are asked of a silent edge, while an invalidation lasts, and while standard input stays open ends as soon', async (context) => {
+  test('an interrupt ends the run as soon while sizes are asked, while an invalidation lasts, and while standard input is open', async (context) => {
     const scene = openScene(context);
     const silent = await scene.edge({ pops: [{ pop: 'SIN2-P1' }] });
     const releaseHeads = silent.setFault({ method: 'HEAD' }, { kind: 'stall', at: 'headers' });
@@ -82,7 +82,7 @@ describe.concurrent('an interrupt', () => {
     expect(slow.invalidations.count).toBe(1);
   });
 
-  test('that comes a second time ends everything at once, agents that hang included', async (context) => {
+  test('a second interrupt ends everything at once, agents that hang included', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }], latencies: { edgeMs: 50 } });
     const list = scene.list(PATHS.map((path) => urlOf(edge, path)));

@@ -22,7 +22,7 @@ async function openMoodyEndpoint(edge: SimulatedEdge, refused: string, troubles:
   return endpoint;
 }
 
-test('a path that is refused is named at the end and fails, though it is cached; the others are warmed anew, after all trouble', async (context) => {
+test('a run names a refused path at its end as failed, though it is cached, and warms the others anew after all trouble', async (context) => {
   const scene = openScene(context);
   const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }] });
   const flags = [...mapFlags(scene, edge), '--pops', 'SIN2-P1'];

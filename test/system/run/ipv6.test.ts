@@ -50,7 +50,7 @@ const CASES = [
 ] as const;
 
 describe.each(CASES)('a POP %s', (name, places) => {
-  test('is kept warm without an error', async (context) => {
+  test('keep-warm asks such a POP without an error', async (context) => {
     const { scene, edge, flags } = await openPop(context);
     const route = ['--host', HOST, '--path', '/time', '--pops', POP, '--per-minute', '600', '--json'];
     const running = scene.start(['keep-warm', ...route, ...flags(...places)]);
@@ -61,7 +61,7 @@ describe.each(CASES)('a POP %s', (name, places) => {
     expect({ state, errors, unsent, good }).toEqual({ state: 'answering', errors: {}, unsent: {}, good: requests });
   });
 
-  test('tells every size, and is warmed', async (context) => {
+  test('a run sizes and warms every object at such a POP', async (context) => {
     const { scene, edge, flags } = await openPop(context);
     const urls = Array.from({ length: 6 }, (_, n) => `https://${HOST}/page/${n}`);
     const list = scene.list(urls);
@@ -69,7 +69,7 @@ describe.each(CASES)('a POP %s', (name, places) => {
     expect({ code, stderr, heads: edge.counters().edge.heads }).toMatchObject({ code: 0, heads: urls.length });
   });
 
-  test('is measured at the addresses that answer', async (context) => {
+  test('timing measures such a POP at the addresses that answer', async (context) => {
     const { scene, flags } = await openPop(context);
     const args = ['timing', URL_OF_TIME, '--pops', POP, '--count', '4', '--interval', '0.05', '--json'];
     const { stdout } = await scene.run([...args, ...flags(...places)]);

@@ -55,7 +55,7 @@ async function killOneAgent(running: PrewarmProcess): Promise<void> {
 }
 
 describe.concurrent('kill -9', () => {
-  test('of agents in the middle leaves the run going on by itself, exact', { timeout: 60_000 }, async (context) => {
+  test('kill -9 of agents in the middle leaves the run going on by itself and exact', { timeout: 60_000 }, async (context) => {
     const scene = openScene(context);
     const { edge, urls, first } = await startSlowEdge(scene);
     const running = scene.start(first);
@@ -69,7 +69,7 @@ describe.concurrent('kill -9', () => {
     expect(running.tree()).toEqual([]);
   });
 
-  test('of everything, while sizing and then again and again, loses and doubles nothing once resumed', {
+  test('kill -9 of everything, while sizing and then again and again, neither loses nor doubles anything once resumed', {
     timeout: 90_000,
   }, async (context) => {
     const scene = openScene(context);
@@ -96,7 +96,9 @@ describe.concurrent('kill -9', () => {
     expect(getsAt(edge)).toBe(gets + PATHS.length * POPS.length * 2);
   });
 
-  test('of the parent alone ends its agents too, at once after the start as in the middle', { timeout: 60_000 }, async (context) => {
+  test('kill -9 of the parent alone ends its agents too, at once after the start and in the middle', {
+    timeout: 60_000,
+  }, async (context) => {
     const scene = openScene(context);
     const { edge, urls, first, resume } = await startSlowEdge(scene);
     const starting = scene.start(first.map((arg) => (arg === scene.at('data') ? scene.at('other-data') : arg)));
@@ -114,7 +116,7 @@ describe.concurrent('kill -9', () => {
     await expectExact(scene, edge, urls, await scene.run(resume));
   });
 
-  test('of a parent whose agents are still loading ends them all the same', async (context) => {
+  test('kill -9 of a parent whose agents are still loading ends them all the same', async (context) => {
     const scene = openScene(context);
     mkdirSync(scene.at('data'));
     const ends = Array.from({ length: 3 }, async (_, index) => {

@@ -11,7 +11,7 @@ async function openRun(context: TestContext, pops: readonly string[], lacks: boo
 }
 
 describe.concurrent('a run of which POPs have no address', () => {
-  test('bears half of them in a place, and none with --strict', async (context) => {
+  test('a run allows that half of the POPs of a place have no address, and none with --strict', async (context) => {
     const run = await openRun(context, ['FRA56-P4'], false);
     const half = await run('--countries', 'DE');
     expect(half.stdout).toMatch(/\n3 of 3 targets warm and verified in .*, at 1 of 2 POPs; 1 has no address: FRA60-P1\.\n$/);
@@ -20,7 +20,7 @@ describe.concurrent('a run of which POPs have no address', () => {
     expect((await run('--pops', 'FRA56-P4', '--strict')).code).toBe(0);
   });
 
-  test('ends with 1 where more than half of them are left out, however few targets must be warm', async (context) => {
+  test('a run ends with 1 where more than half of the POPs are left out, however few targets must be warm', async (context) => {
     const run = await openRun(context, ['FRA56-P4', 'CDG50-P1', 'DUB2-C1', 'LHR61-P3'], false);
     const most = await run('--regions', 'eu', '--min-success', '1%', '--json');
     expect(most.code).toBe(1);
@@ -29,7 +29,7 @@ describe.concurrent('a run of which POPs have no address', () => {
     expect(last.skipped_pops).toHaveLength(6);
   });
 
-  test('ends with 1 where one of its places has no POP left, although all others are there', async (context) => {
+  test('a run ends with 1 where one of its places has no POP left, although all others are there', async (context) => {
     const run = await openRun(context, ['SIN2-P1', 'SIN2-P2', 'IAD89-P1'], false);
     const lost = await run('--countries', 'singapore,DE', '--json');
     expect(lost.code).toBe(1);
@@ -45,7 +45,7 @@ describe.concurrent('a run of which POPs have no address', () => {
 });
 
 describe.concurrent('a run of which some targets fail', () => {
-  test('ends with 0 where as many percent are warm as --min-success asks for, and with 1 where they are not', async (context) => {
+  test('a run ends with 0 where the percentage of --min-success is warm, and with 1 where it is not', async (context) => {
     const run = await openRun(context, ['SIN2-P1', 'FRA56-P4'], true);
     const pops = ['--pops', 'SIN2-P1,FRA56-P4'];
     expect((await run(...pops)).code).toBe(1);

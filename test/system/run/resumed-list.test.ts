@@ -34,7 +34,7 @@ function forgetDigests(scene: Scene): void {
 
 describe.concurrent('a resumed run', () => {
   test.for([['with digests'], ['of the version before, without digests']] as const)(
-    '%s takes its list again and says so, and refuses another one before anything is sent',
+    'a resumed run %s takes its list again and says so, and refuses another one before anything is sent',
     async ([kind], context) => {
       const { scene, edge, urls, resume } = await interrupt(context, (at, all) => [at.list(all)]);
       if (kind !== 'with digests') forgetDigests(scene);
@@ -63,7 +63,7 @@ describe.concurrent('a resumed run', () => {
     },
   );
 
-  test('takes the options of its request again, and refuses every one that asks for something else before anything is sent', async (context) => {
+  test('a resumed run takes the options of its request again, and refuses others before anything is sent', async (context) => {
     const given = ['--header', 'X-Tier: secret', '--timeout', '20', '--name', 'spring launch', '--accept-status', '200,301'];
     const { edge, resume } = await interrupt(context, (at, all) => [at.list(all), ...given, '--first-byte-timeout', '9']);
     const others = [
@@ -98,7 +98,7 @@ describe.concurrent('a resumed run', () => {
     expect((await resume(['--timeout', '21'])).code).toBe(2);
   });
 
-  test('takes the --url again that it was given, beside FILE or alone, and no other', async (context) => {
+  test('a resumed run takes its own --url again, beside FILE or alone, and no other', async (context) => {
     const { scene, urls, resume } = await interrupt(context, (at, all) => [
       at.list(all.slice(2)),
       '--url',

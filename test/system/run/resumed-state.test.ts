@@ -25,7 +25,7 @@ test('the command that an interrupted run prints writes its report too, and the 
   expect(existsSync(dir)).toBe(false);
 });
 
-test('a resumed run that is told another file writes its report there, and keeps that one for the next time', async (context) => {
+test('a resumed run with another report file writes its report there, and keeps that file for the next time', async (context) => {
   const scene = openScene(context);
   const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }] });
   const urls = [urlOf(edge, '/o/1k/a')];
@@ -40,7 +40,7 @@ test('a resumed run that is told another file writes its report there, and keeps
   expect(targetsIn(scene.report('second.csv'))).toEqual(targetsOf(urls, ['SIN2-P1']));
 });
 
-test('a URL that is given twice on the command line is told as a duplicate', async (context) => {
+test('the run reports a URL that is given twice on the command line as a duplicate', async (context) => {
   const scene = openScene(context);
   const edge = await scene.edge({ pops: [{ pop: 'SIN2-P1' }] });
   const url = urlOf(edge, '/o/1k/a');
@@ -78,7 +78,7 @@ test('a run that was killed between its end and the dropping of its secrets drop
   expect(holding()).toEqual([]);
 });
 
-test.skipIf(process.platform !== 'linux')('a data directory where none can be made is told at once', async (context) => {
+test.skipIf(process.platform !== 'linux')('a run reports at once that a data directory cannot be made', async (context) => {
   const scene = openScene(context);
   const ended = await scene.run(['run', '--url', 'https://www.example.com/', '--pops', 'SIN2-P1', '--data-dir', '/proc/none/below']);
   expect(ended).toMatchObject({

@@ -27,7 +27,7 @@ const NO_CREDENTIALS = {
 };
 
 describe.concurrent('scripts', () => {
-  test('get progress objects only, which never fall back and end with exact counts', async (context) => {
+  test('scripts get progress objects only, which never fall back and end with exact counts', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge({ latencies: { edgeMs: 60 } });
     const urls = Array.from({ length: 80 }, (_, index) => urlOf(edge, `/o/1k/${index}`));
@@ -77,7 +77,7 @@ describe.concurrent('scripts', () => {
     });
   });
 
-  test('hand over lists by standard input and flags, in any line ends, each URL once however it is written', async (context) => {
+  test('scripts hand over lists by standard input and flags, in any line ends, each URL once however it is written', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge();
     const a = urlOf(edge, '/o/1k/a');
@@ -97,7 +97,7 @@ describe.concurrent('scripts', () => {
   });
 
   test.skipIf(process.platform !== 'linux')(
-    'name aliases only: the distribution is found by DNS, and each host is asked by its own name',
+    'scripts may name aliases only: DNS leads to the distribution, and each host is asked by its own name',
     async (context) => {
       const scene = openScene(context);
       const edge = await scene.edge({
@@ -139,7 +139,7 @@ describe.concurrent('scripts', () => {
 });
 
 describe.concurrent('an invalidation', () => {
-  test('is over before the first download, so that what was warm is fetched anew', async (context) => {
+  test('an invalidation is over before the first download, so that cached objects are fetched anew', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge({ invalidationDelayMs: 300, cachePolicy: { keyByQuery: true } });
     const list = scene.list([urlOf(edge, '/o/1k/a'), urlOf(edge, '/o/90k/b?v=1')]);
@@ -161,7 +161,7 @@ describe.concurrent('an invalidation', () => {
     expect(edge.counters().origin.total.fetches).toBe(4);
   });
 
-  test('that fails ends the run as FAILED with the reason, and downloads nothing', async (context) => {
+  test('a failed invalidation ends the run as FAILED with the reason, and nothing is downloaded', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge();
     const server = createServer((_, res) => res.writeHead(403).end('not for you')).listen(0, '127.0.0.1');
@@ -189,7 +189,7 @@ describe.concurrent('an invalidation', () => {
     expect(edge.counters().edge).toMatchObject({ gets: 0, heads: 0 });
   });
 
-  test('that nobody here may ask for is refused before anything is sent', async (context) => {
+  test('an invalidation that this machine may not ask for is refused before anything is sent', async (context) => {
     const scene = openScene(context);
     const edge = await scene.edge();
     const args = ['run', '--url', urlOf(edge, '/o/1k/a'), '--pops', 'SIN2-P1', ...mapFlags(scene, edge), '--invalidate'];

@@ -237,7 +237,7 @@ test('the edge listens at the ports that are named', async (context) => {
 });
 
 test.for(['--edge-port', '--edge-http-port', '--invalidation-port', '--dns-port'])(
-  'a port in use is told with %s, and nothing is left of the edge',
+  'the edge reports a port in use with %s, and leaves nothing behind',
   async (flag, context) => {
     const scene = openScene(context);
     const taken = createServer();
@@ -259,7 +259,7 @@ test.for(['--edge-port', '--edge-http-port', '--invalidation-port', '--dns-port'
   },
 );
 
-test('a port that only DNS over UDP finds in use is told too, and so is one of consecutive ports', async (context) => {
+test('the edge reports a port that is in use over UDP only, also among consecutive ports', async (context) => {
   const scene = openScene(context);
   const udp = createSocket('udp4');
   udp.bind(0, '127.0.0.1');
@@ -280,7 +280,7 @@ test('a port that only DNS over UDP finds in use is told too, and so is one of c
   });
 });
 
-test('every option that is wrong is told with its value and what to write', async (context) => {
+test('the edge reports every wrong option with its value and the remedy', async (context) => {
   const scene = openScene(context);
   const wrong: readonly (readonly [string, string, string])[] = [
     ['--pops', 'Singapore', 'is a place, and POPs are simulated by name; write some of it, such as SIN'],
@@ -304,7 +304,7 @@ test('every option that is wrong is told with its value and what to write', asyn
   expect(scene.temporaries()).toEqual([]);
 });
 
-test('what fits by itself and not together is refused', async (context) => {
+test('the edge refuses options that are right by themselves and do not fit together', async (context) => {
   const scene = openScene(context);
   const refused = async (...args: readonly string[]) => {
     const { code, stderr } = await scene.run(['simulate', ...args]);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { mapFlags, openScene, urlOf } from '../../../testing/scene.ts';
 
-test('an answer is awaited for as long as --first-byte-timeout says', async (context) => {
+test('a run awaits an answer for as long as --first-byte-timeout says', async (context) => {
   const scene = openScene(context);
   const edge = await scene.edge({ latencies: { edgeMs: 2500, regionalMs: 0, originMs: 0 } });
   const args = ['run', '--url', urlOf(edge, '/o/1k/a'), '--pops', 'SIN2-P1', ...mapFlags(scene, edge), '--out', scene.at('report.csv')];
@@ -19,7 +19,7 @@ test('an answer is awaited for as long as --first-byte-timeout says', async (con
   });
 });
 
-test('a proxy of the environment is told of in one line, and not used', async (context) => {
+test('a run reports a proxy of the environment in one line, and does not use it', async (context) => {
   const scene = openScene(context);
   const edge = await scene.edge();
   const args = ['run', '--url', urlOf(edge, '/o/1k/a'), '--pops', 'SIN2-P1', ...mapFlags(scene, edge)];

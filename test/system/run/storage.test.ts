@@ -58,7 +58,7 @@ function expectDone(scene: Scene, { code, stdout, stderr }: Ended, urls: readonl
 }
 
 describe.concurrent('a full disk', () => {
-  test('(a limit on the size of files) ends the run at once, and what was recorded is there when it goes on', async (context) => {
+  test('a full disk (a limit on the size of files) ends the run at once, and recorded work is there when it continues', async (context) => {
     const { scene, urls, args, resume } = await prepare(context, (scene) => scene.at('data'));
     const limited = {
       command: ['sh', '-c', 'ulimit -f 1300; exec "$0" "$@"', process.execPath, join(import.meta.dirname, '../../../cli/main.ts')],
@@ -72,36 +72,42 @@ describe.concurrent('a full disk', () => {
     expect(resultsIn(scene.at('data'))).toMatchObject(kept);
   });
 
-  test.skipIf(!canMount)('(a file system without room) does the same (needs the right to mount one)', async (context) => {
-    const { scene, urls, args, resume } = await prepare(context, (scene) => scene.at('disk/data'));
-    mkdirSync(scene.at('disk'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1700k', 'tmpfs', scene.at('disk')]);
-    context.onTestFinished(() => void execFileSync('umount', ['-l', scene.at('disk')]));
-    const full = await scene.run(args);
-    expectFull(full, scene.at('disk/data'));
-    const kept = resultsIn(scene.at('disk/data'));
-    expect(Object.keys(kept).length).toBeGreaterThan(0);
-    execFileSync('mount', ['-o', 'remount,size=64m', scene.at('disk')]);
-    const resumed = await scene.run(resume);
-    expectDone(scene, resumed, urls, full);
-    expect(resultsIn(scene.at('disk/data'))).toMatchObject(kept);
-  });
+  test.skipIf(!canMount)(
+    'a full disk (a file system without room) ends the run at once, too (needs the right to mount one)',
+    async (context) => {
+      const { scene, urls, args, resume } = await prepare(context, (scene) => scene.at('disk/data'));
+      mkdirSync(scene.at('disk'));
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1700k', 'tmpfs', scene.at('disk')]);
+      context.onTestFinished(() => void execFileSync('umount', ['-l', scene.at('disk')]));
+      const full = await scene.run(args);
+      expectFull(full, scene.at('disk/data'));
+      const kept = resultsIn(scene.at('disk/data'));
+      expect(Object.keys(kept).length).toBeGreaterThan(0);
+      execFileSync('mount', ['-o', 'remount,size=64m', scene.at('disk')]);
+      const resumed = await scene.run(resume);
+      expectDone(scene, resumed, urls, full);
+      expect(resultsIn(scene.at('disk/data'))).toMatchObject(kept);
+    },
+  );
 
-  test.skipIf(!existsSync('/dev/full'))('under the report loses the report only, which a resumed run writes elsewhere', async (context) => {
-    const scene = openScene(context);
-    const edge = await scene.edge();
-    const flags = ['--pops', 'SIN2-P1', ...mapFlags(scene, edge)];
-    const full = await scene.run(['run', '--url', urlOf(edge, '/o/1k/a'), ...flags, '--out', '/dev/full']);
-    expect({ code: full.code, stdout: full.stdout }).toEqual({ code: 1, stdout: '' });
-    expect(full.stderr).toContain('prewarm: the report could not be written to /dev/full: ENOSPC');
-    const [, dataDir = ''] = /--data-dir (\S+)/.exec(full.stderr) ?? [];
-    const resumed = await scene.run(['run', '--resume', '--data-dir', dataDir, '--out', scene.at('report.csv')]);
-    expect({ code: resumed.code, gets: edge.counters().edge.gets }).toEqual({ code: 0, gets: 2 });
-    expect(scene.report('report.csv')).toMatchObject([{ outcome: 'warmed', url: urlOf(edge, '/o/1k/a') }]);
-  });
+  test.skipIf(!existsSync('/dev/full'))(
+    'a full disk under the report loses the report only, which a resumed run writes elsewhere',
+    async (context) => {
+      const scene = openScene(context);
+      const edge = await scene.edge();
+      const flags = ['--pops', 'SIN2-P1', ...mapFlags(scene, edge)];
+      const full = await scene.run(['run', '--url', urlOf(edge, '/o/1k/a'), ...flags, '--out', '/dev/full']);
+      expect({ code: full.code, stdout: full.stdout }).toEqual({ code: 1, stdout: '' });
+      expect(full.stderr).toContain('prewarm: the report could not be written to /dev/full: ENOSPC');
+      const [, dataDir = ''] = /--data-dir (\S+)/.exec(full.stderr) ?? [];
+      const resumed = await scene.run(['run', '--resume', '--data-dir', dataDir, '--out', scene.at('report.csv')]);
+      expect({ code: resumed.code, gets: edge.counters().edge.gets }).toEqual({ code: 0, gets: 2 });
+      expect(scene.report('report.csv')).toMatchObject([{ outcome: 'warmed', url: urlOf(edge, '/o/1k/a') }]);
+    },
+  );
 });
 
-test('a data directory that cannot be used is told at once, with its name and a remedy, and nothing is sent', async (context) => {
+test('a run reports an unusable data directory at once, with its name and a remedy, and sends nothing', async (context) => {
   const scene = openScene(context);
   const edge = await scene.edge();
   writeFileSync(scene.at('file'), '');

@@ -25,7 +25,7 @@ const expectWholeReport = (scene: Scene, urls: readonly string[]) =>
   expect(targetsIn(scene.report('report.csv'))).toEqual(targetsOf(urls, POPS));
 
 describe.concurrent('a full disk', () => {
-  test('behind standard output costs the run no result: it goes on, writes its report, and says in one line how to get the rest', async (context) => {
+  test('a full disk behind standard output costs the run no result, and one line says how to get the rest', async (context) => {
     const scene = openScene(context);
     const { urls, args } = await openRun(scene);
     for (const form of [[], ['--json']]) {
@@ -46,7 +46,7 @@ describe.concurrent('a full disk', () => {
   test.for([
     ['behind standard error', '2> /dev/full', 0],
     ['behind both outputs', '> /dev/full 2>&1', 1],
-  ] as const)('%s ends the drawing and neither the run nor its report', async ([, redirection, code], context) => {
+  ] as const)('a full disk %s ends the drawing and neither the run nor its report', async ([, redirection, code], context) => {
     const scene = openScene(context);
     const { urls, args } = await openRun(scene);
     const ended = await scene.run([...args, '--out', scene.at('report.csv')], { command: redirected(redirection) });
@@ -54,7 +54,7 @@ describe.concurrent('a full disk', () => {
     expectWholeReport(scene, urls);
   });
 
-  test('behind the report is told in words with exit code 1, and what was done is kept to go on with', async (context) => {
+  test('a full disk behind the report is reported with exit code 1, and the work is kept to go on with', async (context) => {
     const scene = openScene(context);
     const { urls, args } = await openRun(scene);
     const ended = await scene.run([...args, '--out', '/dev/full']);
@@ -67,14 +67,14 @@ describe.concurrent('a full disk', () => {
     expectWholeReport(scene, urls);
   });
 
-  test('behind the output of other commands is told in one line too', async (context) => {
+  test('a full disk behind the output of other commands is reported in one line, too', async (context) => {
     const ended = await openScene(context).run(['--help'], { command: redirected('> /dev/full') });
     expect(ended).toMatchObject({ code: 1, stderr: 'prewarm: the output could not be written: no space left on device\n' });
   });
 });
 
 describe.concurrent('closed outputs', () => {
-  test('that were closed from the start cost no result', async (context) => {
+  test('outputs that were closed from the start cost no result', async (context) => {
     const scene = openScene(context);
     const { urls, args } = await openRun(scene);
     const ended = await scene.run([...args, '--out', scene.at('report.csv')], { command: redirected('>&- 2>&-') });
@@ -86,7 +86,7 @@ describe.concurrent('closed outputs', () => {
 describe.concurrent('a terminal that goes away', () => {
   const inShell = (args: readonly string[]) => [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(' ');
 
-  test('does not end a run under nohup, which writes its report with every row', async (context) => {
+  test('a lost terminal does not end a run under nohup, which writes its report with every row', async (context) => {
     const scene = openScene(context);
     const { edge, urls, args } = await openRun(scene, 100);
     const line = `nohup ${inShell([...args, '--out', scene.at('report.csv')])} > ${scene.at('log')} 2>&1 &`;
@@ -100,7 +100,7 @@ describe.concurrent('a terminal that goes away', () => {
     await until('the end', () => readFileSync(scene.at('log'), 'utf8').includes('60 of 60 targets warm'));
   });
 
-  test('ends a run without nohup as SIGTERM does: agents end, and what is left is named', async (context) => {
+  test('a lost terminal ends a run without nohup as SIGTERM does: agents end, and the rest is named', async (context) => {
     const scene = openScene(context);
     const { edge, args } = await openRun(scene, 100);
     const line = `${inShell([...args, '--data-dir', scene.at('data')])} 2> ${scene.at('log')}`;
@@ -114,7 +114,7 @@ describe.concurrent('a terminal that goes away', () => {
     expect(gets).toBeLessThan(edge.counters().edge.gets);
   });
 
-  test('with all that is drawn to it ends nothing of a run that ignores the hangup', async (context) => {
+  test('a lost terminal with all its drawing ends nothing of a run that ignores the hangup', async (context) => {
     const scene = openScene(context);
     const { edge, urls, args } = await openRun(scene, 100);
     // The shell ignores the signal, and so hands that on; both outputs stay at the terminal, where writing fails from then on.
@@ -127,7 +127,7 @@ describe.concurrent('a terminal that goes away', () => {
     await terminal.ended;
   });
 
-  test('while the list is being read leaves nothing behind', async (context) => {
+  test('a terminal that is lost while the list is being read leaves nothing behind', async (context) => {
     const scene = openScene(context);
     const { args } = await openRun(scene);
     const running = scene.start(['run', '-', ...args.slice(2)], { openStdin: true });
@@ -138,7 +138,7 @@ describe.concurrent('a terminal that goes away', () => {
     expect(scene.temporaries()).toEqual([]);
   });
 
-  test('costs no agent: the parent decides what a hangup means', async (context) => {
+  test('a lost terminal costs no agent, because the parent decides what a hangup means', async (context) => {
     const scene = openScene(context);
     const { edge, args } = await openRun(scene, 50);
     const running = scene.start(args);
@@ -156,23 +156,26 @@ describe.concurrent('a second signal right after the first', () => {
     ['SIGINT', 'SIGINT'],
     ['SIGINT', 'SIGTERM'],
     ['SIGHUP', 'SIGINT'],
-  ] as const)('(%s, then %s) ends all at once, still says how to go on, and leaves no agent', async ([first, second], context) => {
-    const scene = openScene(context);
-    const { edge, args } = await openRun(scene, 50);
-    const running = scene.start(args);
-    await until('downloads', () => edge.counters().edge.gets > 4);
-    // Agents that hang give nothing back, so that the run is still waiting when the second signal comes.
-    for (const agent of running.agents()) process.kill(agent, 'SIGSTOP');
-    running.signal(first);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 150);
-    });
-    running.signal(second);
-    const { code, stderr } = await running.ended;
-    expect(code).toBe(130);
-    const [, dataDir = ''] = RESUME.exec(stderr) ?? [stderr];
-    await until('the end of the agents', () => running.tree().length === 0);
-    expect(scene.temporaries().map((name) => scene.at(`tmp/${name}`))).toEqual([dataDir]);
-    expect(await scene.run(['run', '--resume', '--data-dir', dataDir])).toMatchObject({ code: 0 });
-  });
+  ] as const)(
+    'a second signal (%s, then %s) ends all at once, still says how to go on, and leaves no agent',
+    async ([first, second], context) => {
+      const scene = openScene(context);
+      const { edge, args } = await openRun(scene, 50);
+      const running = scene.start(args);
+      await until('downloads', () => edge.counters().edge.gets > 4);
+      // Agents that hang give nothing back, so that the run is still waiting when the second signal comes.
+      for (const agent of running.agents()) process.kill(agent, 'SIGSTOP');
+      running.signal(first);
+      await new Promise((resolve) => {
+        setTimeout(resolve, 150);
+      });
+      running.signal(second);
+      const { code, stderr } = await running.ended;
+      expect(code).toBe(130);
+      const [, dataDir = ''] = RESUME.exec(stderr) ?? [stderr];
+      await until('the end of the agents', () => running.tree().length === 0);
+      expect(scene.temporaries().map((name) => scene.at(`tmp/${name}`))).toEqual([dataDir]);
+      expect(await scene.run(['run', '--resume', '--data-dir', dataDir])).toMatchObject({ code: 0 });
+    },
+  );
 });

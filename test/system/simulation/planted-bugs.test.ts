@@ -24,7 +24,7 @@ async function findFailure(bug: (typeof PLANTED_BUGS)[number]): Promise<Simulati
 
 describe('a bug put in on purpose', () => {
   it.each(PLANTED_BUGS)(
-    'is found by one of the 500 seeds, which replays to the same failure: %s',
+    'one of the 500 seeds finds a planted bug and replays to the same failure: %s',
     async (bug) => {
       const found = await findFailure(bug);
       expect(found.violations.join('\n')).toMatch(VIOLATIONS[bug]);

@@ -8,14 +8,14 @@ async function linesOf(seed: number): Promise<string[]> {
 }
 
 describe('a seed', () => {
-  it.each([7, 68, 215])('replays to the same events, whatever ran in between: %i', async (seed) => {
+  it.each([7, 68, 215])('a seed replays to the same events, whatever ran in between: %i', async (seed) => {
     const first = await simulate(seed);
     await simulate(seed + 1);
     expect(await simulate(seed)).toEqual(first);
     expect(await linesOf(seed)).toEqual(await linesOf(seed));
   });
 
-  it('decides everything: another one gives other events', async () => {
+  it('a seed decides everything, and another one gives other events', async () => {
     const hashes = await Promise.all([1, 2, 3, 4].map(async (seed) => (await simulate(seed)).hash));
     expect(new Set(hashes).size).toBe(4);
   });

@@ -50,7 +50,7 @@ async function untilEnded({ url }: Served, id: string, { apiKey }: Recorded): Pr
 describe.each(VERSIONS)('a data directory that version %s left behind when it was killed', (version) => {
   const recorded = readRecording(version);
 
-  test('answers the same of requests that had ended: figures, summary and every row of the report', async () => {
+  test('a data directory of an earlier version answers the same of ended requests: figures, summary and every row of the report', async () => {
     const { served, dataDir } = await openRecordedServer(version, recorded);
     const reports = readRecorded(version, 'reports.json') as Readonly<Record<string, string>>;
     for (const { id, progress, summary, failures } of Object.values(recorded.serve.ended)) {
@@ -63,7 +63,9 @@ describe.each(VERSIONS)('a data directory that version %s left behind when it wa
     }
   });
 
-  test('goes on with what was in flight, and with what was being sized, and ends both exactly', { timeout: 90_000 }, async () => {
+  test('a data directory of an earlier version continues what was in flight and being sized, and ends both exactly', {
+    timeout: 90_000,
+  }, async () => {
     const { edge, served, dataDir } = await openRecordedServer(version, recorded);
     for (const { id, targets } of [recorded.serve.flight, recorded.serve.sizing]) {
       const all = { total_count: targets, download_count: targets, failed_count: 0, percentage_complete: 100 };
@@ -76,7 +78,7 @@ describe.each(VERSIONS)('a data directory that version %s left behind when it wa
     expect(await findCold(edge, paths, Object.keys(recorded.edgeMap).slice(0, 2))).toEqual([]);
   });
 
-  test('keeps its timers: one that is over ends its request, every target accounted for', async () => {
+  test('a data directory of an earlier version keeps its timers, and a due one ends its request with every target accounted for', async () => {
     const { id, targets } = recorded.serve.sizing;
     const { served } = await openRecordedServer(version, recorded, (db) => {
       db.prepare('UPDATE timers SET at = 1 WHERE request_id = ?').run(id);
@@ -86,7 +88,7 @@ describe.each(VERSIONS)('a data directory that version %s left behind when it wa
     expect({ status, total, accounted: done + failed }).toEqual({ status: 'TIMEOUT', total: targets, accounted: targets });
   });
 
-  test("keeps idempotency keys and the operator's claim", async () => {
+  test("a data directory of an earlier version keeps idempotency keys and the operator's claim", async () => {
     const { served } = await openRecordedServer(version, recorded);
     const { key, body, ended } = recorded.serve;
     const again = await ask<{ request_id: string }>({ url: served.url, key: recorded.apiKey }, '/prewarm', {
@@ -102,28 +104,24 @@ describe.each(VERSIONS)('a data directory that version %s left behind when it wa
   });
 });
 
-test.each(VERSIONS)(
-  'an interrupted run of version %s is gone on with, and its report has every row',
-  { timeout: 90_000 },
-  async (version) => {
-    const scene = openScene({ onTestFinished });
-    const recorded = readRecording(version);
-    const edge = await openRecordedEdge(recorded);
-    onTestFinished(() => edge.close());
-    const dataDir = unpack(version, 'run', scene.at('.'));
-    refresh(dataDir, recorded, edge);
-    const out = scene.at('report.csv');
-    const ended = await scene.run(['run', '--resume', '--data-dir', dataDir, '--json', '--out', out, ...mapFlags(scene, edge)]);
-    const { urls, pops, id } = recorded.run;
-    const total = urls.length * pops.length;
-    expect({ code: ended.code, ...lastProgress(ended.stdout) }).toMatchObject({
-      code: 0,
-      request_id: id,
-      status: 'FINISHED',
-      total_count: total,
-      download_count: total,
-      failed_count: 0,
-    });
-    expect(targetsIn(scene.report('report.csv'))).toEqual(targetsOf(urls, pops));
-  },
-);
+test.each(VERSIONS)('an interrupted run of version %s continues, and its report has every row', { timeout: 90_000 }, async (version) => {
+  const scene = openScene({ onTestFinished });
+  const recorded = readRecording(version);
+  const edge = await openRecordedEdge(recorded);
+  onTestFinished(() => edge.close());
+  const dataDir = unpack(version, 'run', scene.at('.'));
+  refresh(dataDir, recorded, edge);
+  const out = scene.at('report.csv');
+  const ended = await scene.run(['run', '--resume', '--data-dir', dataDir, '--json', '--out', out, ...mapFlags(scene, edge)]);
+  const { urls, pops, id } = recorded.run;
+  const total = urls.length * pops.length;
+  expect({ code: ended.code, ...lastProgress(ended.stdout) }).toMatchObject({
+    code: 0,
+    request_id: id,
+    status: 'FINISHED',
+    total_count: total,
+    download_count: total,
+    failed_count: 0,
+  });
+  expect(targetsIn(scene.report('report.csv'))).toEqual(targetsOf(urls, pops));
+});
