@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDataDir } from '../../../adapters/embedded/data-dir.ts';
 import { keepSecret } from '../../../server/node/secret-file.ts';
+import { loadRunRecord, saveRunRecord } from '../../../embedded/run-record.ts';
 import { writeReport } from '../../../embedded/write-report.ts';
 import { lastProgress, mapFlags, openScene, popsOf, type Scene, urlOf } from '../../../testing/scene.ts';
 import { temporaryDir } from '../../../testing/temporary-dir.ts';
@@ -61,6 +62,28 @@ test('tables that are links are refused, and what they lead to keeps its mode', 
   symlinkSync(other, join(dir, 'prewarm.db'));
   expect(() => openDataDir(dir)).toThrow(refusal(/prewarm\.db: is no file of this user's own/));
   expect(modeOf(other)).toBe('644');
+});
+
+test('the probe of a directory writes to no file that a planted link leads to', () => {
+  const dir = directoryOf(0o700);
+  const victim = join(temporaryDir(), 'victim');
+  writeFileSync(victim, 'untouched');
+  for (const name of ['probe', `probe.${process.pid}`]) symlinkSync(victim, join(dir, name));
+  openDataDir(dir).release();
+  expect(readFileSync(victim, 'utf8')).toBe('untouched');
+});
+
+test.each([0o777, 0o770])('a record of a run in a directory of mode %o, which others may write to, is not read', (mode) => {
+  const dir = directoryOf(0o700);
+  saveRunRecord(dir, {
+    requestId: '00000000-0000-4000-8000-000000000001',
+    raw: { agents: '2' },
+    list: { file: null, urls: null },
+    isTemporary: false,
+  });
+  expect(loadRunRecord(dir).flags).toEqual({ agents: '2' });
+  chmodSync(dir, mode);
+  expect(() => loadRunRecord(dir)).toThrow(refusal(/others may write to it/));
 });
 
 test('a secret is made for this user only, and kept', () => {
