@@ -85,3 +85,23 @@ test('the server refuses need_invalidate where nothing can be invalidated, and c
   expect(refused.body.error_message).toMatch(/^need_invalidate: .*AWS credentials; leave it out/);
   expect((await ask(served, '/requests')).body).toMatchObject({ requests: [] });
 });
+
+test('a server that may ask private edges posts to no private notify_url unless it is allowed to apart', async () => {
+  const { listener, flags } = await openBoth();
+  const end = async (more: readonly string[]) => {
+    const served = await serve([...flags.filter((flag) => flag !== '--allow-private-notify'), ...more]);
+    const id = await submit(served, {
+      url_list: objectUrls(1).map((url) => url.replace('https', 'http')),
+      pops: ['SIN2-P1'],
+      notify_url: listener.url,
+    });
+    expect(await until(served, id, hasEnded)).toMatchObject({ status: 'FINISHED', download_count: 1 });
+    await vi.waitFor(() => expect(served.stderr()).toMatch(/the end (was|could not be) told to notify_url/), 10_000);
+    expect(await served.stop()).toBe(0);
+    return served.stderr();
+  };
+  expect(await end([])).toMatch(/private or reserved/);
+  expect(listener.bodies).toEqual([]);
+  expect(await end(['--allow-private-notify'])).toContain('the end was told to notify_url');
+  expect(listener.bodies).toHaveLength(1);
+});
