@@ -1,5 +1,5 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDataDir } from '../../../adapters/embedded/data-dir.ts';
 import { keepSecret } from '../../../server/node/secret-file.ts';
@@ -135,14 +135,28 @@ test('a report follows neither a planted partial file nor a link, and keeps the 
   expect(readdirSync(dir).sort()).toEqual(['report.csv', 'report.csv.partial', 'victim']);
 });
 
+test('a report is for this user alone while it grows', async () => {
+  const out = join(temporaryDir(), 'report.csv');
+  const seen: string[] = [];
+  async function* growing() {
+    yield 'a';
+    for (const name of readdirSync(dirname(out))) seen.push(modeOf(join(dirname(out), name)));
+    yield 'b';
+  }
+  await writeReport(out, growing(), 0o644);
+  expect(seen).toEqual(['600']);
+  expect([readFileSync(out, 'utf8'), modeOf(out)]).toEqual(['ab', '644']);
+});
+
+const underUmask022 = ['sh', '-c', 'umask 022; exec "$@"', 'sh', process.execPath, join(import.meta.dirname, '../../../cli/main.ts')];
+
 async function startRun(scene: Scene, more: readonly string[] = []) {
   const edge = await scene.edge({ latencies: { edgeMs: 40 } });
   const urls = Array.from({ length: 60 }, (_, n) => urlOf(edge, `/o/1k/a${n}`));
   const flags = ['--pops', popsOf(edge).join(','), ...mapFlags(scene, edge), '--agents', '1', '--concurrency', '2'];
   const env = { PREWARM_API_KEY: 'key-of-a-viewer', AWS_SECRET_ACCESS_KEY: 'secret-of-aws', AWS_PROFILE: 'p', TZ: 'UTC' };
   const args = ['run', scene.list(urls), ...flags, '--data-dir', scene.at('data'), '--json', ...more];
-  const command = ['sh', '-c', 'umask 022; exec "$@"', 'sh', process.execPath, join(import.meta.dirname, '../../../cli/main.ts')];
-  return { edge, running: scene.start(args, { env, command }) };
+  return { edge, running: scene.start(args, { env, command: underUmask022 }) };
 }
 
 function filesBelow(dir: string): string[] {
@@ -177,6 +191,29 @@ test.runIf(process.platform === 'linux')('agents inherit no key and no credentia
   expect(names.filter((name) => /KEY|AWS|SECRET|TOKEN/.test(name))).toEqual([]);
   expect((await running.ended).code).toBe(0);
 });
+
+const umaskOf = (pid: number | undefined) => /^Umask:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+
+test.runIf(process.platform === 'linux')(
+  'a run, a server and their agents make files for this user alone, whatever the umask was',
+  { timeout: 60_000 },
+  async () => {
+    const scene = openScene({ onTestFinished });
+    const { running } = await startRun(scene);
+    await until('an agent', () => running.stdout().includes('IN_PROGRESS') && running.agents().length === 1);
+    expect([running.pid, ...running.agents()].map(umaskOf)).toEqual(['0077', '0077']);
+    expect((await running.ended).code).toBe(0);
+    const server = scene.start(['serve', '--port', '0', '--json', '--data-dir', scene.at('served')], {
+      env: { PREWARM_API_KEY: 'key-of-a-server' },
+      command: underUmask022,
+    });
+    await until('a server', () => server.stdout().includes('\n') && server.agents().length === 1);
+    await until('its agent', () => umaskOf(server.agents()[0]) === '0077');
+    expect(umaskOf(server.pid)).toBe('0077');
+    server.signal('SIGTERM');
+    expect((await server.ended).code).toBe(0);
+  },
+);
 
 test('a resumed run takes no flag from run.json that runs do not keep, no value of another type, and no path of a report where something else lies', {
   timeout: 60_000,

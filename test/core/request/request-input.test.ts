@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidInput } from '../../../core/errors.ts';
+import { inputFault } from '../../../core/input-fault.ts';
 import { parseRequestBody } from '../../../core/request/request-body.ts';
 import { checkTargets, type FieldNames, settleDomain, validateRequest } from '../../../core/request/request-input.ts';
 import { popCatalogue } from '../../../data/catalogue.ts';
@@ -151,6 +152,13 @@ describe('the body of POST /prewarm', () => {
     expect(error.omitted).toBe(880);
     expect(error.faults[0]?.message).toMatch(/such as SIN/);
     expect(error.faults[19]?.message).not.toMatch(/such as SIN/);
+  });
+
+  it('a refused body has a message of 20 lines and a count, however many faults there are', () => {
+    const faults = Array.from({ length: 1000 }, (_, n) => inputFault('pops', `SIN-${n}`, 'is wrong'));
+    const lines = new InvalidInput(faults, [], 5).message.split('\n');
+    expect(lines).toHaveLength(21);
+    expect(lines.at(-1)).toBe('and 985 more');
   });
 
   it('a body of POST /prewarm is refused where URLs times POPs exceed the limit of a request', () => {
