@@ -23,7 +23,6 @@ export const keys = {
     `requests/${requestId}/slices-${limits.sliceRows}-${limits.sliceBytes}.csv`,
   /** How far enqueueing came. */
   enqueued: (requestId: string) => `requests/${requestId}/enqueued.csv`,
-  failedUrls: (requestId: string) => `requests/${requestId}/failed-urls.csv`,
   /**
    * Failed rows of an ended request's report, as it is once so many results have come after the end. Each is written once and stays as it
    * is. The first one is written before the summary.

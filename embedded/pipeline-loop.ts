@@ -1,10 +1,12 @@
 import pLimit from 'p-limit';
 import type { EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { type Clock, sleep } from '../core/clock.ts';
+import { type AdvanceBudget, advanceUntil } from '../core/pipeline/advance-until.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
+import { NOTHING } from '../core/pipeline/pipeline-context.ts';
 import { MAX_POPS } from '../core/pops/pop-choice.ts';
 import type { Events } from '../core/ports/events.ts';
-import { isEnded } from '../core/request/request.ts';
+import { ACTIVE_STATUSES, isEnded } from '../core/request/request.ts';
 
 /** Between looks at the outbox, timers and dead letters when there was nothing: a look costs some 20 microseconds. */
 const IDLE_MS = 10;
@@ -43,20 +45,25 @@ export function runPipelineLoop({ stores, pipeline, events, clock, onFatal }: Pi
   let lastLeaseLook = clock.now();
   let looping: Promise<void> = Promise.resolve();
 
-  async function advance(id: string): Promise<void> {
-    while (!stopped) {
-      const wait = await limit(async () => (stopped ? null : pipeline.advance(id)));
-      if (wait === null) return;
-      if (wait > 0) await sleep(clock, wait);
-    }
-  }
+  const work = {
+    store: stores.store,
+    pipeline: { advance: (id: string) => limit(async () => (stopped ? NOTHING : pipeline.advance(id))) },
+  };
+  const budget: AdvanceBudget = {
+    statuses: ACTIVE_STATUSES,
+    async allows(_, inMs) {
+      if (!stopped && inMs > 0) await sleep(clock, inMs);
+      return !stopped;
+    },
+    isHalted: () => stopped,
+  };
 
   /** One at a time per request; a change that comes meanwhile is seen by the advance under way, which looks at the row each time. */
   function startAdvancing(id: string): void {
     if (advancing.has(id)) return;
-    const work = advance(id).catch(onFatal);
-    advancing.set(id, work);
-    void work.finally(() => advancing.delete(id));
+    const advanced = advanceUntil(work, id, budget).then(() => {}, onFatal);
+    advancing.set(id, advanced);
+    void advanced.finally(() => advancing.delete(id));
   }
 
   async function takeRequestChanges(): Promise<boolean> {

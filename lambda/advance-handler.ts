@@ -1,5 +1,6 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { advanceUntil } from '../core/pipeline/advance-until.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
@@ -74,25 +75,16 @@ async function retrySoon({ goOn, log }: AdvanceDeps, { receiptHandle, attributes
   }
 }
 
-async function workOn(deps: AdvanceDeps, id: string, shares: number, budget: TimeBudget): Promise<void> {
-  const { pipeline, store, goOn, statuses, log } = deps;
-  let wait: number | null = 0;
-  for (let done = 0; ; ) {
-    const row = await store.get(id);
-    if (row === null) return;
-    if (isEnded(row.status)) {
-      // Whoever ended it may have died before the side effects.
-      await pipeline.end(id, row.status, row.statusReason);
-      return;
-    }
-    if (!statuses.includes(row.status)) return;
-    if ((wait ?? 0) > 0 || budget.isHalted() || done >= shares || (done > 0 && budget.isShort())) {
-      await goOn.send([{ requestId: id }], wait ?? 0);
-      log.info({ request_id: id, status: row.status, shares: done, wait_ms: wait ?? 0 }, 'the rest comes later');
-      return;
-    }
-    wait = await pipeline.advance(id);
-    if (wait === null && !budget.isHalted()) return;
-    if (row.status !== 'CREATED') done += 1;
-  }
+async function workOn(deps: AdvanceDeps, id: string, shares: number, time: TimeBudget): Promise<void> {
+  const { pipeline, goOn, statuses, log } = deps;
+  const { row, rest } = await advanceUntil(deps, id, {
+    statuses,
+    allows: (done, inMs) => inMs === 0 && !time.isHalted() && done < shares && (done === 0 || !time.isShort()),
+    isHalted: () => time.isHalted(),
+  });
+  // The process that ended the request may have died before the side effects.
+  if (row !== null && isEnded(row.status)) await pipeline.end(id, row.status, row.statusReason);
+  if (row === null || rest === null) return;
+  await goOn.send([{ requestId: id }], rest.inMs);
+  log.info({ request_id: id, status: row.status, shares: rest.shares, wait_ms: rest.inMs }, 'the rest comes later');
 }

@@ -109,7 +109,7 @@ export function makeSpec(pops: readonly string[], change: Partial<RequestSpec> =
 
 /** Advances until there is nothing more to do. */
 export async function advanceAll(pipeline: Pipeline, id = ID): Promise<void> {
-  for (let calls = 0; calls < 1000; calls++) if ((await pipeline.advance(id)) === null) return;
+  for (let calls = 0; calls < 1000; calls++) if ((await pipeline.advance(id)).next === 'nothing') return;
   throw new Error('advance never came to an end');
 }
 

@@ -24,9 +24,15 @@ const ROW_CHECK_MS = 5000;
 /** How often a share tells how far it is. */
 const TELL_MS = 1000;
 
+/** A URL with what sizing decided about it: its bytes, '' when they are unknown, or the reason why it is refused. */
+export interface JudgedUrl {
+  readonly url: string;
+  readonly verdict: string;
+}
+
 interface AskedShare {
-  /** One line per URL, in the list's order: its bytes, nothing when unknown, or the reason why it is refused. */
-  readonly verdicts: string;
+  /** In the list's order. */
+  readonly judged: readonly JudgedUrl[];
   readonly figures: ShareFigures;
 }
 
@@ -54,17 +60,21 @@ export async function askShare(context: PipelineContext<SizingPort>, row: Reques
   const release = stopOnEnd(context, row.id, stop);
   const share = takeShare(context, row, scope);
   const lines = share.lines();
+  const urls: string[] = [];
   const teller = createTeller(context, row);
   try {
     const asker = createAsker(context, row, { addresses, headers, refused, scope, stop });
     const worker = async () => {
       for (let next = await lines.next(); !next.done && !ended; next = await lines.next()) {
+        urls[next.value.index] = next.value.url;
         await asker.ask(next.value);
         await teller.tellOneMore();
       }
     };
     await Promise.all(Array.from({ length: context.limits.headsInFlight }, worker));
-    return ended ? null : summarise(asker.verdicts, share.end(), share.isLast(), deadPops + (asker.isSilent() ? 1 : 0));
+    if (ended) return null;
+    const judged = urls.map((url, index) => ({ url, verdict: asker.verdicts[index] ?? '' }));
+    return { judged, figures: summarise(judged, share.end(), share.isLast(), deadPops + (asker.isSilent() ? 1 : 0)) };
   } finally {
     release();
     scope.cancel();
@@ -228,14 +238,13 @@ function verdictOf({ error, status, contentLength, xCache, wafAction }: Answer):
   return contentLength > MAX_OBJECT_BYTES ? 'too_large' : String(contentLength);
 }
 
-function summarise(verdicts: readonly string[], end: number, last: boolean, deadPops: number): AskedShare {
+function summarise(judged: readonly JudgedUrl[], end: number, last: boolean, deadPops: number): ShareFigures {
   let failedRows = 0;
   let bytes = 0;
-  for (const verdict of verdicts) {
+  for (const { verdict } of judged) {
     const size = Number(verdict);
     if (Number.isNaN(size)) failedRows += 1;
     else bytes += size;
   }
-  const rows = verdicts.length - failedRows;
-  return { verdicts: verdicts.map((verdict) => `${verdict}\n`).join(''), figures: { end, rows, failedRows, bytes, deadPops, last } };
+  return { end, rows: judged.length - failedRows, failedRows, bytes, deadPops, last };
 }

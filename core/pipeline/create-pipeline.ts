@@ -6,7 +6,7 @@ import { advanceRequest } from './advance-request.ts';
 import { aggregateTasks, type RecordedTask } from './aggregate-tasks.ts';
 import { endRequest } from './end-request.ts';
 import { fireTimer } from './fire-timer.ts';
-import { createContext, haltAll, type PipelineOptions } from './pipeline-context.ts';
+import { createContext, haltAll, type Next, type PipelineOptions } from './pipeline-context.ts';
 import { reconcileFleet } from './reconcile-fleet.ts';
 import { recordDead } from './record-failures.ts';
 import { reportRequest } from '../report/report-request.ts';
@@ -15,8 +15,8 @@ import { reportRequest } from '../report/report-request.ts';
 export interface Pipeline {
   /** Makes a request; the same id again answers the row there is. */
   accept(request: NewRequest): Promise<RequestRow>;
-  /** Does the next share of a request's work. 0: call again at once; n: in n ms; null: nothing (more) to do here. */
-  advance(id: string): Promise<number | null>;
+  /** Does the next share of a request's work, and answers when the one after it is due. */
+  advance(id: string): Promise<Next>;
   /** Counts recorded tasks, and ends the requests whose last ones they were. */
   aggregate(records: readonly RecordedTask[]): Promise<void>;
   /** Ends an active request, with the side effects. Returns the row as it is then; null: no such request. */

@@ -25,6 +25,15 @@ export interface PipelineContext<Port extends keyof PipelinePorts = keyof Pipeli
   readonly running: Map<string, Set<() => void>>;
 }
 
+/** What a caller of `advance` does next: call it again at once, or in some time, or no more, since whoever won a race goes on. */
+export type Next = { readonly next: 'now' } | { readonly next: 'later'; readonly inMs: number } | { readonly next: 'nothing' };
+
+export const NOW: Next = { next: 'now' };
+export const NOTHING: Next = { next: 'nothing' };
+
+/** What follows a conditional change of the row: the next share if the change was made, nothing if somebody else came first. */
+export const nextAfter = (isChanged: boolean): Next => (isChanged ? NOW : NOTHING);
+
 const DEFAULT_LIMITS: Required<PipelineOptions> = {
   shareUrls: 5000,
   shareBytes: 8 * 1024 * 1024,

@@ -5,7 +5,7 @@ import type { Plan, PopRow, RequestRow } from '../request/request.ts';
 import { chooseSliceLimits } from './slicing.ts';
 import { endIfDone, endRequest } from './end-request.ts';
 import { enqueueShare, type EnqueuingPort } from './enqueue-tasks.ts';
-import type { EndingPort, PipelineContext } from './pipeline-context.ts';
+import { type EndingPort, type Next, nextAfter, NOTHING, type PipelineContext } from './pipeline-context.ts';
 import { fixedResolutions, resolvePops } from './resolve-pops.ts';
 import { writeSlices } from './slice-file.ts';
 
@@ -13,18 +13,18 @@ import { writeSlices } from './slice-file.ts';
 export type PlanningPort = EndingPort | EnqueuingPort | 'resolver';
 
 /** Fixes the plan if there is none, then enqueues the next share of its tasks; after the last one the request is IN_PROGRESS. */
-export async function planShare(context: PipelineContext<PlanningPort>, row: RequestRow): Promise<number | null> {
+export async function planShare(context: PipelineContext<PlanningPort>, row: RequestRow): Promise<Next> {
   const { store, resolver, clock } = context.ports;
   const plan = row.plan ?? (await makePlan(context, row));
-  if (plan === null) return null;
+  if (plan === null) return NOTHING;
   const fixed = await fixedResolutions(resolver, row.spec.domain, await store.listPops(row.id));
   const enqueued = await enqueueShare(context, row, plan, fixed);
-  if (enqueued !== 'all') return enqueued === 'some' ? 0 : null;
+  if (enqueued !== 'all') return nextAfter(enqueued === 'some');
   const now = clock.now();
-  if (!(await store.transition(row.id, 'QUEUEING', 'IN_PROGRESS', now, { queuedAt: now }))) return null;
+  if (!(await store.transition(row.id, 'QUEUEING', 'IN_PROGRESS', now, { queuedAt: now }))) return NOTHING;
   const planned = await store.get(row.id);
   if (planned !== null) await endIfDone(context, planned);
-  return null;
+  return NOTHING;
 }
 
 /** The plan that holds, whoever fixed it; null when there is nothing to plan (any more). */

@@ -158,7 +158,7 @@ export async function openAgentScene(account: EmulatedAccount, bundle: string): 
       const id = randomUUID();
       const list = Array.from({ length: urls }, (_, n) => `https://${edge.host}/o/2000/${n}`);
       await pipeline.accept({ id, spec: makeSpec(POPS, { agents: AGENTS_CLAIMED }), urls: list });
-      while ((await pipeline.advance(id)) !== null);
+      while ((await pipeline.advance(id)).next !== 'nothing');
       const row = await ports.store.get(id);
       if (row?.status !== 'IN_PROGRESS') throw new Error(`request ${id} was not planned: ${row?.status}`);
       return row;

@@ -1,3 +1,4 @@
+import type { Next } from '../../../core/pipeline/pipeline-context.ts';
 import { expect, test } from 'vitest';
 import { PrewarmError } from '../../../core/errors.ts';
 import { keys } from '../../../core/keys.ts';
@@ -90,10 +91,13 @@ test('paths are invalidated in batches, one complete before the next, all before
   };
   const { pipeline, ports, asks } = openInvalidating({ invalidations }, { invalidationPollsMs: [1234, 5000, 9000] });
   await pipeline.accept({ id: ID, spec, urls: [...makeUrls(3001), 'http://www.example.com/file,3000?v=3000'] });
-  const waits: (number | null)[] = [];
-  while ((await getRow(ports)).status !== 'SIZING') waits.push(await pipeline.advance(ID));
+  const steps: Next[] = [];
+  while ((await getRow(ports)).status !== 'SIZING') steps.push(await pipeline.advance(ID));
   expect(asks).toEqual([]);
-  expect(waits.filter((wait) => wait !== 0)).toEqual([1234, 1234]);
+  expect(steps.filter(({ next }) => next !== 'now')).toEqual([
+    { next: 'later', inMs: 1234 },
+    { next: 'later', inMs: 1234 },
+  ]);
   expect(created.map(({ reference }) => reference)).toEqual([`${ID}-0`, `${ID}-1`]);
   expect(created[0]?.paths).toHaveLength(3000);
   expect(created[1]?.paths).toEqual(['/file,3000?v=3000']);
@@ -209,7 +213,8 @@ test('the pipeline waits for passing trouble with growing pauses and reports it,
   const waits: number[] = [];
   const reasons = new Set<string | null>();
   while ((await getRow(ports)).status !== 'SIZING') {
-    const wait = (await pipeline.advance(ID)) ?? 0;
+    const step = await pipeline.advance(ID);
+    const wait = step.next === 'later' ? step.inMs : 0;
     if (wait > 0) waits.push(wait);
     reasons.add((await getRow(ports)).statusReason);
     now += wait;
@@ -241,7 +246,9 @@ test('a request without a time-out waits for half an hour at most', async () => 
     clock: { ...ports.clock, now: () => now },
   }));
   await pipeline.accept({ id: ID, spec, urls: urlsOf(2) });
-  for (let wait: number | null = 0; wait !== null; now += wait ?? 0) wait = await pipeline.advance(ID);
+  for (let step = await pipeline.advance(ID); step.next !== 'nothing'; step = await pipeline.advance(ID)) {
+    if (step.next === 'later') now += step.inMs;
+  }
   expect(await getRow(ports)).toMatchObject({ status: 'FAILED', statusReason: 'the invalidation failed: Throttling: rate exceeded' });
   expect(now - 1_000_000).toBeGreaterThan(29 * 60_000);
   expect(now - 1_000_000).toBeLessThan(32 * 60_000);

@@ -133,7 +133,7 @@ test('stopping before the plan reports every URL at every POP', async () => {
   await pipeline.advance(ID);
   await expect(readReport(pipeline)).rejects.toMatchObject({ code: 'conflict' });
   await pipeline.end(ID, 'STOPPED', null);
-  expect(await pipeline.advance(ID)).toBeNull();
+  expect(await pipeline.advance(ID)).toEqual({ next: 'nothing' });
   expect(faultsOf(await getRow(ports), await readReport(pipeline), urls, POPS)).toEqual([]);
   await expect(readReport(pipeline, 'no-such-request')).rejects.toMatchObject({ code: 'not_found' });
 });
@@ -224,6 +224,6 @@ test('a URL that sizing refused fails at every POP, and is listed with its reaso
   expect(report.filter((line) => line['reason'] === 'too_large').map((line) => [line['url'], line['pop']])).toEqual(
     POPS.map((pop) => [urls[2], pop]),
   );
-  const failed = await Array.fromAsync(ports.lists.read(keys.failedUrls(ID)));
+  const failed = await Array.fromAsync(ports.lists.read(keys.part(ID, 'failed', 1)));
   expect(Buffer.concat(failed).toString()).toBe(`"${urls[2]}",too_large\n`);
 });

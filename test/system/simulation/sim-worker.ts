@@ -111,9 +111,9 @@ function feed(world: World, process: SimProcess, ports: PipelinePorts, pipeline:
     if (advancing.has(id)) return;
     advancing.add(id);
     for (;;) {
-      const wait = await retried(() => pipeline.advance(id));
-      if (wait === null) break;
-      if (wait > 0) await sleep(clock, wait);
+      const step = await retried(() => pipeline.advance(id));
+      if (step.next === 'nothing') break;
+      if (step.next === 'later') await sleep(clock, step.inMs);
     }
     advancing.delete(id);
   }
