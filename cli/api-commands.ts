@@ -27,6 +27,7 @@ Examples:
 const SUMMARY_EXAMPLES = `
 Examples:
   $ prewarm summary 3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f
+  $ prewarm summary 3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f --out failed.csv
   $ prewarm summary 3e1c9d3a-4c59-4d8e-9a37-6cbb3b0c4d5f --json`;
 
 const CANCEL_EXAMPLES = `
@@ -98,7 +99,8 @@ function addSummary(program: Command, done: Done): void {
     .summary('list what failed of a request')
     .description('Lists the POPs and URLs that failed of a request that has ended, and links to its report.')
     .argument('<ID>', 'the id of the request')
-    .option('--all', 'list all URLs and POPs that the API tells, instead of the first ten');
+    .option('--all', 'list all URLs and POPs that the API tells, instead of the first ten')
+    .option('--out <FILE>', 'write the report of all failed targets there, a CSV file');
   addApiOptions(summary, 'the answer on standard output')
     .addHelpText('after', helpText(SUMMARY_EXAMPLES))
     .action(async (id: string, raw: Raw) => {

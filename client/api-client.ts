@@ -31,8 +31,8 @@ export interface ApiClient {
   /** Ends the request; answers what it had reached. */
   cancel(requestId: string): Promise<ProgressAnswer>;
   summary(requestId: string): Promise<z.output<typeof summaryAnswer>>;
-  /** The lines of a report, by the link that the API answered. The key does not travel with it. */
-  reportLines(link: string): AsyncGenerator<string>;
+  /** The lines of a report, by the link that the API answered. The key does not travel with it. Breaks off after `withinMs`, by default 20 s. */
+  reportLines(link: string, withinMs?: number): AsyncGenerator<string>;
   instances(): Promise<z.output<typeof instancesAnswer>>;
   /** Of one request; null: the operator's claim, which lapses after an hour. */
   changeInstances(count: number, requestId: string | null): Promise<z.output<typeof instancesChangedAnswer>>;
@@ -109,12 +109,12 @@ export function createApiClient({ endpoint, apiKey }: ApiAccess, signal: AbortSi
       }),
     cancel: (requestId) => ask({ method: 'DELETE', path: '/prewarm', answer: progressAnswer, ...ofRequest(requestId) }),
     summary: (requestId) => ask({ method: 'GET', path: '/summary', answer: summaryAnswer, ...ofRequest(requestId) }),
-    async *reportLines(link) {
+    async *reportLines(link, withinMs = REPORT_DEADLINE_MS) {
       const failed = { endpoint, name: 'the report', requestId: null };
       try {
         const response = await fetch(link, {
           redirect: 'manual',
-          signal: AbortSignal.any([signal, AbortSignal.timeout(REPORT_DEADLINE_MS)]),
+          signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]),
         });
         if (response.status !== 200 || response.body === null)
           throw statusError(failed, { status: response.status, location: null, text: '' });

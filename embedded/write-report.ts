@@ -32,7 +32,8 @@ export async function writeReport(path: string, text: AsyncIterable<string>, mod
       await rename(partial, path);
     }
   } catch (error) {
-    if (replaceable) await rm(partial, { force: true });
+    // Where the file cannot be made at all there is nothing to remove; the first error tells why.
+    if (replaceable) await rm(partial, { force: true }).catch(() => {});
     if (error instanceof PrewarmError) throw error;
     throw new PrewarmError(
       'storage',

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -63,7 +63,16 @@ test('submit --wait shows progress, tables and the exit code of run, and the oth
   expect(summary.stdout).toContain(`\n  ${MISSING}\n`);
   const { failure_pops: pops, failure_pop_urls_report: report } = JSON.parse(json.stdout) as Record<string, string | string[]>;
   expect(pops).toEqual(expect.arrayContaining(['SIN2-P1', 'FRA56-P4']));
-  expect((await (await fetch(String(report))).text()).split('\n')).toHaveLength(4);
+  const rows = await (await fetch(String(report))).text();
+  expect(rows.split('\n')).toHaveLength(4);
+  const out = join(temporaryDir(), 'failed.csv');
+  const saved = await client(served, 'summary', id, '--out', out);
+  expect(saved).toMatchObject({ code: 0, stdout: expect.stringContaining(`\nReport of all failed targets: ${out}\n`) });
+  expect(readFileSync(out, 'utf8')).toBe(rows);
+  expect(await client(served, 'summary', id, '--out', join(out, 'below'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the report could not be written to'),
+  });
   expect(requests.stdout.split('\n').slice(2)).toEqual([expect.stringContaining(id), expect.stringContaining('FINISHED'), '']);
 });
 

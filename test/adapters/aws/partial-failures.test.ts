@@ -84,7 +84,7 @@ test('a lease that SQS says is over is lost; a refusal is an error that names th
   expect(await queue.extend('receipt', 60_000)).toBe(false);
   expect(await queue.extend('receipt', 60_000)).toBe(false);
   await expect(queue.extend('receipt', 60_000)).rejects.toMatchObject({
-    code: 'storage',
+    code: 'denied',
     message: expect.stringMatching(/^extending a lease: AccessDeniedException: .*; allow sqs:changemessagevisibility/s),
   });
 });
