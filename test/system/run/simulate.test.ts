@@ -5,39 +5,27 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { freePort } from '../../../testing/free-port.ts';
+import type { EdgeAccess } from '../../../cli/print/simulate-text.ts';
 import type { PrewarmProcess } from '../../../testing/prewarm-process.ts';
 import { lastProgress, openScene, type Scene } from '../../../testing/scene.ts';
 import { until } from '../../../testing/until.ts';
-
-interface Told {
-  readonly edge_map: string;
-  readonly ca_file: string;
-  readonly dns_server: string | null;
-  readonly invalidation_endpoint: string;
-  readonly options: readonly string[];
-  readonly invalidation_options: readonly string[];
-  readonly domain: string;
-  readonly hosts: readonly string[];
-  readonly pops: readonly string[];
-  readonly faults: readonly string[];
-}
 
 const HOST = 'www.example.com';
 const POPS = 'SIN2-P1,FRA56-P4';
 
 /** Starts `prewarm simulate --json`, and reads its one line. */
-async function simulate(scene: Scene, args: readonly string[] = []): Promise<{ process: PrewarmProcess; told: Told }> {
+async function simulate(scene: Scene, args: readonly string[] = []): Promise<{ process: PrewarmProcess; told: EdgeAccess }> {
   const process = scene.start(['simulate', ...args, '--json']);
   await until('the edge tells how it is reached', () => process.stdout().endsWith('\n'));
-  return { process, told: JSON.parse(process.stdout()) as Told };
+  return { process, told: JSON.parse(process.stdout()) as EdgeAccess };
 }
 
 const urlsOf = (...paths: readonly string[]) => paths.flatMap((path) => ['--url', path.startsWith('/') ? `https://${HOST}${path}` : path]);
 
-const edgeAddresses = ({ edge_map }: Told) => JSON.parse(readFileSync(edge_map, 'utf8')) as Record<string, readonly string[]>;
+const edgeAddresses = ({ edge_map }: EdgeAccess) => JSON.parse(readFileSync(edge_map, 'utf8')) as Record<string, readonly string[]>;
 
 /** What one address says of an object, asked without the program's help. */
-async function xCacheAt(told: Told, address: string, path: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
+async function xCacheAt(told: EdgeAccess, address: string, path: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
   const [host = '', port] = address.split(':');
   const ca = readFileSync(told.ca_file, 'utf8');
   const asked = request({ host, port: Number(port), path, ca, servername: HOST, headers: { host: HOST, ...more }, agent: false }).end();
