@@ -14,7 +14,7 @@ import { systemClock } from '../core/clock.ts';
 import { retry, type RetryPlan } from '../core/retry.ts';
 import type { AgentPorts } from '../core/ports/ports.ts';
 import type { Queue } from '../core/ports/queue.ts';
-import { isTaskMessage, type TaskMessage } from '../core/work/task.ts';
+import { findTaskFaults, type TaskMessage } from '../core/work/task.ts';
 import { type Agent, type AgentObserver, createAgent } from '../core/work/agent.ts';
 import { popCatalogue } from '../data/catalogue.ts';
 import { type AgentLog, createAgentLog } from './agent-log.ts';
@@ -94,7 +94,7 @@ function onlyTasks(queue: Queue<TaskMessage>, log: AgentLog): Queue<TaskMessage>
     ...queue,
     async receive(max, waitMs, signal) {
       const leases = await queue.receive(max, waitMs, signal);
-      const strange = leases.filter(({ message }) => !isTaskMessage(message));
+      const strange = leases.filter(({ message }) => findTaskFaults(message).length > 0);
       if (strange.length > 0) log.info({ count: strange.length }, 'strange_messages');
       return leases.filter((lease) => !strange.includes(lease));
     },

@@ -110,10 +110,9 @@ function createSender({ ports }: PipelineContext<EnqueuingPort>, row: RequestRow
         if (sent)
           batch.push({
             requestId: row.id,
-            taskId: taskIdOf(pop, 0, slice),
+            taskId: taskIdOf(pop, slice),
             pop,
             addresses: resolution.addresses,
-            wave: 0,
             slice,
             ...named,
           });

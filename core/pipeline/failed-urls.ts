@@ -25,7 +25,7 @@ export async function readFailedUrls(
   slice: Slice,
   counted: ReadonlySet<string>,
 ): Promise<readonly string[]> {
-  const taskId = taskIdOf(pop, 0, slice);
+  const taskId = taskIdOf(pop, slice);
   if (!counted.has(taskId)) return isEnded(row.status) ? readSliceUrls(lists, row.id, slice) : [];
   const key = keys.result(row.id, taskId);
   const metadata = await lists.resultMetadata(key);

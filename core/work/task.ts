@@ -1,3 +1,5 @@
+import { type InputFault, InvalidInput } from '../errors.ts';
+import { inputFault } from '../input-fault.ts';
 import type { EdgeAddress } from '../pops/address.ts';
 import type { Counters } from './counters.ts';
 
@@ -23,7 +25,6 @@ export interface TaskMessage {
   readonly taskId: string;
   readonly pop: string;
   readonly addresses: readonly EdgeAddress[];
-  readonly wave: 0;
   readonly slice: Slice;
   /** The name under which the request's headers are kept apart; absent: they are in its row. */
   readonly headers?: string;
@@ -37,17 +38,48 @@ export const isHeadersName = (name: unknown): name is string => typeof name === 
 /** A task is received at most so often. Then it is a dead letter: that many agents have died of it, or let it slip. */
 export const MOST_RECEIVES = 4;
 
-const SLICE_NUMBERS: readonly (keyof Slice)[] = ['number', 'part', 'start', 'end', 'rows'];
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const isPlace = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+const fieldsOf = (value: unknown) => (typeof value === 'object' && value !== null ? value : {}) as Readonly<Record<string, unknown>>;
 
-/** Whether what came from a queue is a task, and not something that somebody else put there. */
-export function isTaskMessage(value: unknown): value is TaskMessage {
-  if (typeof value !== 'object' || value === null) return false;
-  const { requestId, taskId, pop, addresses, slice, headers } = value as Partial<Record<keyof TaskMessage, unknown>>;
-  if (typeof requestId !== 'string' || typeof taskId !== 'string' || typeof pop !== 'string') return false;
-  if (headers !== undefined && !isHeadersName(headers)) return false;
-  if (!Array.isArray(addresses) || typeof slice !== 'object' || slice === null) return false;
-  const parts = slice as Partial<Record<keyof Slice, unknown>>;
-  return (parts.list === 'sized' || parts.list === 'failed') && SLICE_NUMBERS.every((name) => Number.isSafeInteger(parts[name]));
+function isAddress(value: unknown): boolean {
+  const { ip, port, httpPort } = fieldsOf(value);
+  return isText(ip) && isPlace(port) && isPlace(httpPort);
+}
+
+/** Each field of a message: whether a value will do, and what to write instead. A slice's fields are read like the message's own. */
+const MESSAGE_FIELDS: Readonly<Record<Exclude<keyof TaskMessage, 'slice'>, readonly [(value: unknown) => boolean, string]>> = {
+  requestId: [isText, 'is not the id of a request'],
+  taskId: [isText, 'is not the id of a task'],
+  pop: [isText, 'is not a POP'],
+  addresses: [(value) => Array.isArray(value) && value.every(isAddress), 'is not a list of addresses with "ip", "port" and "httpPort"'],
+  headers: [(value) => value === undefined || isHeadersName(value), 'does not name an object with headers'],
+};
+const NUMBER = [isPlace, 'is not a whole number from 0 upwards'] as const;
+const SLICE_FIELDS: Readonly<Record<keyof Slice, readonly [(value: unknown) => boolean, string]>> = {
+  list: [(value) => value === 'sized' || value === 'failed', 'is neither "sized" nor "failed"'],
+  number: NUMBER,
+  part: NUMBER,
+  start: NUMBER,
+  end: NUMBER,
+  rows: NUMBER,
+};
+
+/** Finds what keeps the content of a queue's message from being a task. Fields that it does not know are left alone. */
+export function findTaskFaults(message: unknown): readonly InputFault[] {
+  const fields = fieldsOf(message);
+  const faultsOf = (values: Readonly<Record<string, unknown>>, wanted: typeof MESSAGE_FIELDS | typeof SLICE_FIELDS, prefix: string) =>
+    Object.entries(wanted).flatMap(([name, [isRight, remedy]]) =>
+      isRight(values[name]) ? [] : inputFault(`${prefix}${name}`, values[name] ?? '', remedy),
+    );
+  return [...faultsOf(fields, MESSAGE_FIELDS, ''), ...faultsOf(fieldsOf(fields['slice']), SLICE_FIELDS, 'slice.')];
+}
+
+/** Reads the content of a queue's message. Throws InvalidInput with every fault where it is not a task. */
+export function parseTaskMessage(message: unknown): TaskMessage {
+  const faults = findTaskFaults(message);
+  if (faults.length > 0) throw new InvalidInput(faults);
+  return message as TaskMessage;
 }
 
 /** What is recorded of a task, once: the counts of its result object. */
@@ -59,7 +91,7 @@ export interface TaskRow {
   readonly recordedAt: number;
 }
 
-/** `<pop>#<wave>#<slice>`: deterministic, so that planning or working twice meets the same row and object. */
-export function taskIdOf(pop: string, wave: number, slice: Pick<Slice, 'list' | 'number'>): string {
-  return `${pop}#${wave}#${slice.list === 'failed' ? 'f' : ''}${slice.number}`;
+/** `<pop>#0#<slice>`: deterministic, so that planning or working twice meets the same row and object. */
+export function taskIdOf(pop: string, slice: Pick<Slice, 'list' | 'number'>): string {
+  return `${pop}#0#${slice.list === 'failed' ? 'f' : ''}${slice.number}`;
 }

@@ -185,7 +185,6 @@ describeWithAccount('The functions on their AWS adapters', (account) => {
       taskId: 'SIN2-P1#0#0',
       pop: 'SIN2-P1',
       addresses: [{ ip: '192.0.2.1', port: 443, httpPort: 80 }],
-      wave: 0,
       slice: { list: 'sized', number: 0, part: 0, start: 0, end: 10, rows: 1 },
     };
     const bad = queueRecord('{}');

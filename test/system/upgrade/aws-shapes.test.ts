@@ -5,9 +5,8 @@ import { decodeMetadata } from '../../../adapters/aws/s3-list-store.ts';
 import type { Counters } from '../../../core/work/counters.ts';
 import { countersFromMetadata } from '../../../core/work/record-task.ts';
 import type { PopRow, RequestRow } from '../../../core/request/request.ts';
-import { isTaskMessage } from '../../../core/work/task.ts';
+import { findTaskFaults, parseTaskMessage } from '../../../core/work/task.ts';
 import { parseRequestMessage, requestOfRecord, taskOfRecord } from '../../../lambda/event-records.ts';
-import { parseTaskMessage } from '../../../lambda/dead-letter/dead-letter-handler.ts';
 import { readRecorded, VERSIONS } from './recorded-dir.ts';
 
 interface AwsShapes {
@@ -38,9 +37,9 @@ test.each(recorded)('a request and its POPs are read from the DynamoDB items of 
 test.each(recorded)('messages of version %s that wait in SQS are read, by functions and by agents', (_, { row, task, ...shapes }) => {
   expect(parseRequestMessage(shapes.planMessage)).toEqual({ requestId: row.id });
   const sent: unknown = JSON.parse(shapes.taskMessage);
-  expect(parseTaskMessage(shapes.taskMessage)).toMatchObject(sent as object);
-  expect(isTaskMessage(sent)).toBe(true);
-  expect(isTaskMessage({ ...(sent as object), requestId: task })).toBe(false);
+  expect(parseTaskMessage(sent)).toMatchObject(sent as object);
+  expect(findTaskFaults(sent)).toEqual([]);
+  expect(findTaskFaults({ ...(sent as object), requestId: task })).toMatchObject([{ field: 'requestId' }]);
 });
 
 test.each(recorded)('records of the streams and metadata of results of version %s give the same counts', (_, { row, task, ...shapes }) => {
