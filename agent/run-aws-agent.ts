@@ -17,14 +17,11 @@ import type { Queue } from '../core/ports/queue.ts';
 import { findTaskFaults, type TaskMessage } from '../core/work/task.ts';
 import { type Agent, type AgentObserver, createAgent } from '../core/work/agent.ts';
 import { popCatalogue } from '../data/catalogue.ts';
-import { type AgentLog, createAgentLog } from './agent-log.ts';
+import { type AgentLog, createAgentLog, createTaskFigures } from './agent-log.ts';
 import { type AwsAgentConfig, loadAwsAgentConfig } from './agent-config.ts';
-import { createBusyMarkers } from './busy-markers.ts';
-import { createInstanceMetadata, type InstanceMetadata } from './instance-metadata.ts';
+import { createBusyMarkers, createScaleInProtection } from './scale-in-protection.ts';
+import { createInstanceMetadata, type InstanceMetadata, untilOffDuty, untilOnDuty } from './instance-metadata.ts';
 import { createLoadMeter } from './load-meter.ts';
-import { createScaleInProtection } from './scale-in-protection.ts';
-import { createTaskFigures } from './task-figures.ts';
-import { untilOffDuty, untilOnDuty } from './watch-duty.ts';
 
 /** AWS as an agent calls it. */
 interface AgentClients {

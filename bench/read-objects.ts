@@ -72,7 +72,7 @@ function count(client: Client, inPlainBody: (is: boolean) => void): Promise<numb
 async function openShared(): Promise<Reader> {
   // oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
   const { default: UndiciClient } = await import('undici/lib/dispatcher/client.js');
-  const { createReadState } = await import('../adapters/http/chunk-reader.ts');
+  const { createReadState } = await import('../adapters/http/edge-socket.ts');
   const { connectEdge } = await import('../adapters/http/edge-socket.ts');
   const tls = createTlsState(ca);
   const target = { secure, host: hostname, ip: job.ip, port: job.port };

@@ -3,8 +3,7 @@ import { describeFault, InvalidInput } from '../core/errors.ts';
 import { CloudfrontDynamicAPIStack } from '../lib/dynamic-origin/cloudfront-dynamic-api-stack.ts';
 import { readKeepWarmContext } from '../lib/keep-warm/keep-warm-context.ts';
 import { LambdaPrewarmStack } from '../lib/keep-warm/lambda-prewarm-stack.ts';
-import { PrewarmExistingVpcStack } from '../lib/prewarm/prewarm-existing-vpc-stack.ts';
-import { PrewarmStack } from '../lib/prewarm/prewarm-stack.ts';
+import { PrewarmExistingVpcStack, PrewarmStack } from '../lib/prewarm/prewarm-stack.ts';
 import { readDeployContext } from '../lib/shared/deploy-context.ts';
 
 /** Everything that can be deployed. Throws InvalidInput for a context that is wrong, before any stack is made. */

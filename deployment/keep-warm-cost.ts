@@ -1,10 +1,11 @@
 import type { PopCatalogue } from '../core/pops/pop-catalogue.ts';
 import type { KeepWarmLoad } from '../core/keep-warm/budget.ts';
+import prices from './prices.json' with { type: 'json' };
 
 type ByPriceRegion = Readonly<Record<string, number>>;
 
 /** List prices, USD. */
-export interface KeepWarmPrices {
+interface KeepWarmPrices {
   readonly cloudFront: { readonly httpsPer10k: ByPriceRegion; readonly outPerGb: ByPriceRegion };
   /** For arm64. */
   readonly lambda: { readonly perMillion: number; readonly perGbSecond: number };
@@ -93,4 +94,11 @@ export function monthlyCost(
     requests: pops.reduce((sum, { requests }) => sum + requests, 0),
     total: pops.reduce((sum, pop) => sum + pop.cloudFront + pop.monitoring, fixed),
   };
+}
+
+export type ListPrices = typeof prices;
+
+/** List prices that come with the program, USD. */
+export function listPrices(): ListPrices & KeepWarmPrices {
+  return prices;
 }

@@ -1,12 +1,11 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { checkDataDir } from '../adapters/embedded/data-dir.ts';
+import { checkDataDir, writePrivately } from '../adapters/embedded/data-dir.ts';
 import { storageError } from '../adapters/embedded/storage-error.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { REPORT_HEADER } from '../core/report/result-row.ts';
-import { writePrivately } from '../adapters/embedded/private-files.ts';
 
 /** Flags that a resumed run needs again; the request itself is in the tables. */
 const KEPT = [

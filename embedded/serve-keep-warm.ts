@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { addCounter, addGauge, type Samples } from '../server/app/metric-samples.ts';
+import { addCounter, addGauge, type Samples } from '../server/app/metrics.ts';
 import { systemClock } from '../core/clock.ts';
 import { type KeepWarmLoop, startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../core/keep-warm/route.ts';

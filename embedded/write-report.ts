@@ -3,7 +3,7 @@ import { chmod, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PrewarmError } from '../core/errors.ts';
-import { modeOfUsersFiles, partialNameOf } from '../adapters/embedded/private-files.ts';
+import { modeOfUsersFiles, partialNameOf } from '../adapters/embedded/data-dir.ts';
 
 /** The mode that the finished file is to have; null: pipes and devices are no files to replace, and are written as they are. */
 async function modeOf(path: string, ofNew: number): Promise<number | null> {

@@ -1,6 +1,64 @@
 import type { Context } from 'aws-lambda';
-import { createFunctionLog, type FunctionLog } from './function-log.ts';
-import { createFunctionMetrics, type FunctionMetrics } from './function-metrics.ts';
+import { Logger } from '@aws-lambda-powertools/logger';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import type { Log } from '../core/ports/log.ts';
+import { METRIC_NAMESPACE, type MetricName } from '../deployment/metrics.ts';
+
+/** Figures of the environment for alarms and dashboards, written to the log (EMF). */
+export interface FunctionMetrics {
+  add(name: MetricName, value: number): void;
+  /** Beside the environment's figure, one by status. */
+  addByStatus(name: MetricName, status: string, value: number): void;
+  /** Writes what was added. */
+  publish(): void;
+}
+
+/** Under the environment's name alone: Powertools would put every figure under the function's name too. */
+function createMetrics(envName: string): Metrics {
+  const metrics = new Metrics({ namespace: METRIC_NAMESPACE });
+  metrics.clearDefaultDimensions();
+  metrics.setDefaultDimensions({ EnvName: envName });
+  return metrics;
+}
+
+const unitOf = (name: MetricName) => (name === 'EdgeBytes' ? MetricUnit.Bytes : MetricUnit.Count);
+
+function createFunctionMetrics({ envName }: { readonly envName: string }): FunctionMetrics {
+  const metrics = createMetrics(envName);
+  const byStatus = createMetrics(envName);
+  return {
+    add(name, value) {
+      metrics.addMetric(name, unitOf(name), value);
+    },
+    addByStatus(name, status, value) {
+      metrics.addMetric(name, unitOf(name), value);
+      byStatus.addDimension('Status', status);
+      byStatus.addMetric(name, unitOf(name), value);
+      byStatus.publishStoredMetrics();
+    },
+    publish() {
+      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+    },
+  };
+}
+
+/** A function's log. Each line has the invocation's id in it. */
+interface FunctionLog extends Log {
+  /** The lines that follow are of this invocation. */
+  begin(context: Context): void;
+}
+
+/** Structured log of a function. `service` is the function's name. */
+export function createFunctionLog(service: string): FunctionLog {
+  const logger = new Logger({ serviceName: service });
+  return {
+    debug: (fields, message) => logger.debug(message, fields),
+    info: (fields, message) => logger.info(message, fields),
+    warn: (fields, message) => logger.warn(message, fields),
+    error: (fields, message) => logger.error(message, fields),
+    begin: (context) => logger.addContext(context),
+  };
+}
 
 /** The log and the figures that every function has. */
 export interface Instruments {

@@ -70,7 +70,7 @@ export function isCredentialsError(cause: unknown): boolean {
 }
 
 /** Whether waiting helps: too many calls at the moment. */
-export function isThrottling(cause: unknown): boolean {
+function isThrottling(cause: unknown): boolean {
   return THROTTLED.has(plainName(cause)) || isHttpError(cause, 429);
 }
 

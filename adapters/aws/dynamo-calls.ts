@@ -5,7 +5,6 @@ import {
   type BatchGetItemCommandOutput,
   type CancellationReason,
   ConditionalCheckFailedException,
-  type ConsumedCapacity,
   DeleteItemCommand,
   type DynamoDBClient,
   GetItemCommand,
@@ -16,13 +15,15 @@ import {
   TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
+  type Update,
 } from '@aws-sdk/client-dynamodb';
 import { type Clock, sleep } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { retry, type RetryPlan } from '../../core/retry.ts';
-import { type AwsCall, attempt, awsErrorName, isThrottling } from './aws-error.ts';
+import { attempt, type AwsCall, awsErrorName, isPassing } from './aws-error.ts';
 import { jitteredPause } from './batch-retry.ts';
-import type { Item } from './dynamo-rows.ts';
+import { type Item, toAttribute, toItem } from './dynamo-rows.ts';
+import { ACTIVE_STATUSES, isEnded, REQUEST_STATUSES } from '../../core/request/request.ts';
 
 const TOO_LARGE = 'with fewer POPs or headers in one request (a row has at most 400 KB)';
 const CALL: AwsCall = {
@@ -32,18 +33,9 @@ const CALL: AwsCall = {
   },
 };
 
-/** What a call took of a table, in request units. */
-export interface Consumed {
-  readonly table: string;
-  readonly kind: 'read' | 'write';
-  readonly units: number;
-}
-
 export interface DynamoCallsOptions {
   readonly client: DynamoDBClient;
   readonly clock: Clock;
-  /** Told the units of every call that succeeds, as DynamoDB answers them; for benchmarks. */
-  readonly onConsumed?: (consumed: Consumed) => void;
 }
 
 /** Absent: put in any case. */
@@ -66,59 +58,42 @@ export interface DynamoCalls {
   transact(doing: string, writes: readonly TransactWriteItem[]): Promise<boolean>;
 }
 
-/** What every call is sent by. */
-interface Line {
-  readonly client: DynamoDBClient;
-  readonly clock: Clock;
-  readonly capacity: { readonly ReturnConsumedCapacity?: 'TOTAL' };
-  readonly tell: (kind: Consumed['kind'], consumed: ConsumedCapacity | readonly ConsumedCapacity[] | undefined) => void;
-}
-
-export function createDynamoCalls({ client, clock, onConsumed }: DynamoCallsOptions): DynamoCalls {
-  const capacity = onConsumed === undefined ? {} : { ReturnConsumedCapacity: 'TOTAL' as const };
-  const tell: Line['tell'] = (kind, consumed = []) => {
-    for (const { TableName: table = '', CapacityUnits: units = 0 } of [consumed].flat()) onConsumed?.({ table, kind, units });
-  };
-  const line: Line = { client, clock, capacity, tell };
+export function createDynamoCalls({ client, clock }: DynamoCallsOptions): DynamoCalls {
   const call = <T>(doing: string, action: () => Promise<T>) => attempt(doing, () => retrying(clock, action), CALL);
   return {
     get: (doing, { table, key }) =>
       call(doing, async () => {
-        const answer = await client.send(new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true, ...capacity }));
-        tell('read', answer.ConsumedCapacity);
+        const answer = await client.send(new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true }));
         return answer.Item ?? null;
       }),
-    getAll: (doing, keys) =>
-      attempt(doing, () => getAll(client, clock, keys, { capacity, tell: (consumed) => tell('read', consumed) }), CALL),
-    query: (doing, input, max = Number.POSITIVE_INFINITY) => attempt(doing, () => queryPages(line, input, max), CALL),
-    put: (doing, table, item, condition = {}) => attempt(doing, () => put(line, { TableName: table, Item: item, ...condition }), CALL),
+    getAll: (doing, keys) => attempt(doing, () => getAll(client, clock, keys), CALL),
+    query: (doing, input, max = Number.POSITIVE_INFINITY) => attempt(doing, () => queryPages(client, clock, input, max), CALL),
+    put: (doing, table, item, condition = {}) =>
+      attempt(doing, () => put(client, clock, { TableName: table, Item: item, ...condition }), CALL),
     remove: (doing, { table, key }) =>
       call(doing, async () => {
-        const answer = await client.send(new DeleteItemCommand({ TableName: table, Key: key, ...capacity }));
-        tell('write', answer.ConsumedCapacity);
+        await client.send(new DeleteItemCommand({ TableName: table, Key: key }));
       }),
-    transact: (doing, writes) => attempt(doing, () => transact(line, writes), CALL),
+    transact: (doing, writes) => attempt(doing, () => transact(client, clock, writes), CALL),
   };
 }
 
-async function queryPages({ client, clock, capacity, tell }: Line, input: QueryCommandInput, max: number): Promise<readonly Item[]> {
+async function queryPages(client: DynamoDBClient, clock: Clock, input: QueryCommandInput, max: number): Promise<readonly Item[]> {
   const items: Item[] = [];
   let from: Item | undefined;
   do {
     const start = from === undefined ? {} : { ExclusiveStartKey: from };
-    const page = await retrying(clock, () => client.send(new QueryCommand({ ...input, ...start, ...capacity })));
-    tell('read', page.ConsumedCapacity);
+    const page = await retrying(clock, () => client.send(new QueryCommand({ ...input, ...start })));
     items.push(...(page.Items ?? []));
     from = page.LastEvaluatedKey;
   } while (from !== undefined && items.length < max);
   return items.slice(0, max);
 }
 
-async function put({ client, clock, capacity, tell }: Line, input: PutItemCommandInput): Promise<Item | null> {
-  const command = () => new PutItemCommand({ ...input, ReturnValuesOnConditionCheckFailure: 'ALL_OLD', ...capacity });
+async function put(client: DynamoDBClient, clock: Clock, input: PutItemCommandInput): Promise<Item | null> {
+  const command = () => new PutItemCommand({ ...input, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' });
   try {
-    const answer = await retrying(clock, () => client.send(command()));
-    tell('write', answer.ConsumedCapacity);
+    await retrying(clock, () => client.send(command()));
     return null;
   } catch (error) {
     if (error instanceof ConditionalCheckFailedException && error.Item !== undefined) return error.Item;
@@ -126,13 +101,12 @@ async function put({ client, clock, capacity, tell }: Line, input: PutItemComman
   }
 }
 
-async function transact({ client, clock, capacity, tell }: Line, writes: readonly TransactWriteItem[]): Promise<boolean> {
+async function transact(client: DynamoDBClient, clock: Clock, writes: readonly TransactWriteItem[]): Promise<boolean> {
   // One token for all tries: a transaction that happened, and whose answer was lost, answers the same again.
   const ClientRequestToken = randomUUID();
-  const command = () => new TransactWriteItemsCommand({ TransactItems: [...writes], ClientRequestToken, ...capacity });
+  const command = () => new TransactWriteItemsCommand({ TransactItems: [...writes], ClientRequestToken });
   try {
-    const answer = await retrying(clock, () => client.send(command()));
-    tell('write', answer.ConsumedCapacity);
+    await retrying(clock, () => client.send(command()));
     return true;
   } catch (error) {
     if (isConditionFailure(error)) return false;
@@ -152,20 +126,11 @@ interface Found {
   readonly item: Item;
 }
 
-interface Accounting {
-  readonly capacity: { readonly ReturnConsumedCapacity?: 'TOTAL' };
-  readonly tell: (consumed: BatchGetItemCommandOutput['ConsumedCapacity']) => void;
-}
-
 type Request = NonNullable<BatchGetItemCommandInput['RequestItems']>;
 
 /** Reads the items of distinct keys, strongly consistent, each by itself. Those that are not there are left out. */
-async function getAll(client: DynamoDBClient, clock: Clock, keys: readonly KeyOf[], { capacity, tell }: Accounting): Promise<Found[]> {
-  const ask = async (request: Request) => {
-    const answer = await retrying(clock, () => client.send(new BatchGetItemCommand({ RequestItems: request, ...capacity })));
-    tell(answer.ConsumedCapacity);
-    return answer;
-  };
+async function getAll(client: DynamoDBClient, clock: Clock, keys: readonly KeyOf[]): Promise<Found[]> {
+  const ask = (request: Request) => retrying(clock, () => client.send(new BatchGetItemCommand({ RequestItems: request })));
   const batches: Promise<Found[]>[] = [];
   for (let at = 0; at < keys.length; at += BATCH_KEYS) batches.push(getBatch(clock, ask, keys.slice(at, at + BATCH_KEYS)));
   return (await Promise.all(batches)).flat();
@@ -202,10 +167,10 @@ const MAX_TRIES = 12;
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 1000;
 
-const PASSING: ReadonlySet<string> = new Set([
+/** Beside what passes at every service. */
+const CONFLICTS: ReadonlySet<string> = new Set([
   'InternalServerError',
   'ReplicatedWriteConflictException',
-  'TimeoutError',
   'TransactionConflictException',
   'TransactionInProgressException',
 ]);
@@ -215,8 +180,6 @@ const PASSING_REASONS: ReadonlySet<string> = new Set([
   'TransactionConflict',
   'RequestLimitExceeded',
 ]);
-const PASSING_SOCKET_ERROR = /^(ECONN|EPIPE|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)/;
-
 function reasonsOf(error: TransactionCanceledException): readonly CancellationReason[] {
   return (error.CancellationReasons ?? []).filter(({ Code: code }) => code !== undefined && code !== 'None');
 }
@@ -228,24 +191,101 @@ function isConditionFailure(error: unknown): error is ConditionalCheckFailedExce
 }
 
 /** Whether the same call, idempotent as it is, may succeed in a moment. */
-function isPassing(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+function mayPass(error: unknown): boolean {
   if (error instanceof TransactionCanceledException) {
     const reasons = reasonsOf(error);
     return reasons.length > 0 && reasons.every(({ Code: code = '' }) => PASSING_REASONS.has(code));
   }
-  if (isThrottling(error) || PASSING.has(awsErrorName(error))) return true;
-  const { code, $metadata } = error as { code?: unknown; $metadata?: { httpStatusCode?: number } };
-  return ($metadata?.httpStatusCode ?? 0) >= 500 || PASSING_SOCKET_ERROR.test(String(code));
+  return isPassing(error) || CONFLICTS.has(awsErrorName(error));
 }
 
 const PLAN: RetryPlan = {
   tries: MAX_TRIES,
   pauseMs: (tried) => jitteredPause(tried, FIRST_PAUSE_MS, LONGEST_PAUSE_MS),
-  mayPass: isPassing,
+  mayPass,
 };
 
 /** Runs an idempotent call until it succeeds, or fails with something that does not pass, or for the last time. */
 function retrying<T>(clock: Clock, action: () => Promise<T>): Promise<T> {
   return retry(clock, PLAN, action);
+}
+
+/** A condition, with `#name` for each attribute and `:name` for each value of its own. */
+export interface Condition {
+  readonly expression: string;
+  readonly attributes: readonly string[];
+  readonly values?: Readonly<Record<string, unknown>>;
+}
+
+const named = (statuses: readonly string[], name: string) =>
+  Object.fromEntries(statuses.map((status, at): [string, string] => [`${name}${at}`, status]));
+const active = named(ACTIVE_STATUSES, 'active');
+const ended = named(REQUEST_STATUSES.filter(isEnded), 'ended');
+const placeholders = (values: object) =>
+  Object.keys(values)
+    .map((name) => `:${name}`)
+    .join(', ');
+
+export const IS_ACTIVE: Condition = { expression: `#status IN (${placeholders(active)})`, attributes: ['status'], values: active };
+export const HAS_NOT_ENDED: Condition = {
+  expression: `NOT (#status IN (${placeholders(ended)}))`,
+  attributes: ['status'],
+  values: ended,
+};
+
+export function all(...conditions: readonly Condition[]): Condition {
+  return {
+    expression: conditions.map(({ expression }) => expression).join(' AND '),
+    attributes: conditions.flatMap(({ attributes }) => attributes),
+    values: Object.assign({}, ...conditions.map(({ values }) => values)) as Record<string, unknown>,
+  };
+}
+
+export function equals(attribute: string, value: unknown): Condition {
+  return { expression: `#${attribute} = :is_${attribute}`, attributes: [attribute], values: { [`is_${attribute}`]: value } };
+}
+
+/** What to change: attributes to set, null to remove, undefined to leave; and what to add to numbers. */
+export interface Change {
+  readonly set: Readonly<Record<string, unknown>>;
+  /** By path; a number that is not there is 0. */
+  readonly add?: readonly { readonly path: readonly [string, ...string[]]; readonly amount: number }[];
+}
+
+function updateOf(table: string, key: Item, { set, add = [] }: Change, condition: Condition): Update {
+  const names: Record<string, string> = Object.fromEntries(condition.attributes.map((name) => [`#${name}`, name]));
+  const values: Record<string, unknown> = { ...condition.values };
+  const sets: string[] = [];
+  const removes: string[] = [];
+  for (const [name, value] of Object.entries(set)) {
+    if (value === undefined) continue;
+    names[`#${name}`] = name;
+    if (value === null) removes.push(`#${name}`);
+    else {
+      sets.push(`#${name} = :${name}`);
+      values[name] = value;
+    }
+  }
+  for (const [at, { path, amount }] of add.entries()) {
+    const target = path.map((name, depth) => {
+      names[`#add${at}_${depth}`] = name;
+      return `#add${at}_${depth}`;
+    });
+    values[`add${at}`] = amount;
+    values['zero'] = 0;
+    sets.push(`${target.join('.')} = if_not_exists(${target.join('.')}, :zero) + :add${at}`);
+  }
+  const clauses = [sets.length > 0 ? `SET ${sets.join(', ')}` : '', removes.length > 0 ? `REMOVE ${removes.join(', ')}` : ''];
+  return {
+    TableName: table,
+    Key: key,
+    UpdateExpression: clauses.join(' ').trim(),
+    ConditionExpression: condition.expression,
+    ExpressionAttributeNames: names,
+    ExpressionAttributeValues: Object.fromEntries(Object.entries(values).map(([name, value]) => [`:${name}`, toAttribute(value)])),
+  };
+}
+
+export function update(table: string, key: Readonly<Record<string, string>>, change: Change, condition: Condition): TransactWriteItem {
+  return { Update: updateOf(table, toItem(key), change, condition) };
 }

@@ -5,12 +5,12 @@ import { PrewarmError } from '../../core/errors.ts';
 import { countersFromMetadata } from '../../core/work/record-task.ts';
 import { isEnded, type RequestRow } from '../../core/request/request.ts';
 import { jitteredPause } from './batch-retry.ts';
-import type { DynamoCalls, KeyOf } from './dynamo-calls.ts';
+import { all, type DynamoCalls, equals, HAS_NOT_ENDED, type KeyOf, update } from './dynamo-calls.ts';
 import {
   fromItem,
   type KeptRequest,
-  type PopSum,
   popKeys,
+  type PopSum,
   popSumItem,
   readPopSum,
   readRequest,
@@ -18,7 +18,6 @@ import {
   toItem,
 } from './dynamo-rows.ts';
 import type { DynamoTableNames } from '../../deployment/tables.ts';
-import { all, equals, HAS_NOT_ENDED, update } from './dynamo-update.ts';
 
 /** Items of a DynamoDB transaction, and of one read. */
 const MAX_ITEMS = 100;

@@ -5,7 +5,17 @@ import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from 
 import { isActive, isEnded } from '../../core/request/request.ts';
 import { withoutSecrets } from '../../core/request/without-secrets.ts';
 import { ACTIVE_PARTITION, AGENTS_PARTITION_PREFIX, BY_CREATION, type DynamoTableNames, LISTED } from '../../deployment/tables.ts';
-import { createDynamoCalls, type DynamoCalls, type DynamoCallsOptions } from './dynamo-calls.ts';
+import {
+  all,
+  type Change,
+  type Condition,
+  createDynamoCalls,
+  type DynamoCalls,
+  type DynamoCallsOptions,
+  equals,
+  IS_ACTIVE,
+  update,
+} from './dynamo-calls.ts';
 import { countTasks } from './dynamo-count-tasks.ts';
 import {
   expiresAt,
@@ -24,7 +34,6 @@ import {
   taskItem,
   toItem,
 } from './dynamo-rows.ts';
-import { all, type Change, type Condition, equals, IS_ACTIVE, update } from './dynamo-update.ts';
 
 export interface DynamoRequestStoreOptions extends DynamoCallsOptions {
   /** Tables made after `DYNAMO_TABLES`. */

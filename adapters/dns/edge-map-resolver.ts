@@ -5,7 +5,7 @@ import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { POP_NAME } from '../../core/pops/pop-choice.ts';
 import type { PopResolver } from '../../core/ports/pop-resolver.ts';
-import { allowedAddresses } from './allowed-addresses.ts';
+import { allowedAddresses } from './dns-pop-resolver.ts';
 
 /** Addresses by POP name (upper case), in the order of the file. */
 export type EdgeMap = ReadonlyMap<string, readonly EdgeAddress[]>;

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Client } from 'undici';
-// oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
 import UndiciClient from 'undici/lib/dispatcher/client.js';
-import { createReadState } from './chunk-reader.ts';
-import { connectEdge, type EdgeOrigin, type SocketState, type TlsState } from './edge-socket.ts';
+import { connectEdge, createReadState, type EdgeOrigin, type SocketState, type TlsState } from './edge-socket.ts';
+
+// oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
 
 /** What goes over a connection: one ask. */
 export interface ConnectionUser {

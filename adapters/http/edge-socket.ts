@@ -1,6 +1,64 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls';
-import { createChunkReader, type ReadState } from './chunk-reader.ts';
+
+/** What a socket's owner tells the reader of its chunks. */
+export interface ReadState {
+  /**
+   * A body without trailers is being read: its owner counts each chunk and keeps none. False in heads and in chunked bodies, which may end
+   * in trailers: undici keeps pieces of unfinished header lines, wherever they stand.
+   */
+  inPlainBody: boolean;
+  readonly head: HeadState;
+}
+
+export const createReadState = (): ReadState => ({ inPlainBody: false, head: createHead() });
+
+/**
+ * Where every socket reads to, one chunk at a time: Node would allocate a buffer per TLS record, and at hundreds of megabytes a second tens of
+ * megabytes of them wait for the garbage collector.
+ */
+const sharedBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+
+interface ChunkReader {
+  /** Where the socket reads to. */
+  readonly buffer: Buffer;
+  readonly attach: (socket: Socket) => void;
+  /** Takes what the socket has read. False stops the socket; the next `read()` that finds nothing here starts it again. */
+  readonly callback: (bytes: number) => boolean;
+}
+
+/**
+ * Hands each chunk to undici, which asks `read()` for it on 'readable'. Undici sees the shared buffer itself in plain bodies only. Whatever
+ * it may keep is a copy: heads, trailers, and what it does not take at once because it paused.
+ */
+function createChunkReader(state: ReadState): ChunkReader {
+  const unread: Buffer[] = [];
+  let reading: Socket | undefined;
+  return {
+    buffer: sharedBuffer,
+    attach: (socket) => {
+      reading = socket;
+      const read = socket.read.bind(socket);
+      socket.read = (size?: number) => (size === undefined ? unread.shift() : undefined) ?? read(size);
+      // Undici gives back what it had not parsed when it paused; the next chunk would overwrite it.
+      socket.unshift = (rest: Buffer) => void (rest.length > 0 && unread.unshift(Buffer.from(rest)));
+    },
+    callback: (bytes) => {
+      const view = sharedBuffer.subarray(0, bytes);
+      if (state.inPlainBody) unread.push(view);
+      else {
+        const copy = Buffer.from(view);
+        hideContinue(copy, state.head);
+        unread.push(copy);
+      }
+      reading?.emit('readable');
+      const last = unread.length - 1;
+      if (last < 0) return true;
+      if (unread[last] === view) unread[last] = Buffer.from(view);
+      return false;
+    },
+  };
+}
 
 /** Where a connection goes (ip and port) and whom it must reach there (the URL's host, without brackets). */
 export interface EdgeOrigin {
@@ -127,4 +185,45 @@ export function connectEdge(
     clearTimeout(timer);
   });
   return socket;
+}
+
+/** How far the head of the answer that is awaited has been looked at. */
+export interface HeadState {
+  /** Bytes of this head so far; -1: it is the head of a final answer, which is left alone. */
+  position: number;
+  isTen: boolean;
+  lineLength: number;
+}
+
+const FIRST_DIGIT = 'HTTP/1.1 '.length;
+const SECOND_DIGIT = FIRST_DIGIT + 1;
+const THIRD_DIGIT = FIRST_DIGIT + 2;
+const [LF, CR, ZERO, ONE, THREE] = [0x0a, 0x0d, 0x30, 0x31, 0x33] as const;
+const FINAL = -1;
+
+const createHead = (): HeadState => ({ position: 0, isTen: false, lineLength: 0 });
+
+/** A new answer is awaited. */
+export function awaitHead(head: HeadState): void {
+  head.position = 0;
+  head.lineLength = 0;
+}
+
+/**
+ * Turns an interim 100 (Continue), which undici takes for a fault of the server, into an interim 103, which it passes over. RFC 9110 lets a
+ * client receive any number of interim answers that it did not ask for. Works in place, whatever way the bytes are cut into chunks.
+ */
+function hideContinue(bytes: Buffer, head: HeadState): void {
+  for (let at = 0; at < bytes.length && head.position !== FINAL; at++) {
+    const byte = bytes[at];
+    const { position } = head;
+    head.position++;
+    if (position === FIRST_DIGIT && byte !== ONE) head.position = FINAL;
+    else if (position === SECOND_DIGIT) head.isTen = byte === ZERO;
+    else if (position === THIRD_DIGIT && head.isTen && byte === ZERO) bytes[at] = THREE;
+    if (byte === LF) {
+      if (head.lineLength === 0 && position > THIRD_DIGIT) awaitHead(head);
+      head.lineLength = 0;
+    } else if (byte !== CR) head.lineLength++;
+  }
 }

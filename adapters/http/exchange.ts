@@ -4,8 +4,7 @@ import type { Answer, Ask, AskError } from '../../core/ports/downloader.ts';
 import { formatAddress } from '../../core/pops/address.ts';
 import { type AskPhase, classifyAskError, type CodedError, describeAskError, isReset } from './ask-error.ts';
 import type { ConnectionPool, ConnectionUser, EdgeConnection } from './connection-pool.ts';
-import { awaitHead } from './hide-continue.ts';
-import { parseRetryAfter } from './retry-after.ts';
+import { awaitHead } from './edge-socket.ts';
 
 /** Interim answers before the answer: each of them puts the time-out off, so there must be an end to them. */
 const MAX_INTERIM_ANSWERS = 32;
@@ -199,4 +198,19 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
       stallMs: this.message.bodyTimeout,
     });
   }
+}
+
+const HTTP_DATE = /^[A-Za-z]{3,9},? .+ \d{1,2}:\d{2}:\d{2}/;
+
+/**
+ * How long a `Retry-After` asks to wait, milliseconds; 0: it asks for nothing that can be waited for (absent, in the past, or neither a number of
+ * seconds nor a date). A date is compared with the answer's own `Date`, where it has one, so that a wrong clock on either side does no harm.
+ */
+export function parseRetryAfter(value: string, date: string, now: number): number {
+  const text = value.trim();
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  if (!HTTP_DATE.test(text)) return 0;
+  const sentAt = HTTP_DATE.test(date.trim()) ? Date.parse(date.trim()) : Number.NaN;
+  const wait = Date.parse(text) - (Number.isNaN(sentAt) ? now : sentAt);
+  return Math.max(wait, 0);
 }

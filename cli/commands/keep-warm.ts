@@ -1,13 +1,12 @@
 import { systemClock } from '../../core/clock.ts';
 import { describeLoad, MINUTES_PER_DAY } from '../../core/keep-warm/budget.ts';
-import { monthlyCost } from '../../deployment/keep-warm-cost.ts';
+import { listPrices, monthlyCost } from '../../deployment/keep-warm-cost.ts';
 import { startKeepWarmLoop } from '../../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
 import { settleRoute } from '../../core/keep-warm/settle-route.ts';
 import { createTally, isDead, viewLane } from '../../core/keep-warm/tally.ts';
 import { unknownPops } from '../../core/keep-warm/validate-route.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import { listPrices } from '../../deployment/prices.ts';
 import { createResolver } from '../../embedded/edge-access.ts';
 import type { RawOptions } from '../options/flags.ts';
 import { parseKeepWarmOptions } from '../options/keep-warm-options.ts';

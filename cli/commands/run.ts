@@ -17,7 +17,7 @@ import type { ToldFailures } from '../print/failure-lines.ts';
 import { dropFailures, failuresPath, writeFailures } from '../../embedded/failures-file.ts';
 import type { RawOptions } from '../options/flags.ts';
 import { throwIfOutputLost } from '../print/output-faults.ts';
-import { makeFilesPrivate } from '../../adapters/embedded/private-files.ts';
+import { makeFilesPrivate } from '../../adapters/embedded/data-dir.ts';
 import { openRunDir, type RunDir } from '../../embedded/run-dir.ts';
 import { parseRunOptions, type RunOptions } from '../options/run-options.ts';
 import { proxyNote } from '../print/proxy-note.ts';

@@ -1,8 +1,15 @@
 import type { NamedKey } from '../../server/app/api-keys.ts';
 import type { InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
-import { readKeyFile, type WatchedKeys } from '../../server/node/api-key-file.ts';
-import { DEFAULT_KEY_NAME, MIN_REACHABLE_KEY, parseApiKeys, splitKeys, type WrittenKey } from '../../server/node/api-key-options.ts';
+import {
+  DEFAULT_KEY_NAME,
+  MIN_REACHABLE_KEY,
+  parseApiKeys,
+  readKeyFile,
+  splitKeys,
+  type WatchedKeys,
+  type WrittenKey,
+} from '../../server/node/api-key-file.ts';
 import { isLoopback } from '../../core/loopback.ts';
 
 export interface ServeKeys {

@@ -5,7 +5,7 @@ import type { KeyHolder } from '../../server/app/api-keys.ts';
 import { createApiApp } from '../../server/app/app.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
-import type { FunctionMetrics } from '../function-metrics.ts';
+import type { FunctionMetrics } from '../instrument.ts';
 import type { PopResolver } from '../../core/ports/pop-resolver.ts';
 
 /** Where the gateway does not say which key it was. */

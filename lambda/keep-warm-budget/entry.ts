@@ -1,10 +1,9 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { createS3Texts } from '../../adapters/aws/s3-texts.ts';
-import { createSecretTexts } from '../../adapters/aws/secret-texts.ts';
+import { createS3Texts, createSecretTexts } from '../../adapters/aws/s3-texts.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { createCustomResource } from '../custom-resource.ts';
-import { createFunctionLog } from '../function-log.ts';
+import { createFunctionLog } from '../instrument.ts';
 import { createBudgetCheck } from './keep-warm-budget-handler.ts';
 
 const sources = {

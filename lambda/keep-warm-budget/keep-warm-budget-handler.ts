@@ -1,10 +1,9 @@
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { budgetFault, requestsPerDay } from '../../core/keep-warm/budget.ts';
-import { monthlyCost } from '../../deployment/keep-warm-cost.ts';
+import { listPrices, monthlyCost } from '../../deployment/keep-warm-cost.ts';
 import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
 import { parseSchedule } from '../../deployment/schedule-expression.ts';
-import { listPrices } from '../../deployment/prices.ts';
 import type { CustomResourceProperties } from '../custom-resource.ts';
 import { settingsFrom } from '../../deployment/keep-warm-settings.ts';
 import { type KeepWarmSources, readRoutes } from '../keep-warm-routes.ts';

@@ -4,16 +4,14 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { createDynamoCalls } from '../../adapters/aws/dynamo-calls.ts';
 import { createDynamoMinuteClaims } from '../../adapters/aws/dynamo-minute-claims.ts';
-import { createS3Texts } from '../../adapters/aws/s3-texts.ts';
-import { createSecretTexts } from '../../adapters/aws/secret-texts.ts';
+import { createS3Texts, createSecretTexts } from '../../adapters/aws/s3-texts.ts';
 import { createUndiciDownloader } from '../../adapters/http/undici-downloader.ts';
 import { systemClock } from '../../core/clock.ts';
 import { createKeepWarmSender } from '../../core/keep-warm/keep-warm-sender.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { loadFunctionConfig } from '../function-config.ts';
 import { createInstruments, instrument } from '../instrument.ts';
-import { createKeepWarmHandler } from './keep-warm-handler.ts';
-import { createKeepWarmMetrics } from './keep-warm-metrics.ts';
+import { createKeepWarmHandler, createKeepWarmMetrics } from './keep-warm-handler.ts';
 import { createEdgeResolver } from '../edge-resolver.ts';
 import { createRouteMemory, requireRoutes } from '../keep-warm-routes.ts';
 

@@ -1,3 +1,4 @@
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { CancellableScope } from '../../core/ask-scope.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { KeepWarmSender } from '../../core/keep-warm/keep-warm-sender.ts';
@@ -5,8 +6,9 @@ import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
 import { createTally, isDeadAfterRun, type LaneFigures } from '../../core/keep-warm/tally.ts';
 import type { MinuteClaims } from '../../core/ports/minute-claims.ts';
 import type { Log } from '../../core/ports/log.ts';
-import type { PublishLane } from './keep-warm-metrics.ts';
 import type { TimeLeft } from '../time-budget.ts';
+import type { Times } from '../../core/keep-warm/times.ts';
+import { type KeepWarmDimensions, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/metrics.ts';
 
 export interface KeepWarmHandlerDeps {
   readonly claims: MinuteClaims;
@@ -75,5 +77,32 @@ export function createKeepWarmHandler(deps: KeepWarmHandlerDeps) {
     const endMs = Math.max(0, leftMs - LAST_ANSWER_BEFORE_END_MS);
     await sender.send(routes, { run: minute, spanMs, endMs, record: tally.record, scope: new CancellableScope() });
     report(tally.lanes, deps, minute);
+  };
+}
+
+/** Figures of a run, per host and POP, written to the log (EMF). */
+type PublishLane = (figures: LaneFigures) => void;
+
+const total = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+/** What CloudWatch keeps of a lane; `Silent` is 1 for a run in which the POP did not answer or nothing was sent through it, else 0. */
+export function createKeepWarmMetrics({ envName }: { readonly envName: string }): PublishLane {
+  const metrics = new Metrics({ namespace: METRIC_NAMESPACE });
+  const add = (name: KeepWarmMetricName, unit: (typeof MetricUnit)[keyof typeof MetricUnit], value: number) =>
+    metrics.addMetric(name, unit, value);
+  const addTimes = (name: KeepWarmMetricName, times: Times) => {
+    for (const ms of times.latest) add(name, MetricUnit.Milliseconds, ms);
+  };
+  return (figures) => {
+    metrics.clearDefaultDimensions();
+    const dimensions: KeepWarmDimensions = { EnvName: envName, Host: new URL(figures.lane.route.url).hostname, Pop: figures.lane.pop };
+    metrics.setDefaultDimensions(dimensions);
+    add('KeepWarmRequests', MetricUnit.Count, figures.requests);
+    add('KeepWarmErrors', MetricUnit.Count, total(figures.errors));
+    add('KeepWarmSilent', MetricUnit.Count, isDeadAfterRun(figures) ? 1 : 0);
+    if (figures.judged > 0) add('KeepWarmNewConnections', MetricUnit.Percent, (100 * figures.newConnections) / figures.judged);
+    addTimes('KeepWarmConnect', figures.connectTimes);
+    addTimes('KeepWarmFirstByte', figures.firstByteTimes);
+    metrics.publishStoredMetrics();
   };
 }

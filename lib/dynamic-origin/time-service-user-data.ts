@@ -1,4 +1,4 @@
-import { SYSTEMD_HARDENING } from '../shared/systemd-hardening.ts';
+import { SYSTEMD_HARDENING } from '../shared/ec2.ts';
 
 export interface TimeServiceUserDataProps {
   readonly region: string;

@@ -15,7 +15,7 @@ import { CfnInstanceProfile, CfnPolicy, PolicyDocument, PolicyStatement, Role, S
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
-import { latestAmazonLinux } from '../shared/amazon-linux.ts';
+import { latestAmazonLinux } from '../shared/ec2.ts';
 import { createTimeServiceUserData } from './time-service-user-data.ts';
 
 export interface TimeServiceProps {

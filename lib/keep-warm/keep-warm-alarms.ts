@@ -1,12 +1,57 @@
-import { CfnCondition, type CfnResource, Duration, Fn } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { CfnCondition, type CfnParameter, type CfnResource, Duration, Fn } from 'aws-cdk-lib';
+import {
+  Alarm,
+  ComparisonOperator,
+  Dashboard,
+  GraphWidget,
+  type IMetric,
+  MathExpression,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { type KeepWarmDimensions, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/metrics.ts';
+import { KEEP_WARM_DIMENSIONS, type KeepWarmDimensions, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/metrics.ts';
 import { createAlarmTopic } from '../shared/alarm-topic.ts';
-import type { KeepWarmLane } from './keep-warm-lanes.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
+import type { RouteInput } from '../../core/keep-warm/validate-route.ts';
+
+/** One POP through which a host is kept warm, as alarms name it. The texts may be tokens. */
+export interface KeepWarmLane {
+  /** Distinct, letters and digits. */
+  readonly id: string;
+  readonly host: string;
+  readonly pop: string;
+  /** Whether there is one at this place of a list whose length is known at the deploy only. Absent: there is. */
+  readonly condition?: CfnCondition;
+}
+
+/** A list in a parameter may name so many: each has an alarm, and a template has a fixed number of those. */
+export const MAX_LISTED_POPS = 30;
+
+/** The POPs of routes that are known when the template is made: each host and POP once. */
+export function lanesOfRoutes(routes: readonly RouteInput[]): readonly KeepWarmLane[] {
+  const lanes = new Map<string, KeepWarmLane>();
+  for (const { host, route } of routes) {
+    for (const pop of route.pops) {
+      const id = `${host} ${pop}`.replaceAll(/[^A-Za-z0-9]/g, (char) => `x${char.charCodeAt(0).toString(16)}`);
+      lanes.set(id, { id, host, pop });
+    }
+  }
+  return [...lanes.values()];
+}
+
+/** A lane for each place of the parameter's list, there or not. Behind its end the list is filled up with empty names. */
+export function lanesOfParameter(scope: Construct, host: string, popList: CfnParameter): readonly KeepWarmLane[] {
+  const names = Fn.split(',', Fn.join(',', [Fn.join(',', popList.valueAsList), ','.repeat(MAX_LISTED_POPS)]), 2 * MAX_LISTED_POPS);
+  return names.slice(0, MAX_LISTED_POPS).map((pop, place) => {
+    const id = `Pop${place}`;
+    const condition = new CfnCondition(scope, `${id}IsListed`, { expression: Fn.conditionNot(Fn.conditionEquals(pop, '')) });
+    return { id, host, pop, condition };
+  });
+}
 
 export interface KeepWarmAlarmsProps {
   readonly envName: string;
@@ -115,5 +160,50 @@ export class KeepWarmAlarms extends Construct {
     alarm.addAlarmAction(action);
     alarm.addOkAction(action);
     return alarm;
+  }
+}
+
+interface KeepWarmDashboardProps {
+  readonly envName: string;
+  readonly sender: NodeFunction;
+}
+
+const MINUTE = Duration.minutes(1);
+const HALF = 12;
+
+/** What is kept warm, POP by POP, whichever there are. */
+export class KeepWarmDashboard extends Construct {
+  constructor(scope: Construct, id: string, { envName, sender }: KeepWarmDashboardProps) {
+    super(scope, id);
+    const ofPops = (metricName: KeepWarmMetricName, statistic: string) =>
+      new MathExpression({
+        expression: `SEARCH('{${[METRIC_NAMESPACE, ...KEEP_WARM_DIMENSIONS].join(',')}} MetricName="${metricName}" EnvName="${envName}"', '${statistic}', 60)`,
+        usingMetrics: {},
+        label: `\${PROP('Dim.Host')} \${PROP('Dim.Pop')}`,
+        period: MINUTE,
+      });
+    const graph = (title: string, metricName: KeepWarmMetricName, statistic: string) =>
+      new GraphWidget({ title, width: HALF, left: [ofPops(metricName, statistic)], leftYAxis: { min: 0 } });
+    new Dashboard(this, 'Dashboard', {
+      dashboardName: `prewarm_keep-warm_${envName}`,
+      defaultInterval: Duration.hours(3),
+      widgets: [
+        [graph('First byte, median, ms', 'KeepWarmFirstByte', Stats.p(50)), graph('First byte, p95, ms', 'KeepWarmFirstByte', Stats.p(95))],
+        [
+          graph('Answers over a new connection to the origin, %', 'KeepWarmNewConnections', Stats.AVERAGE),
+          graph('Connecting to the POP, p95, ms', 'KeepWarmConnect', Stats.p(95)),
+        ],
+        [graph('Requests', 'KeepWarmRequests', Stats.SUM), graph('Errors', 'KeepWarmErrors', Stats.SUM)],
+        [
+          graph('POPs that do not answer', 'KeepWarmSilent', Stats.MAXIMUM),
+          new GraphWidget({
+            title: 'Function: calls and errors (left), duration (right)',
+            width: HALF,
+            left: [sender.handler.metricInvocations({ period: MINUTE }), sender.handler.metricErrors({ period: MINUTE })],
+            right: [sender.handler.metricDuration({ period: MINUTE, statistic: Stats.MAXIMUM })],
+          }),
+        ],
+      ],
+    });
   }
 }

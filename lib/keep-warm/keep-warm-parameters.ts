@@ -1,7 +1,10 @@
 import { CfnParameter, type Stack } from 'aws-cdk-lib';
 import { DEFAULT_PER_MINUTE } from '../../core/keep-warm/route-list.ts';
-import { MAX_REQUESTS_PER_POP } from '../../core/keep-warm/validate-route.ts';
-import { createEnvName } from '../shared/env-name.ts';
+import { MAX_REQUESTS_PER_POP, type RouteInput } from '../../core/keep-warm/validate-route.ts';
+import { createEnvName } from '../shared/deploy-context.ts';
+import { describeLoad, type KeepWarmLoad, requestsPerDay } from '../../core/keep-warm/budget.ts';
+import { listPrices, monthlyCost } from '../../deployment/keep-warm-cost.ts';
+import { popCatalogue } from '../../data/catalogue.ts';
 
 /** The one route that parameters describe. */
 export interface RouteParameters {
@@ -26,7 +29,7 @@ type Props = ConstructorParameters<typeof CfnParameter>[2];
 
 const DEFAULT_RATE = 'rate(1 minute)';
 export const SECRET_ARN = '(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\\d{12}:secret:[A-Za-z0-9/_+=.@-]+)?';
-export const DEFAULT_MAX_REQUESTS = 1_000_000;
+const DEFAULT_MAX_REQUESTS = 1_000_000;
 
 /** All that is checked here is the form; the budget's function looks at the values before anything is scheduled. */
 export function createKeepWarmParameters(stack: Stack, defaultEnvName: string): KeepWarmParameters {
@@ -88,4 +91,33 @@ export function createRouteParameters(stack: Stack): RouteParameters {
     }).valueAsString,
     method: text('method', { default: 'GET', allowedValues: ['GET', 'HEAD'], description: 'How the path is asked for' }).valueAsString,
   };
+}
+
+const RUNS_PER_DAY = 1440;
+/** One of each price, where no POP is known yet. */
+const EXAMPLES = ['IAD89-P1', 'FRA56-P4', 'GRU3-P1'];
+
+const dollars = (amount: number) => `$${amount.toFixed(2)}`;
+
+const regionText = (priceRegion: string) => (priceRegion === 'unknown' ? 'unknown, taken for the dearest' : priceRegion);
+
+/** Describes what 30 days cost in USD, for the synthesis to print: for the routes, or (null) for one POP by the parameters' defaults. */
+export function describeCost(routes: readonly RouteInput[] | null): string {
+  const load: KeepWarmLoad = {
+    routes: routes?.map(({ route }) => route) ?? [{ pops: EXAMPLES, requestsPerPop: DEFAULT_PER_MINUTE }],
+    runsPerDay: RUNS_PER_DAY,
+  };
+  const cost = monthlyCost(load, listPrices(), popCatalogue());
+  const pops = cost.pops.map(
+    ({ pop, priceRegion, cloudFront, monitoring }) =>
+      `\n  ${pop} (${regionText(priceRegion)}) ${dollars(cloudFront)} for requests + ${dollars(monitoring)} for metrics and its alarm`,
+  );
+  const what =
+    routes === null ? `With the defaults, ${DEFAULT_PER_MINUTE} requests a minute, a POP costs a month, for example` : describeLoad(load);
+  const sum = routes === null ? '' : `\nTogether ${dollars(cost.total)} a month.`;
+  const isTooMuch = routes !== null && requestsPerDay(load) > DEFAULT_MAX_REQUESTS;
+  const limit = isTooMuch
+    ? `\nDeploy with --parameters maxRequestsPerDay=${requestsPerDay(load)}: unless it is set, ${DEFAULT_MAX_REQUESTS} is the limit.`
+    : '';
+  return `${what}:${pops.join('')}\nFunction and dashboard cost ${dollars(cost.fixed)} a month besides, however many POPs there are.${sum}${limit}`;
 }

@@ -1,20 +1,100 @@
-import { Annotations, type App, ArnFormat, CfnCondition, CfnOutput, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Annotations, type App, ArnFormat, CfnCondition, CfnOutput, CustomResource, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { NagSuppressions } from 'cdk-nag';
+import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
+import { Construct } from 'constructs';
 import { TTL_ATTRIBUTE } from '../../deployment/tables.ts';
 import { type KeepWarmSettings, SETTING_NAMES, variableOf } from '../../deployment/keep-warm-settings.ts';
-import { KeepWarmAlarms } from './keep-warm-alarms.ts';
-import { KeepWarmBudget } from './keep-warm-budget.ts';
+import {
+  KeepWarmAlarms,
+  KeepWarmDashboard,
+  type KeepWarmLane,
+  lanesOfParameter,
+  lanesOfRoutes,
+  MAX_LISTED_POPS,
+} from './keep-warm-alarms.ts';
 import type { KeepWarmContext } from './keep-warm-context.ts';
-import { describeCost } from './keep-warm-cost.ts';
-import { KeepWarmDashboard } from './keep-warm-dashboard.ts';
-import { type KeepWarmLane, lanesOfParameter, lanesOfRoutes, MAX_LISTED_POPS } from './keep-warm-lanes.ts';
-import { createKeepWarmParameters, createRouteParameters, type KeepWarmParameters } from './keep-warm-parameters.ts';
-import { KeepWarmSchedule } from './keep-warm-schedule.ts';
+import { createKeepWarmParameters, createRouteParameters, describeCost, type KeepWarmParameters } from './keep-warm-parameters.ts';
 import { NodeFunction } from '../shared/node-function.ts';
 import { onTable } from '../prewarm/permissions.ts';
+import { createSchedulerRole } from '../shared/scheduler-role.ts';
+
+interface KeepWarmBudgetProps {
+  readonly envName: string;
+  /** The function's input by the names of the parameters; the values are tokens. */
+  readonly properties: Readonly<Record<string, string>>;
+  readonly statements: readonly PolicyStatement[];
+}
+
+/** Looks at the parameters' real values during a deploy, and fails it where they are wrong or would pass the budget. */
+class KeepWarmBudget extends Construct {
+  readonly checker: NodeFunction;
+  readonly resource: CustomResource;
+
+  constructor(scope: Construct, id: string, { envName, properties, statements }: KeepWarmBudgetProps) {
+    super(scope, id);
+    this.checker = new NodeFunction(this, 'Checker', {
+      envName,
+      name: 'keep-warm-budget',
+      description: 'Refuses a deploy whose keep-warm parameters are wrong, or would pass the budget',
+      entry: 'lambda/keep-warm-budget/entry.ts',
+      timeout: Duration.seconds(30),
+      memorySize: 256,
+      environment: { PREWARM_ENV_NAME: envName },
+      statements,
+    });
+    this.resource = new CustomResource(this, 'Check', {
+      serviceToken: this.checker.handler.functionArn,
+      resourceType: 'Custom::KeepWarmBudget',
+      serviceTimeout: Duration.minutes(2),
+      properties: { ...properties },
+    });
+  }
+
+  attribute(name: 'RequestsPerDay' | 'MonthlyCost'): string {
+    return this.resource.getAttString(name);
+  }
+}
+
+interface KeepWarmScheduleProps {
+  readonly envName: string;
+  /** `rate(1 minute)`; a parameter. */
+  readonly rate: string;
+  readonly target: NodeFunction;
+}
+
+/** EventBridge takes nothing shorter for how old an event may grow. */
+const EVENT_AGE = Duration.minutes(1);
+
+/** Starts a run at its time, or not at all: a late one would meet the next. */
+class KeepWarmSchedule extends Construct {
+  readonly schedule: CfnSchedule;
+
+  constructor(scope: Construct, id: string, { envName, rate, target }: KeepWarmScheduleProps) {
+    super(scope, id);
+    const group = new CfnScheduleGroup(this, 'Group', { name: `prewarm_keep-warm_${envName}` });
+    const description = `What the keep-warm schedule of the environment ${envName} may do`;
+    const role = createSchedulerRole(this, 'Role', { description, group, functionArn: target.handler.functionArn });
+    target.handler.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: EVENT_AGE });
+    this.schedule = new CfnSchedule(this, 'Schedule', {
+      name: `prewarm_keep-warm_${envName}`,
+      groupName: group.ref,
+      description: 'Keeps connections from POPs to origins open',
+      scheduleExpression: rate,
+      flexibleTimeWindow: { mode: 'OFF' },
+      target: {
+        arn: target.handler.functionArn,
+        roleArn: role.roleArn,
+        input: '{"scheduledTime":"<aws.scheduler.scheduled-time>"}',
+        retryPolicy: { maximumRetryAttempts: 0, maximumEventAgeInSeconds: EVENT_AGE.toSeconds() },
+      },
+    });
+    // Not the role itself, which is referred to: linters object.
+    this.schedule.node.addDependency(role.node.findChild('DefaultPolicy'));
+  }
+}
 
 export interface LambdaPrewarmStackProps {
   /** What the parameter `envName` is unless it is set. */

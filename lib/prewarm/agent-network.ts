@@ -14,7 +14,7 @@ import {
 } from 'aws-cdk-lib/aws-ec2';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct, type IDependable } from 'constructs';
-import { MOST_ZONES, type Zones } from '../shared/zones.ts';
+import { MOST_ZONES, type Zones } from '../shared/ec2.ts';
 
 /** Where agents run. The strings may be tokens, the lists parameters. */
 export interface AgentPlacement {

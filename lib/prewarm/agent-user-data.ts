@@ -1,5 +1,5 @@
 import { AGENT_NODE_FLAGS } from '../../deployment/agent-node-flags.ts';
-import { SYSTEMD_HARDENING } from '../shared/systemd-hardening.ts';
+import { SYSTEMD_HARDENING } from '../shared/ec2.ts';
 
 export interface AgentUserDataProps {
   readonly region: string;

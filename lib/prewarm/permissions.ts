@@ -6,8 +6,8 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { AGENTS_PARTITION_PREFIX } from '../../deployment/tables.ts';
 import { RESULT_KEYS } from './list-bucket.ts';
-import type { Notifications } from './notifications.ts';
-import type { Schedules } from './schedules.ts';
+import type { Notifications } from './alarms.ts';
+import type { Schedules } from './triggers.ts';
 import type { Tables } from './tables.ts';
 import type { TaskQueues } from './task-queues.ts';
 

@@ -2,7 +2,7 @@ import { CfnParameter, type Stack } from 'aws-cdk-lib';
 import { DEFAULT_MAX_INVALIDATION_PATHS, MOST_INVALIDATION_PATHS } from '../../core/request/invalidation-path.ts';
 import { MAX_AGENTS } from '../../core/request/request-input.ts';
 import { MAX_IN_FLIGHT } from '../../core/work/lanes.ts';
-import { createEnvName } from '../shared/env-name.ts';
+import { createEnvName } from '../shared/deploy-context.ts';
 
 /** What both stacks let the user set. */
 export interface StackParameters {

@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { ArnFormat, Duration, Stack } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction, type LambdaFunctionProps } from 'aws-cdk-lib/aws-events-targets';
@@ -7,10 +7,45 @@ import { SqsDlq, SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import type { Role } from 'aws-cdk-lib/aws-iam';
+import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/events.ts';
 import type { Functions } from './functions.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
 import type { SystemResources } from './permissions.ts';
+import { createSchedulerRole } from '../shared/scheduler-role.ts';
+
+interface SchedulesProps {
+  readonly envName: string;
+}
+
+/**
+ * Where the requests' one-time schedules live, and the role they call the shutdown function with. That function's ARN follows
+ * from its fixed name, because the function in turn may change the schedules. Removing the group removes what is left in it.
+ */
+export class Schedules extends Construct {
+  readonly groupName: string;
+  /** Every schedule of the group. */
+  readonly scheduleArn: string;
+  readonly role: Role;
+  readonly shutdownFunctionArn: string;
+
+  constructor(scope: Construct, id: string, { envName }: SchedulesProps) {
+    super(scope, id);
+    const stack = Stack.of(this);
+    this.groupName = `prewarm_${envName}`;
+    const group = new CfnScheduleGroup(this, 'Group', { name: this.groupName });
+    this.scheduleArn = stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: `${this.groupName}/*` });
+    this.shutdownFunctionArn = stack.formatArn({
+      service: 'lambda',
+      resource: 'function',
+      resourceName: `prewarm_shutdown_${envName}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    const description = `What the schedules of ${this.groupName} may do`;
+    this.role = createSchedulerRole(this, 'Role', { description, group, functionArn: this.shutdownFunctionArn });
+  }
+}
 
 export interface TriggersProps {
   readonly functions: Functions;

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Node } from 'constructs';
+import { CfnParameter, type Stack } from 'aws-cdk-lib';
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 
@@ -78,4 +79,15 @@ function isRange(text: string): boolean {
   const family = isIP(address);
   if (family === 0 || rest.length > 0) return false;
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+/** The parameter `envName` of a stack, as a token. `ended` says which names end with it. */
+export function createEnvName(stack: Stack, defaultEnvName: string, ended: string): string {
+  return new CfnParameter(stack, 'envName', {
+    type: 'String',
+    default: defaultEnvName,
+    description: `Ends the names of ${ended}. Fixed at the first deploy: for another environment deploy with -c env=`,
+    allowedPattern: '[A-Za-z0-9-]{1,20}',
+    constraintDescription: 'must be 1 to 20 letters, digits and hyphens',
+  }).valueAsString;
 }

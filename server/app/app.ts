@@ -1,16 +1,17 @@
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import type { ApiDeps } from './api-deps.ts';
-import { type ApiApp, type ApiEnv, createOpenApiApp } from './api-env.ts';
-import { answerFailure, failureBody } from './failure-answer.ts';
+import { type ApiApp, type ApiEnv, createOpenApiApp } from './api-app.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { addListRoutes } from './list-routes.ts';
 import { createReadBody } from './read-json-body.ts';
-import { createReadProgress } from './read-progress.ts';
+import { addWarmRoutes, createReadProgress } from './warm-routes.ts';
 import { addServiceRoutes } from './service-routes.ts';
 import { addSummaryRoutes } from './summary-routes.ts';
-import { addWarmRoutes } from './warm-routes.ts';
+import { InvalidInput, PrewarmError, tellFaults } from '../../core/errors.ts';
+import { FAILURES } from '../../core/failures.ts';
 
-export type { ApiApp } from './api-env.ts';
+export type { ApiApp } from './api-app.ts';
 
 const METHODS: Readonly<Record<string, string>> = {
   '/prewarm': 'DELETE, GET, POST',
@@ -103,4 +104,28 @@ export function createApiApp(deps: ApiDeps): ApiApp {
   app.notFound((c) => c.json(failureBody(`${c.req.path.slice(0, 100)} is no path of this API; /openapi.json lists them`), 404));
   app.onError((error, c) => answerFailure(error, c, deps));
   return app;
+}
+
+/** The body of every failure but a key's. */
+function failureBody(message: string, errorUrls: readonly string[] = []) {
+  return { status: 'Failed' as const, error_message: message, error_urls: [...errorUrls] };
+}
+
+/** What a client is told of a failure inside: nothing of it. The log has the rest under the id. */
+function insideFailure(status: number, id: string): string {
+  const what = status === 503 ? 'the storage does not work; nothing was lost, try again later' : 'an unexpected error';
+  return `${what} (the log of the server tells more under ${id})`;
+}
+
+/** Turns what a handler threw into its answer. What went wrong inside is logged, and told without its details. */
+function answerFailure(error: Error, c: Context, { log, newId }: Pick<ApiDeps, 'log' | 'newId'>): Response {
+  if (error instanceof InvalidInput) return c.json(failureBody(tellFaults(error.faults, error.omitted).join('; '), error.errorUrls), 400);
+  if (error instanceof HTTPException && error.status < 500) return c.json(failureBody(error.message), error.status);
+  const facts = error instanceof PrewarmError ? FAILURES[error.code] : null;
+  if (facts?.isPublic === true) return c.json(failureBody(error.message), facts.status);
+  const status = facts?.status ?? 500;
+  const id = newId();
+  const { meaning, remedy } = facts ?? {};
+  log.error({ err: error, failure_id: id, path: c.req.path, method: c.req.method, meaning, remedy }, 'a request could not be answered');
+  return c.json(failureBody(insideFailure(status, id)), status);
 }

@@ -8,12 +8,9 @@ import type { RequestPage } from '../../core/ports/request-store.ts';
 import { percentage, viewCounters } from '../../core/report/progress.ts';
 import type { RequestStatus, RequestSummary } from '../../core/request/request.ts';
 import { requestListSchema, urlStatusSchema } from './answer-schemas.ts';
-import { failures, keyed, ok } from './answers.ts';
-import type { ApiDeps } from './api-deps.ts';
-import type { ApiApp } from './api-env.ts';
-import { findRequest, mayKnow } from './find-request.ts';
-import { queryOf } from './query.ts';
-import { createRecent } from './recent.ts';
+import { type ApiApp, failures, keyed, ok, queryOf } from './api-app.ts';
+import { type ApiDeps, findRequest, mayKnow } from './api-deps.ts';
+import { createRecent } from './remember.ts';
 
 const PAGE = 50;
 const MAX_PAGE = 500;

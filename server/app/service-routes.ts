@@ -1,8 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { healthSchema } from './answer-schemas.ts';
-import { keyed, ok } from './answers.ts';
+import { type ApiApp, keyed, ok } from './api-app.ts';
 import type { ApiDeps } from './api-deps.ts';
-import type { ApiApp } from './api-env.ts';
 
 const healthRoute = createRoute({
   method: 'get',

@@ -6,12 +6,9 @@ import { summariseFailures } from '../../core/report/summarise-failures.ts';
 import { reasonsOf } from '../../core/report/progress.ts';
 import { isEnded } from '../../core/request/request.ts';
 import { messageSchema, summarySchema } from './answer-schemas.ts';
-import { failures, keyed, ok } from './answers.ts';
-import type { ApiDeps } from './api-deps.ts';
-import type { ApiApp } from './api-env.ts';
-import { findRequest } from './find-request.ts';
-import { queryOf } from './query.ts';
-import { createRecent } from './recent.ts';
+import { type ApiApp, failures, keyed, ok, queryOf } from './api-app.ts';
+import { type ApiDeps, findRequest } from './api-deps.ts';
+import { createRecent } from './remember.ts';
 import { failedRowsOnly, toByteStream } from './report-rows.ts';
 
 const summaryRoute = createRoute({

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { storageError } from '../../adapters/embedded/storage-error.ts';
 import { PrewarmError } from '../../core/errors.ts';
-import { writePrivately } from '../../adapters/embedded/private-files.ts';
+import { writePrivately } from '../../adapters/embedded/data-dir.ts';
 
 const OTHERS = 0o077;
 

@@ -3,8 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createAgentLog } from '../../agent/agent-log.ts';
 import type { LogFields } from '../../core/ports/log.ts';
-import { createBusyMarkers } from '../../agent/busy-markers.ts';
-import { createScaleInProtection } from '../../agent/scale-in-protection.ts';
+import { createBusyMarkers, createScaleInProtection } from '../../agent/scale-in-protection.ts';
 import { temporaryDir } from '../../testing/temporary-dir.ts';
 
 /** A group that takes calls in any order, as their answers may come in any. */

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { describeLoad } from '../../core/keep-warm/budget.ts';
-import { monthlyCost } from '../../deployment/keep-warm-cost.ts';
+import { listPrices, monthlyCost } from '../../deployment/keep-warm-cost.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import { listPrices } from '../../deployment/prices.ts';
 import { readPage } from './pages.ts';
 
 const PAGE = readPage('docs/keep-warm.md');

@@ -11,8 +11,7 @@ import { createAdvanceHandler } from '../../lambda/advance-handler.ts';
 import { createAggregateHandler } from '../../lambda/aggregate/aggregate-handler.ts';
 import { createDeadLetterHandler } from '../../lambda/dead-letter/dead-letter-handler.ts';
 import type { RequestMessage } from '../../lambda/event-records.ts';
-import type { FunctionMetrics } from '../../lambda/function-metrics.ts';
-import type { Instruments } from '../../lambda/instrument.ts';
+import type { FunctionMetrics, Instruments } from '../../lambda/instrument.ts';
 import { type Edge, openFixture, type PipelineFixture } from '../../testing/pipeline-fixture.ts';
 import { createFaults, type Faults, faultyPort } from './faulty-port.ts';
 

@@ -2,8 +2,7 @@ import { Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../adapters/embedded/holder.ts';
-import { addCounter, addGauge } from '../../server/app/metric-samples.ts';
-import { createMetrics } from '../../server/app/metrics.ts';
+import { addCounter, addGauge, createMetrics } from '../../server/app/metrics.ts';
 import { systemClock } from '../../core/clock.ts';
 import { temporaryDir } from '../../testing/temporary-dir.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createReadProgress } from '../../server/app/read-progress.ts';
+import { createReadProgress } from '../../server/app/warm-routes.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { NOBODY_AFTER_MS } from '../../core/report/nobody-came.ts';
 import type { FleetState } from '../../core/ports/fleet.ts';

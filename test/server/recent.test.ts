@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createRecent } from '../../server/app/recent.ts';
+import { createRecent } from '../../server/app/remember.ts';
 import type { RequestRow } from '../../core/request/request.ts';
 import { requestRow } from '../../testing/request-rows.ts';
 

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { createWorkTotals, type WorkTotals } from '../../server/app/work-totals.ts';
+import { createWorkTotals, type WorkTotals } from '../../server/app/metrics.ts';
 import type { Counters } from '../../core/work/counters.ts';
 import type { RequestStatus } from '../../core/request/request.ts';
 import { hasEnded, KEY, openEdge, serve, submit, until } from './served.ts';

@@ -4,7 +4,7 @@ import { createFileListStore } from '../../../adapters/embedded/file-list-store.
 import { createProcessFleet } from '../../../adapters/embedded/process-fleet.ts';
 import { createSqliteQueue } from '../../../adapters/embedded/sqlite-queue.ts';
 import { createSqliteRequestStore } from '../../../adapters/embedded/sqlite-request-store.ts';
-import { createSqliteTimers } from '../../../adapters/embedded/sqlite-timers.ts';
+import { createSqliteTimers } from '../../../adapters/embedded/embedded-stores.ts';
 import { systemClock } from '../../../core/clock.ts';
 import { describeFleet } from '../contracts/fleet.contract.ts';
 import { describeListStore } from '../contracts/list-store.contract.ts';

@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../../adapters/embedded/database.ts';
 import { createOutbox } from '../../../adapters/embedded/outbox.ts';
 import { createSqliteRequestStore } from '../../../adapters/embedded/sqlite-request-store.ts';
-import { createSqliteTimers } from '../../../adapters/embedded/sqlite-timers.ts';
+import { createSqliteTimers } from '../../../adapters/embedded/embedded-stores.ts';
 import { systemClock } from '../../../core/clock.ts';
 import { requestRow, T0, taskRow } from '../../../testing/request-rows.ts';
 

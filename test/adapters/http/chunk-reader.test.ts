@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-// oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
 import UndiciClient from 'undici/lib/dispatcher/client.js';
-import { createReadState } from '../../../adapters/http/chunk-reader.ts';
-import { connectEdge, createTlsState } from '../../../adapters/http/edge-socket.ts';
+import { connectEdge, createReadState, createTlsState } from '../../../adapters/http/edge-socket.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
 import { answer, type Script } from './scripted-edge.ts';
 import { until } from '../../../testing/until.ts';
+
+// oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
 
 const later = (ms: number) =>
   new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseRetryAfter } from '../../../adapters/http/retry-after.ts';
+import { parseRetryAfter } from '../../../adapters/http/exchange.ts';
 import { askFor, openDownloader, openEdge } from './downloader-fixture.ts';
 
 const HEAD = 'HTTP/1.1 200 OK\r\nx-cache: Hit from cloudfront\r\n';

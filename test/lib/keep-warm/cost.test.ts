@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { InputFault } from '../../../core/errors.ts';
 import { parseRouteListText } from '../../../core/keep-warm/route-list.ts';
 import { popCatalogue } from '../../../data/catalogue.ts';
-import { describeCost } from '../../../lib/keep-warm/keep-warm-cost.ts';
+import { describeCost } from '../../../lib/keep-warm/keep-warm-parameters.ts';
 
 function routesOf(list: readonly object[]) {
   const faults: InputFault[] = [];

@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { App, type Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { readDeployContext } from '../../../lib/shared/deploy-context.ts';
-import { PrewarmExistingVpcStack } from '../../../lib/prewarm/prewarm-existing-vpc-stack.ts';
-import { PrewarmStack } from '../../../lib/prewarm/prewarm-stack.ts';
+import { PrewarmExistingVpcStack, PrewarmStack } from '../../../lib/prewarm/prewarm-stack.ts';
 
 export interface Resource {
   readonly Type: string;

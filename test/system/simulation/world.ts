@@ -2,7 +2,7 @@ import { type Database, openDatabase } from '../../../adapters/embedded/database
 import { createOutbox, type Outbox } from '../../../adapters/embedded/outbox.ts';
 import { createSqliteQueue, type SqliteQueue } from '../../../adapters/embedded/sqlite-queue.ts';
 import { createSqliteRequestStore } from '../../../adapters/embedded/sqlite-request-store.ts';
-import { createSqliteTimers, type SqliteTimers } from '../../../adapters/embedded/sqlite-timers.ts';
+import { createSqliteTimers, type SqliteTimers } from '../../../adapters/embedded/embedded-stores.ts';
 import type { Clock } from '../../../core/clock.ts';
 import type { ListStore } from '../../../core/ports/list-store.ts';
 import type { RequestStore } from '../../../core/ports/request-store.ts';

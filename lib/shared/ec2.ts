@@ -1,4 +1,6 @@
 import { CfnCondition, CfnParameter, Fn, type Stack } from 'aws-cdk-lib';
+import { MachineImage, OperatingSystemType } from 'aws-cdk-lib/aws-ec2';
+import type { Construct } from 'constructs';
 
 /** The availability zones of a network: those which the parameter names, or else the region's first. */
 export interface Zones {
@@ -36,3 +38,25 @@ export function createZones(stack: Stack, description: string): Zones {
     at: (place) => Fn.conditionIf(isGiven(1).logicalId, named(place), Fn.select(place - 1, Fn.getAzs())).toString(),
   };
 }
+
+/** Follows the distribution's own choice of a kernel; the CDK names one that will go out of support. */
+const LATEST = '/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64';
+
+/** The id of the newest Amazon Linux 2023 for arm64, as of the deploy. */
+export function latestAmazonLinux(scope: Construct): string {
+  return MachineImage.fromSsmParameter(LATEST, { os: OperatingSystemType.LINUX }).getImage(scope).imageId;
+}
+
+/** What a service of ours on an instance is kept from, as lines of a unit's `[Service]` section. */
+export const SYSTEMD_HARDENING = `UMask=0077
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX`;
