@@ -7,7 +7,7 @@ import { viewEnd } from '../core/report/end-view.ts';
 import { keys } from '../core/keys.ts';
 import type { Events } from '../core/ports/events.ts';
 import type { ListStore } from '../core/ports/list-store.ts';
-import type { RequestStore } from '../core/ports/request-store.ts';
+import type { ListPosition, RequestStore } from '../core/ports/request-store.ts';
 import { isEnded, type RequestRow } from '../core/request/request.ts';
 import type { Log } from '../core/ports/log.ts';
 
@@ -62,7 +62,7 @@ export function createEndNotices({ notifier, log }: { readonly notifier: Notifie
 
   /** However many requests there are, one page of them is in memory, and others are served between two pages. */
   async function tellAll(from: Stores): Promise<void> {
-    let after: string | undefined;
+    let after: ListPosition | undefined;
     do {
       const page = await from.store.list(PAGE, after);
       for (const { id, status, notifies } of page.requests) if (notifies && isEnded(status)) startTelling(id, from);

@@ -1,5 +1,6 @@
 import type { Counters } from '../core/work/counters.ts';
 import type { Plan, PopRow, RequestRow } from '../core/request/request.ts';
+import type { RequestStore } from '../core/ports/request-store.ts';
 import type { TaskRow } from '../core/work/task.ts';
 
 export const T0 = 1_800_000_000_000;
@@ -53,4 +54,11 @@ export function popRow(requestId: string, pop: string, change: Partial<PopRow> =
 
 export function taskRow(requestId: string, pop: string, slice: number, figures: Readonly<Record<string, number>>): TaskRow {
   return { requestId, taskId: `${pop}#0#${slice}`, pop, counters: counters(figures), recordedAt: T0 + slice };
+}
+
+/** How many tasks of the request are recorded, counted or not. */
+export async function countRecorded(store: RequestStore, id: string): Promise<number> {
+  const pops = await store.listPops(id);
+  const counted = await Promise.all(pops.map(({ pop }) => store.countedTasks(id, pop)));
+  return counted.reduce((sum, tasks) => sum + tasks.size, await store.uncountedTasks(id));
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import type { Clock } from '../../core/clock.ts';
-import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
+import type { IdempotencyClaim, ListPosition, OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
 import { isActive, isEnded } from '../../core/request/request.ts';
 import { withoutSecrets } from '../../core/request/without-secrets.ts';
 import { ACTIVE_PARTITION, AGENTS_PARTITION_PREFIX, BY_CREATION, type DynamoTableNames, LISTED } from '../../deployment/tables.ts';
@@ -21,7 +21,6 @@ import {
   expiresAt,
   fromItem,
   listedAt,
-  parsePosition,
   planItems,
   popKeys,
   positionOf,
@@ -99,8 +98,8 @@ function readingMethods(calls: DynamoCalls, tables: DynamoTableNames): Reading {
   };
 }
 
-function pageOf(table: string, limit: number, after: string | undefined) {
-  const before = after === undefined ? {} : { ':before': parsePosition(after) };
+function pageOf(table: string, limit: number, after: ListPosition | undefined) {
+  const before = after === undefined ? {} : { ':before': listedAt(after) };
   return {
     TableName: table,
     IndexName: BY_CREATION,
@@ -185,7 +184,7 @@ function requestMethods(calls: DynamoCalls, tables: DynamoTableNames, clock: Clo
   };
 }
 
-type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks' | 'uncountedTasks'>;
+type Tasks = Pick<RequestStore, 'listPops' | 'putTask' | 'hasTask' | 'countedTasks' | 'uncountedTasks'>;
 
 function taskMethods(calls: DynamoCalls, tables: DynamoTableNames): Tasks {
   const listPops = async (id: string) => {
@@ -201,7 +200,6 @@ function taskMethods(calls: DynamoCalls, tables: DynamoTableNames): Tasks {
   };
   return {
     listPops,
-    getPop: async (id, pop) => (await listPops(id)).find((row) => row.pop === pop) ?? null,
     putTask: async (row) => {
       const writer = randomBytes(6).toString('base64url');
       const condition = { ConditionExpression: 'attribute_not_exists(taskId)' };
@@ -228,10 +226,6 @@ function taskMethods(calls: DynamoCalls, tables: DynamoTableNames): Tasks {
         ExpressionAttributeValues: toItem({ ':id': requestId, ':prefix': `${pop}#` }),
       });
       return new Set(items.map((item) => (fromItem(item) as { taskId: string }).taskId));
-    },
-    recordedTasks: async (requestId) => {
-      const item = await calls.get(`reading request ${requestId}`, { table: tables.requests, key: toItem({ id: requestId }) });
-      return item === null ? 0 : readRequest(item).countedTasks;
     },
     uncountedTasks: async (requestId) => {
       const items = await calls.query(`counting the late tasks of request ${requestId}`, {

@@ -1,6 +1,6 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { accounted, addCounters, type Counters } from '../../core/work/counters.ts';
-import { PrewarmError } from '../../core/errors.ts';
+import type { ListPosition } from '../../core/ports/request-store.ts';
 import { countersToMetadata, longCounterKey, shortCounterKey } from '../../core/work/record-task.ts';
 import type { PopRow, RequestRow, RequestSummary } from '../../core/request/request.ts';
 import type { TaskRow } from '../../core/work/task.ts';
@@ -56,23 +56,14 @@ export function expiresAt(at: number): number {
 }
 
 /** Orders requests by age, then by id. */
-export function listedAt({ createdAt, id }: { readonly createdAt: number; readonly id: string }): string {
+export function listedAt({ createdAt, id }: ListPosition): string {
   return `${String(createdAt).padStart(LISTED_AT_DIGITS, '0')}/${id}`;
 }
 
-/** Every store names a position of the list in this form: `<createdAt>/<id>`. */
-export function positionOf(listed: string): string {
+/** Reads what `listedAt` wrote. */
+export function positionOf(listed: string): ListPosition {
   const slash = listed.indexOf('/');
-  return `${Number(listed.slice(0, slash))}${listed.slice(slash)}`;
-}
-
-export function parsePosition(after: string): string {
-  const slash = after.indexOf('/');
-  const createdAt = Number(after.slice(0, slash));
-  if (slash < 1 || !Number.isFinite(createdAt)) {
-    throw new PrewarmError('invalid_input', `${JSON.stringify(after)} is no page of the list; take the one a list answered as next`);
-  }
-  return listedAt({ createdAt, id: after.slice(slash + 1) });
+  return { createdAt: Number(listed.slice(0, slash)), id: listed.slice(slash + 1) };
 }
 
 /** Names of POPs hold no blanks, and as one text they take half the room: every change of a row is paid by its size. */

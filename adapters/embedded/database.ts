@@ -3,7 +3,7 @@ import { PrewarmError } from '../../core/errors.ts';
 import { storageError } from './storage-error.ts';
 
 /** Version of the tables, kept in `user_version`. A change of the tables raises it and adds its step to `SCHEMA_STEPS`. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 const IDEMPOTENCY = `
 CREATE TABLE idempotency (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, request_id TEXT NOT NULL, lapses_at INTEGER NOT NULL) WITHOUT ROWID;
@@ -20,6 +20,7 @@ ALTER TABLE provisional ADD COLUMN byte_rate REAL NOT NULL DEFAULT 0;
 ALTER TABLE provisional ADD COLUMN in_flight INTEGER NOT NULL DEFAULT 0;
 `,
   3: ENDS,
+  4: 'DROP TABLE IF EXISTS recorded_tasks;',
 };
 
 /**
@@ -71,7 +72,6 @@ CREATE TABLE tasks (
   PRIMARY KEY (request_id, task_id)
 ) WITHOUT ROWID;
 CREATE INDEX tasks_by_pop ON tasks (request_id, pop, counted);
-CREATE TABLE recorded_tasks (request_id TEXT PRIMARY KEY, tasks INTEGER NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE provisional (
   request_id TEXT NOT NULL,

@@ -29,7 +29,7 @@ export interface EndedRequests {
 /** Rows that one transaction deletes: some milliseconds. */
 const ROWS_AT_ONCE = 500;
 /** Tables whose rows name their request; the request's own row goes last. */
-const FEW_ROWS = ['pops', 'provisional', 'recorded_tasks', 'timers', 'outbox', 'idempotency'] as const;
+const FEW_ROWS = ['pops', 'provisional', 'timers', 'outbox', 'idempotency'] as const;
 
 const WITH_SECRETS = `
 SELECT id FROM requests

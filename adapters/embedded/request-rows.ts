@@ -164,11 +164,6 @@ export function selectPops(db: Database, requestId: string): PopRow[] {
   return db.all<PopRecord>('SELECT * FROM pops WHERE request_id = ? ORDER BY position', requestId).map(popOf);
 }
 
-export function selectPop(db: Database, requestId: string, pop: string): PopRow | null {
-  const record = db.get<PopRecord>('SELECT * FROM pops WHERE request_id = ? AND pop = ?', requestId, pop);
-  return record === undefined ? null : popOf(record);
-}
-
 /** A copy of the POP's counters, to be added to; undefined: no such POP. */
 export function selectPopCounters(db: Database, requestId: string, pop: string): Record<string, number> | undefined {
   const record = db.get<{ counters: string }>('SELECT counters FROM pops WHERE request_id = ? AND pop = ?', requestId, pop);

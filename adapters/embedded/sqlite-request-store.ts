@@ -11,7 +11,6 @@ import {
   insertRequest,
   selectByStatus,
   selectPage,
-  selectPop,
   selectPopCounters,
   selectPops,
   selectRequest,
@@ -23,7 +22,7 @@ type Requests = Pick<
   RequestStore,
   'create' | 'get' | 'list' | 'listActive' | 'transition' | 'saveSizing' | 'fixPlan' | 'setTimeoutAt' | 'setRequestClaim'
 >;
-type Tasks = Pick<RequestStore, 'listPops' | 'getPop' | 'putTask' | 'hasTask' | 'countedTasks' | 'recordedTasks' | 'uncountedTasks'>;
+type Tasks = Pick<RequestStore, 'listPops' | 'putTask' | 'hasTask' | 'countedTasks' | 'uncountedTasks'>;
 type Figures = Pick<RequestStore, 'putProvisional' | 'listProvisional' | 'getOperatorClaim' | 'setOperatorClaim' | 'claimIdempotencyKey'>;
 
 /**
@@ -104,10 +103,10 @@ function requestMethods(db: Database, clock: Clock): Requests {
       }),
     get: async (id) => selectRequest(db, id),
     list: async (limit, after) => {
-      const rows = selectPage(db, limit + 1, after === undefined ? null : parsePagePosition(after));
+      const rows = selectPage(db, limit + 1, after ?? null);
       const requests = rows.slice(0, limit);
       const last = requests.at(-1);
-      return { requests, next: rows.length > limit && last !== undefined ? `${last.createdAt}/${last.id}` : null };
+      return { requests, next: rows.length > limit && last !== undefined ? { createdAt: last.createdAt, id: last.id } : null };
     },
     listActive: async () => selectByStatus(db, ACTIVE_STATUSES),
     transition: async (id, from, to, at, change = {}) =>
@@ -169,19 +168,9 @@ function updateActive(db: Database, id: string, update: (row: RequestRow) => voi
   });
 }
 
-function parsePagePosition(after: string): { createdAt: number; id: string } {
-  const slash = after.indexOf('/');
-  const createdAt = Number(after.slice(0, slash));
-  if (slash < 1 || !Number.isFinite(createdAt)) {
-    throw new PrewarmError('invalid_input', `${JSON.stringify(after)} is no page of the list; take the one a list answered as next`);
-  }
-  return { createdAt, id: after.slice(slash + 1) };
-}
-
 function taskMethods(db: Database): Tasks {
   return {
     listPops: async (id) => selectPops(db, id),
-    getPop: async (id, pop) => selectPop(db, id, pop),
     putTask: async (row) =>
       db.transaction(() => {
         const inserted = db.run(
@@ -193,10 +182,6 @@ function taskMethods(db: Database): Tasks {
           row.recordedAt,
         );
         if (inserted === 0) return false;
-        db.run(
-          'INSERT INTO recorded_tasks (request_id, tasks) VALUES (?, 1) ON CONFLICT (request_id) DO UPDATE SET tasks = tasks + 1',
-          row.requestId,
-        );
         tell(db, 'task', row.requestId, row.taskId);
         return true;
       }),
@@ -206,8 +191,6 @@ function taskMethods(db: Database): Tasks {
       const sql = 'SELECT task_id FROM tasks WHERE request_id = ? AND pop = ? AND counted = 1';
       return new Set(db.all<{ task_id: string }>(sql, requestId, pop).map((row) => row.task_id));
     },
-    recordedTasks: async (requestId) =>
-      db.get<{ tasks: number }>('SELECT tasks FROM recorded_tasks WHERE request_id = ?', requestId)?.tasks ?? 0,
     uncountedTasks: async (requestId) =>
       db.get<{ tasks: number }>('SELECT COUNT(*) AS tasks FROM tasks WHERE request_id = ? AND counted = 0', requestId)?.tasks ?? 0,
   };

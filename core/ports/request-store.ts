@@ -30,10 +30,13 @@ interface RequestChange {
   readonly invalidations?: readonly string[];
 }
 
+/** A place in the list of all requests: behind the request that it names. */
+export type ListPosition = Pick<RequestSummary, 'createdAt' | 'id'>;
+
 export interface RequestPage {
   readonly requests: readonly RequestSummary[];
   /** Give it back as `after` for the next page; null: this was the last. */
-  readonly next: string | null;
+  readonly next: ListPosition | null;
 }
 
 /**
@@ -45,7 +48,7 @@ export interface RequestStore {
   create(row: RequestRow): Promise<boolean>;
   get(id: string): Promise<RequestRow | null>;
   /** Newest first. */
-  list(limit: number, after?: string): Promise<RequestPage>;
+  list(limit: number, after?: ListPosition): Promise<RequestPage>;
   /** Oldest first. */
   listActive(): Promise<readonly RequestSummary[]>;
 
@@ -59,15 +62,12 @@ export interface RequestStore {
   setTimeoutAt(id: string, timeoutAt: number | null): Promise<boolean>;
 
   listPops(id: string): Promise<readonly PopRow[]>;
-  getPop(id: string, pop: string): Promise<PopRow | null>;
 
   /** Inserts the row if there is none for this task; false otherwise. */
   putTask(row: TaskRow): Promise<boolean>;
   hasTask(requestId: string, taskId: string): Promise<boolean>;
   /** Ids of the tasks of one POP that have been counted. */
   countedTasks(requestId: string, pop: string): Promise<ReadonlySet<string>>;
-  /** How many tasks of the request are recorded; a store may leave out those that are not counted yet. */
-  recordedTasks(requestId: string): Promise<number>;
   /** How many tasks of the request are recorded and not counted. Of an ended request: those whose results came after the end. */
   uncountedTasks(requestId: string): Promise<number>;
   /**

@@ -8,7 +8,7 @@ import type { AsgFleet } from '../../adapters/aws/asg-fleet.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { Leased, Queue } from '../../core/ports/queue.ts';
-import type { RequestStore } from '../../core/ports/request-store.ts';
+import type { ListPosition, RequestStore } from '../../core/ports/request-store.ts';
 import { changedLately, operatorAgents } from '../../core/request/operator-claim.ts';
 import { claimedSince } from '../../core/pipeline/reconcile-fleet.ts';
 import { isActive } from '../../core/request/request.ts';
@@ -138,7 +138,7 @@ async function terminateLeftOver(deps: FleetTimerDeps, attempt: Attempt): Promis
 async function workedLately({ store, clock }: FleetTimerDeps): Promise<boolean> {
   if ((await store.listActive()).length > 0) return true;
   const now = clock.now();
-  let after: string | undefined;
+  let after: ListPosition | undefined;
   for (;;) {
     const { requests, next } = await store.list(PAGE, after);
     for (const { endedAt, createdAt } of requests) {

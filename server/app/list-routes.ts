@@ -1,10 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { formatTimestamp } from '../../core/clock.ts';
 import { count } from '../../core/work/counters.ts';
-import { InvalidInput, PrewarmError } from '../../core/errors.ts';
+import { InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { viewUrlStatus } from '../../core/report/view-url-status.ts';
-import type { RequestPage } from '../../core/ports/request-store.ts';
+import type { ListPosition, RequestPage } from '../../core/ports/request-store.ts';
 import { percentage, viewCounters } from '../../core/report/progress.ts';
 import type { RequestStatus, RequestSummary } from '../../core/request/request.ts';
 import { requestListSchema, urlStatusSchema } from './answer-schemas.ts';
@@ -78,23 +78,25 @@ function summarise(request: RequestSummary) {
   };
 }
 
-/** An empty `after` is the first page. */
-async function readPage({ store }: Pick<ApiDeps, 'store'>, limit: number, after: string | undefined): Promise<RequestPage> {
-  try {
-    return await store.list(limit, after === '' ? undefined : after);
-  } catch (cause) {
-    if (!(cause instanceof PrewarmError) || cause.code !== 'invalid_input') throw cause;
-    throw new InvalidInput([inputFault('after', after, 'is no page of the list; pass what the page before answered as next')]);
-  }
+/** A position as `next` names it. It is the same for every store. */
+const POSITION = /^(\d{1,15})\/(.+)$/;
+const formatPosition = ({ createdAt, id }: ListPosition) => `${createdAt}/${id}`;
+
+/** Reads what `formatPosition` wrote. An empty text is the first page. */
+function parsePosition(after: string): ListPosition | undefined {
+  if (after === '') return undefined;
+  const [, createdAt, id] = POSITION.exec(after) ?? [];
+  if (id !== undefined) return { createdAt: Number(createdAt), id };
+  throw new InvalidInput([inputFault('after', after, 'is no page of the list; pass what the page before answered as next')]);
 }
 
 /** The next page that holds a request which the key may know of; clients take an empty page for the end. */
-async function readOwnPage(deps: ApiDeps, limit: number, after: string | undefined, keyName: string): Promise<RequestPage> {
-  let page = await readPage(deps, limit, after);
+async function readOwnPage(deps: ApiDeps, limit: number, after: ListPosition | undefined, keyName: string): Promise<RequestPage> {
+  let page = await deps.store.list(limit, after);
   for (;;) {
     const requests = page.requests.filter((row) => mayKnow(deps, row, keyName));
     if (requests.length > 0 || page.next === null) return { ...page, requests };
-    page = await readPage(deps, limit, page.next);
+    page = await deps.store.list(limit, page.next);
   }
 }
 
@@ -102,9 +104,10 @@ export function addListRoutes(app: ApiApp, deps: ApiDeps): void {
   const urlStatus = createRecent(deps.clock, (row) => viewUrlStatus(deps, row));
 
   app.openapi(listRoute, async (c) => {
-    const { limit = PAGE, after } = c.req.valid('query');
-    const page = await readOwnPage(deps, limit, after, c.get('keyName'));
-    return c.json({ requests: page.requests.map(summarise), next: page.next, timestamp: formatTimestamp(deps.clock.now()) }, 200);
+    const { limit = PAGE, after = '' } = c.req.valid('query');
+    const page = await readOwnPage(deps, limit, parsePosition(after), c.get('keyName'));
+    const next = page.next === null ? null : formatPosition(page.next);
+    return c.json({ requests: page.requests.map(summarise), next, timestamp: formatTimestamp(deps.clock.now()) }, 200);
   });
 
   app.openapi(statusRoute, async (c) => {

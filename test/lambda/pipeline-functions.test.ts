@@ -7,7 +7,7 @@ import type { Counters } from '../../core/work/counters.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { createAdvanceHandler } from '../../lambda/advance-handler.ts';
 import type { RequestMessage } from '../../lambda/event-records.ts';
-import { T0 } from '../../testing/request-rows.ts';
+import { countRecorded, T0 } from '../../testing/request-rows.ts';
 import { createManualClock } from '../../testing/manual-clock.ts';
 import { advanceAll, faultsOf, getRow, ID, makeSpec, makeUrls, readReport, silence, workAll } from '../../testing/pipeline-fixture.ts';
 import { deliverAll, leftOver } from './deliver.ts';
@@ -36,7 +36,7 @@ test('a request goes through the functions to its end, each event once', async (
   await deliverAll(world);
   expect(await judge(world)).toEqual([]);
   expect(await getRow(world.ports)).toMatchObject({ status: 'FINISHED', counters: { failed: 10, 'reason.pop_unresolvable': 10 } });
-  const recorded = await world.ports.store.recordedTasks(ID);
+  const recorded = await countRecorded(world.ports.store, ID);
   expect(world.told.figures.filter(({ name }) => name === 'TargetsWarmed').reduce((sum, { value }) => sum + value, 0)).toBe(recorded);
   // A sum of figures has no value in a minute that lacks one of them.
   expect(world.told.figures).toContainEqual({ name: 'TargetsFailed', value: 0 });

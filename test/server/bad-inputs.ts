@@ -90,6 +90,8 @@ const IDS: readonly BadInput[] = [
   { what: 'an unknown detail of the fleet', path: '/instances?detail=agents', status: 400, says: ['detail', 'write 1'] },
   { what: 'a misspelt parameter of the fleet', path: '/instances?details=1', status: 400, says: ['details', 'detail'] },
   { what: 'a page that is none', path: '/requests?after=nonsense', status: 400, says: ['after'] },
+  { what: 'a page without an age', path: '/requests?after=x%2Fr1', status: 400, says: ['after', 'what the page before answered'] },
+  { what: 'a page without a request', path: '/requests?after=1800000000000%2F', status: 400, says: ['after'] },
   { what: 'a page of nothing', path: '/requests?limit=0', status: 400, says: ['limit', '500'] },
   { what: 'a page of too much', path: '/requests?limit=501', status: 400, says: ['limit'] },
   { what: 'a parameter that is none', path: '/requests?limt=5&limit=5', status: 400, says: ['limt', 'takes limit, after'] },

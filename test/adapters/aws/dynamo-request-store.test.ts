@@ -6,7 +6,7 @@ import { systemClock } from '../../../core/clock.ts';
 import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../../core/work/counters.ts';
 import type { RequestStore } from '../../../core/ports/request-store.ts';
 import type { PopRow } from '../../../core/request/request.ts';
-import { counters, planOf, popRow, requestRow, T0, taskRow } from '../../../testing/request-rows.ts';
+import { countRecorded, counters, planOf, popRow, requestRow, T0, taskRow } from '../../../testing/request-rows.ts';
 import { describeRequestStore } from '../contracts/request-store.contract.ts';
 import { createTables } from '../../../testing/aws-account/dynamo-test-tables.ts';
 import { describeWithAccount } from '../../../testing/aws-account/with-account.ts';
@@ -77,7 +77,7 @@ describeWithAccount('On an emulated account', (account) => {
     await Promise.all(counts.map((ids) => store.countTasks(ID, ids, T0)));
     expect((await store.get(ID))?.counters).toEqual(sumOf(tasks));
     for (const { pop, counters } of await store.listPops(ID)) expect(counters).toEqual(sumOf(tasks.filter((task) => task.pop === pop)));
-    expect(await store.recordedTasks(ID)).toBe(tasks.length);
+    expect(await countRecorded(store, ID)).toBe(tasks.length);
   });
 
   it('the request store accounts for every target once when a request is ended while tasks are being counted', async () => {
@@ -139,7 +139,7 @@ describeWithAccount('On an emulated account', (account) => {
     const row = await store.countTasks(ID, ids, T0);
     expect(row?.counters).toEqual(sumOf(tasks));
     expect(await store.get(ID)).toEqual(row);
-    expect((await store.getPop(ID, 'SIN79-P1'))?.counters).toEqual(everyBucket);
+    expect((await store.listPops(ID)).find(({ pop }) => pop === 'SIN79-P1')?.counters).toEqual(everyBucket);
   });
 
   it('the request store takes one write unit to record a task of 500 targets, and two more for counting it among others', async () => {
@@ -185,6 +185,5 @@ describeWithAccount('On an emulated account', (account) => {
     await expect(store.create(requestRow(ID))).rejects.toMatchObject(missing);
     await expect(store.countTasks(ID, ['SIN2-P1#0#1'], T0)).rejects.toMatchObject(missing);
     await expect(store.putTask(taskRow(ID, 'SIN2-P1', 1, counters({ warmed: 1 })))).rejects.toMatchObject(missing);
-    await expect(store.list(10, 'nonsense')).rejects.toMatchObject({ code: 'invalid_input' });
   });
 });

@@ -6,7 +6,7 @@ import { systemClock } from '../../../core/clock.ts';
 import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../../core/work/counters.ts';
 import type { RequestStore } from '../../../core/ports/request-store.ts';
 import type { RequestStatus } from '../../../core/request/request.ts';
-import { planOf, popRow, requestRow, T0, taskRow } from '../../../testing/request-rows.ts';
+import { countRecorded, planOf, popRow, requestRow, T0, taskRow } from '../../../testing/request-rows.ts';
 
 const POPS = ['SIN2-P1', 'FRA56-P4', 'GRU1-C2'];
 const ID = 'r1';
@@ -82,7 +82,7 @@ async function figuresOf(store: RequestStore) {
     request: inRequest,
     pops: pops.map((each) => each.counters),
     beyondPops: accounted(inRequest) - inPops,
-    recorded: await store.recordedTasks(ID),
+    recorded: await countRecorded(store, ID),
   };
 }
 

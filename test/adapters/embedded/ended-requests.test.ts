@@ -45,7 +45,7 @@ async function fill({ store, tasks, timers, lists }: ReturnType<typeof open>, id
 function rowsOf(dir: string, id: string): Record<string, number> {
   const db = new DatabaseSync(join(dir, 'prewarm.db'));
   const count = (sql: string) => (db.prepare(sql).get(id) as { n: number }).n;
-  const tables = ['pops', 'tasks', 'recorded_tasks', 'provisional', 'timers', 'outbox', 'idempotency'];
+  const tables = ['pops', 'tasks', 'provisional', 'timers', 'outbox', 'idempotency'];
   const rows = Object.fromEntries(tables.map((table) => [table, count(`SELECT count(*) AS n FROM ${table} WHERE request_id = ?`)]));
   const all = {
     ...rows,

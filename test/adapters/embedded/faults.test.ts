@@ -1,3 +1,4 @@
+import { countRecorded } from '../../../testing/request-rows.ts';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +30,7 @@ it('the store reports a full disk when a file may not grow further, and keeps ev
   expect(seen.temporaries).toBe(0);
 
   const stores = openEmbeddedStores(dir, systemClock, { holder: createHolder() });
-  expect(await stores.store.recordedTasks('r1')).toBe(seen.rows.kept);
+  expect(await countRecorded(stores.store, 'r1')).toBe(seen.rows.kept);
   expect(stores.outbox.take('task', 10_000)).toHaveLength(seen.rows.kept);
   expect(await stores.lists.resultMetadata('requests/r1/results/0.csv')).toBeNull();
   stores.close();

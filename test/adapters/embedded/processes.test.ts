@@ -9,7 +9,7 @@ import { systemClock } from '../../../core/clock.ts';
 import { keys } from '../../../core/keys.ts';
 import { countersFromMetadata } from '../../../core/work/record-task.ts';
 import type { TaskMessage } from '../../../core/work/task.ts';
-import { planOf, popRow, requestRow, T0 } from '../../../testing/request-rows.ts';
+import { countRecorded, planOf, popRow, requestRow, T0 } from '../../../testing/request-rows.ts';
 import { startScript } from './child-script.ts';
 import { temporaryDir } from '../../../testing/temporary-dir.ts';
 
@@ -55,7 +55,7 @@ async function settle({ store, outbox, tasks }: EmbeddedStores) {
   return {
     counters: (await store.get('r1'))?.counters,
     perPop: pops.map((pop) => pop.counters),
-    recorded: await store.recordedTasks('r1'),
+    recorded: await countRecorded(store, 'r1'),
     queue: await tasks.counts(),
     dead: await tasks.receiveDead(10),
   };

@@ -1,3 +1,4 @@
+import { countRecorded } from '../../../testing/request-rows.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { createPipeline } from '../../../core/pipeline/create-pipeline.ts';
@@ -176,7 +177,7 @@ test('a task whose request has ended and whose headers are gone is dropped, and 
   const agent = startAgent({ ...ports, store });
   await until(async () => (await queued(ports)) === 0);
   expect(agent.asks).toEqual([]);
-  expect(await ports.store.recordedTasks(ID)).toBe(0);
+  expect(await countRecorded(ports.store, ID)).toBe(0);
 });
 
 test('a task that lacks the name of its headers is never sent with empty ones', async () => {

@@ -1,3 +1,4 @@
+import { countRecorded } from '../../../testing/request-rows.ts';
 import { expect, test } from 'vitest';
 import { keys } from '../../../core/keys.ts';
 import { formatUrlRow } from '../../../core/work/sized-list.ts';
@@ -171,7 +172,7 @@ test('the pipeline records a dead letter as exhausted once, and not for a reques
   expect((await getRow(ports)).counters).toMatchObject({ failed: dead.message.slice.rows, 'reason.exhausted': dead.message.slice.rows });
   await pipeline.end(ID, 'STOPPED', null);
   await pipeline.recordDead(second.message);
-  expect(await ports.store.recordedTasks(ID)).toBe(1);
+  expect(await countRecorded(ports.store, ID)).toBe(1);
 });
 
 test('a timer ends a late request, sets itself again when early, and does nothing for an unknown request', async () => {

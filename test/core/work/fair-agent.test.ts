@@ -1,3 +1,4 @@
+import { countRecorded } from '../../../testing/request-rows.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Answer, Ask, Downloader } from '../../../core/ports/downloader.ts';
@@ -49,9 +50,9 @@ test('a request whose origin stalls does not keep others from its POP, nor the a
     await running;
   });
 
-  for (let waited = 0; (await ports.store.recordedTasks(QUICK)) < 8 && waited < 20_000; waited += 50) await sleep(50);
-  expect(await ports.store.recordedTasks(QUICK)).toBe(8);
-  expect(await ports.store.recordedTasks(SLOW)).toBe(0);
+  for (let waited = 0; (await countRecorded(ports.store, QUICK)) < 8 && waited < 20_000; waited += 50) await sleep(50);
+  expect(await countRecorded(ports.store, QUICK)).toBe(8);
+  expect(await countRecorded(ports.store, SLOW)).toBe(0);
   expect(downloader.stalled()).toBeGreaterThan(0);
 });
 

@@ -1,3 +1,4 @@
+import { countRecorded } from '../../../../testing/request-rows.ts';
 /** Records tasks until the disk takes no more, then tries a list and a result; tells what was kept and how each failed. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,6 +33,6 @@ const rows = await untilItFails((round) =>
 const list = await untilItFails((round) => lists.put(`requests/r1/list-${round}.csv`, Array(1000).fill(long)));
 const result = await untilItFails((round) => lists.putResult(`requests/r1/results/${round}.csv`, long.repeat(1000), {}));
 // Reading goes on, and so does an empty queue.
-const recorded = await store.recordedTasks('r1');
+const recorded = await countRecorded(store, 'r1');
 await tasks.receive(1, 0);
 console.log(JSON.stringify({ rows, list, result, recorded, temporaries: readdirSync(join(dir, 'tmp')).length }));
