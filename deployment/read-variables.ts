@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type InputFault, InvalidInput } from '../core/errors.ts';
 import { inputFault } from '../core/input-fault.ts';
+import { readWholeNumber } from '../core/whole-number.ts';
 
 // Environment variables by which a stack configures what it runs. A name that the stack or the program alone knows does not compile.
 
@@ -89,18 +90,21 @@ export function whole(name: Variable, most: number, otherwise?: number | null): 
   return (env, faults) => {
     const value = env[name] || '';
     if (value === '' && otherwise !== undefined) return otherwise;
-    const number = /^\d{1,9}$/.test(value) ? Number(value) : 0;
-    if (number < 1 || number > most) faults.push(inputFault(name, value, `write a whole number from 1 to ${most}`));
-    return number;
+    const number = readWholeNumber(value, 1, most);
+    if (number === null) faults.push(inputFault(name, value, `write a whole number from 1 to ${most}`));
+    return number ?? 0;
   };
 }
+
+const MOST_MINUTES = 9999;
 
 /** A number of minutes. 0 stands for never, and is what a missing one is. */
 export function minutes(name: Variable): Read<number> {
   return (env, faults) => {
     const value = env[name] || '0';
-    if (!/^\d{1,4}$/.test(value)) faults.push(inputFault(name, value, 'write a whole number of minutes, or 0 for never'));
-    return Number(value);
+    const number = readWholeNumber(value, 0, MOST_MINUTES);
+    if (number === null) faults.push(inputFault(name, value, 'write a whole number of minutes, or 0 for never'));
+    return number ?? 0;
   };
 }
 

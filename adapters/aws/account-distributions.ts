@@ -45,7 +45,7 @@ export function isNamed({ domain, aliases }: AccountDistribution, host: string):
 
 /**
  * Finds the distribution that serves a host among those of the account, by its own name or its aliases. The list is
- * read when it is first needed, and kept for five minutes. Throws PrewarmError `storage`.
+ * read when it is first needed, and kept for five minutes. Throws PrewarmError.
  */
 export function createAccountDistributions(client: CloudFrontClient, clock: Clock): Pick<PopResolver, 'findDistribution'> {
   let kept: { readonly at: number; readonly list: Promise<readonly AccountDistribution[]> } | null = null;

@@ -2,7 +2,7 @@ import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { attempt } from './aws-error.ts';
 
-/** Texts of small objects in S3. Throws PrewarmError `storage`. */
+/** Texts of small objects in S3. Throws PrewarmError, whose code tells a refusal from a failure of S3. */
 export function createS3Texts(client: S3Client): (bucket: string, key: string) => Promise<string> {
   return (bucket, key) =>
     attempt(

@@ -7,7 +7,7 @@ import { keys } from '../../core/keys.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import { viewPops } from '../../core/report/progress.ts';
 import { isEnded, type RequestRow } from '../../core/request/request.ts';
-import { type RequestInput, settleDomain } from '../../core/request/request-input.ts';
+import { type RequestInput, settleRequest } from '../../core/request/request-input.ts';
 import { parseUrlLine, readLines } from '../../core/work/sized-list.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { checkCanInvalidate, createInvalidations, createResolver } from '../../embedded/edge-access.ts';
@@ -226,7 +226,7 @@ async function makeRequest({ options, raw, dataDir, system, output, signal }: Ru
   for (const text of describeTaken(list)) output.note(text);
   const asked = { given: input.domain, hosts: list.hosts, field: '--domain' };
   const domain = options.edge.edgeMap === null ? await unlessAborted(findDomain(system.resolver, asked), signal) : input.domain;
-  const spec = { ...settleDomain(input, domain, popCatalogue()), agents: options.agents };
+  const spec = { ...settleRequest(input, domain, popCatalogue()), agents: options.agents };
   for (const text of describePlaces(spec, input.question, popCatalogue())) output.note(text);
   const digests = { file: file === null ? null : digest.digest('hex'), urls: options.urls.length === 0 ? null : hashUrls(options.urls) };
   saveRunRecord(dataDir.path, { requestId: id, raw, list: digests, isTemporary: dataDir.isTemporary });
@@ -253,7 +253,7 @@ async function checkAgain({ options, raw, system, signal }: RunContext, { spec, 
   const isNamed = input.domain !== null && options.edge.edgeMap === null;
   const asked = { given: input.domain, hosts: [], field: '--domain' };
   const domain = isNamed ? await unlessAborted(findDomain(system.resolver, asked), signal) : input.domain;
-  const again = settleDomain(input, domain ?? spec.domain, popCatalogue());
+  const again = settleRequest(input, domain ?? spec.domain, popCatalogue());
   checkSameOptions(given, { asked: again, run: spec, raw }, !isEnded(status));
 }
 

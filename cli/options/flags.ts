@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
+import { readWholeNumber } from '../../core/whole-number.ts';
 
 /** Options as commander hands them over: texts, lists of texts, and true. Names are the flags' in camel case. */
 export type RawOptions = Readonly<Record<string, unknown>>;
@@ -20,11 +21,12 @@ export function flagOf(option: string): string {
 /** A whole number, written as text. */
 export function wholeNumber(from: number, to: number): z.ZodType<number> {
   const message = `write a whole number from ${from} to ${to}`;
-  return z
-    .string()
-    .regex(/^\d{1,9}$/, message)
-    .transform(Number)
-    .refine((value) => value >= from && value <= to, message);
+  return z.string().transform((text, context) => {
+    const number = readWholeNumber(text, from, to);
+    if (number !== null) return number;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
 }
 
 export const portFlag = wholeNumber(1, 65_535);

@@ -1,6 +1,7 @@
 import type { InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { POP_NAME } from '../../core/pops/pop-choice.ts';
+import { readWholeNumber } from '../../core/whole-number.ts';
 import { type Fault, type FaultMatch, isConnectionFault } from '../../simulator/fault-rules.ts';
 
 /** A fault that the edge has from its start. */
@@ -25,7 +26,10 @@ const plain = (form: string, fault: Fault): Kind => ({ form, make: (value) => (v
 
 const numbered = (form: string, [from, to]: readonly [number, number], make: (value: number) => Fault): Kind => ({
   form,
-  make: (value) => (/^\d{1,9}$/.test(value) && Number(value) >= from && Number(value) <= to ? make(Number(value)) : null),
+  make(value) {
+    const number = readWholeNumber(value, from, to);
+    return number === null ? null : make(number);
+  },
 });
 
 /** A kind whose value is one of some words; the first one may be left out. */

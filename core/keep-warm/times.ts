@@ -1,3 +1,5 @@
+import { bucketOfValue, quantileOfBuckets } from '../quantile.ts';
+
 /**
  * Milliseconds of any number of requests, as counts in logarithmic buckets (64 to a doubling: within 0.6 %), so that hours
  * of them take as much memory as minutes. The latest are kept as they are, for those who send them on.
@@ -16,9 +18,6 @@ const LATEST = 100;
 /** What is less than a microsecond is one. */
 const LEAST_MS = 0.001;
 
-const bucketOf = (ms: number) => Math.floor(Math.log2(Math.max(ms, LEAST_MS)) * BUCKETS_PER_DOUBLING);
-const middleOf = (bucket: number) => 2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING);
-
 export function createTimes(): Times {
   const buckets = new Map<number, number>();
   const latest: number[] = [];
@@ -29,19 +28,12 @@ export function createTimes(): Times {
     },
     latest,
     add(ms) {
-      const bucket = bucketOf(ms);
+      const bucket = bucketOfValue(Math.max(ms, LEAST_MS), BUCKETS_PER_DOUBLING);
       buckets.set(bucket, (buckets.get(bucket) ?? 0) + 1);
       count++;
       latest.push(ms);
       if (latest.length > LATEST) latest.shift();
     },
-    quantile(share) {
-      let left = Math.max(1, share * count);
-      for (const [bucket, size] of [...buckets].sort(([a], [b]) => a - b)) {
-        left -= size;
-        if (left <= 0) return middleOf(bucket);
-      }
-      return null;
-    },
+    quantile: (share) => quantileOfBuckets(buckets, BUCKETS_PER_DOUBLING, share),
   };
 }

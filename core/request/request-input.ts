@@ -5,7 +5,7 @@ import { inputFault } from '../input-fault.ts';
 import { parseNotifyUrl } from './notify-url.ts';
 import { plainText } from '../plain-text.ts';
 import type { PopCatalogue } from '../pops/pop-catalogue.ts';
-import { choosePops, type PopQuestion, type TargetType } from '../pops/pop-choice.ts';
+import { choosePops, type DomainSuffix, type PopChoice, type PopQuestion, type TargetType } from '../pops/pop-choice.ts';
 import type { Header, RequestSpec } from './request.ts';
 import { finish, type Steps } from '../steps.ts';
 import { createUrlIntake, type UrlIntake } from './url-intake.ts';
@@ -17,8 +17,12 @@ export interface RequestInput extends RequestSpec {
   readonly urls: readonly string[];
   /** Distinct hosts of `urls`. */
   readonly hosts: readonly string[];
-  /** What `pops` was chosen by; see `settleDomain`. */
+  /** What `pops` was chosen by; see `settleRequest`. */
   readonly question: PopQuestion;
+  /** The kind of distribution for which `pops` was chosen, before the distribution was known. */
+  readonly suffix: DomainSuffix;
+  /** The field that names places, as the user knows it. */
+  readonly popsField: string;
 }
 
 /** What the user asked for, types not yet trusted where they come from a terminal (numbers may be text). */
@@ -186,7 +190,8 @@ export function* validateInSteps(
   const intake = createUrlIntake(domain);
   const { urls, bad } = fields.urls === null ? { urls: [], bad: [] } : yield* takeUrls(fields.urls, intake, collector);
   const suffix = domainSuffixOf(domain ?? intake.hosts().find((host) => host.endsWith('.cloudfront.cn')) ?? null);
-  const choice = choosePops(fields.question, { catalogue, suffix, field: names.pops[fields.question.targetType] });
+  const popsField = names.pops[fields.question.targetType];
+  const choice = choosePops(fields.question, { catalogue, suffix, field: popsField });
   faults.push(...choice.faults);
   collector.omitted += choice.omitted;
   const headers = readHeaders(fields.headers, collector);
@@ -205,8 +210,9 @@ export function* validateInSteps(
     hosts: intake.hosts(),
     domain,
     question: fields.question,
-    pops: choice.pops,
-    ...(choice.places.length === 0 ? {} : { places: choice.places }),
+    suffix,
+    popsField,
+    ...specOf(choice),
     variants: [{ name: 'default', headers }],
     acceptStatus,
     ...(firstByteTimeoutSeconds === null ? {} : { firstByteTimeoutSeconds }),
@@ -237,15 +243,20 @@ export function checkTargets(spec: Pick<RequestSpec, 'pops' | 'variants'>, urls:
   throw new InvalidInput([inputFault(limit.field, '', message)]);
 }
 
-/** POPs of a valid question once the distribution is known: the default ones depend on whether it is one in China. */
-function settlePops(question: PopQuestion, domain: string | null, catalogue: PopCatalogue): Pick<RequestSpec, 'pops' | 'places'> {
-  const choice = choosePops(question, { catalogue, suffix: domainSuffixOf(domain), field: '' });
-  if (choice.faults.length > 0) throw new InvalidInput(choice.faults, [], choice.omitted);
-  return { pops: choice.pops, ...(choice.places.length === 0 ? {} : { places: choice.places }) };
+function specOf({ pops, places }: PopChoice): Pick<RequestSpec, 'pops' | 'places'> {
+  return { pops, ...(places.length === 0 ? {} : { places }) };
 }
 
-/** The request's spec once the distribution is known (null: an edge map stands in for DNS). */
-export function settleDomain(input: RequestInput, domain: string | null, catalogue: PopCatalogue): RequestSpec {
-  const { urls: _urls, hosts: _hosts, question, ...spec } = input;
-  return { ...spec, domain, ...settlePops(question, domain, catalogue) };
+/**
+ * The request's spec once the distribution is known (null: an edge map stands in for DNS). The POPs are those of `validateRequest`, but
+ * where the distribution turns out to be in China, or not to be: another network has other POPs.
+ */
+export function settleRequest(input: RequestInput, domain: string | null, catalogue: PopCatalogue): RequestSpec {
+  const { urls: _urls, hosts: _hosts, question, suffix: chosenFor, popsField: field, ...spec } = input;
+  const suffix = domainSuffixOf(domain);
+  if (suffix === chosenFor) return { ...spec, domain };
+  const { pops: _pops, places: _places, ...others } = spec;
+  const choice = choosePops(question, { catalogue, suffix, field });
+  if (choice.faults.length > 0) throw new InvalidInput(choice.faults, [], choice.omitted);
+  return { ...others, domain, ...specOf(choice) };
 }

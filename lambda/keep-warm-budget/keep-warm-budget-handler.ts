@@ -1,5 +1,6 @@
 import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
+import { readWholeNumber } from '../../core/whole-number.ts';
 import { budgetFault, requestsPerDay } from '../../core/keep-warm/budget.ts';
 import { listPrices, monthlyCost } from '../../deployment/keep-warm-cost.ts';
 import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
@@ -9,11 +10,12 @@ import { settingsFrom } from '../../deployment/keep-warm-settings.ts';
 import { type KeepWarmSources, readRoutes } from '../keep-warm-routes.ts';
 
 function checkBudget(routes: readonly KeepWarmRoute[], runsPerDay: number, raw: string, faults: InputFault[]): void {
-  if (!/^\d{1,12}$/.test(raw)) {
+  const limit = readWholeNumber(raw, 0, Number.MAX_SAFE_INTEGER);
+  if (limit === null) {
     faults.push(inputFault('maxRequestsPerDay', raw, 'write a whole number'));
     return;
   }
-  const fault = budgetFault({ routes, runsPerDay }, Number(raw), 'maxRequestsPerDay');
+  const fault = budgetFault({ routes, runsPerDay }, limit, 'maxRequestsPerDay');
   if (fault !== null) faults.push(fault);
 }
 

@@ -7,7 +7,7 @@ import { findDomain } from '../../core/request/find-domain.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { checkInvalidationPaths } from '../../core/request/invalidation-path.ts';
 import { parseBodyInSteps, requestBodySchema } from '../../core/request/request-body.ts';
-import { checkTargets, type RequestInput, settleDomain } from '../../core/request/request-input.ts';
+import { checkTargets, type RequestInput, settleRequest } from '../../core/request/request-input.ts';
 import { isEnded, type RequestRow } from '../../core/request/request.ts';
 import { acceptedSchema, progressSchema } from './answer-schemas.ts';
 import { type ApiApp, failures, keyed, ok, queryOf } from './api-app.ts';
@@ -196,7 +196,7 @@ export function addWarmRoutes(app: ApiApp, deps: ApiDeps, readBody: ReadBody, re
   app.openAPIRegistry.registerPath(submitRoute);
   app.openapi({ ...submitRoute, request: {}, hide: true }, async (c) => {
     const { body, value: input } = await readBody(c.req.raw, (given) => parseBodyInSteps(given, deps.catalogue));
-    const spec = settleDomain(input, await domainOf(deps, input), deps.catalogue);
+    const spec = settleRequest(input, await domainOf(deps, input), deps.catalogue);
     await refuseForeignDomain(deps, { domain: spec.domain, hosts: input.hosts });
     checkTargets(spec, input.urls.length, { maximum: deps.maxTargets, field: 'url_list' });
     if (spec.invalidate) await refuseInvalidation(deps, spec.domain, input.urls);

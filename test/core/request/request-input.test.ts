@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InvalidInput } from '../../../core/errors.ts';
 import { inputFault } from '../../../core/input-fault.ts';
 import { parseRequestBody } from '../../../core/request/request-body.ts';
-import { checkTargets, type FieldNames, settleDomain, validateRequest } from '../../../core/request/request-input.ts';
+import { checkTargets, type FieldNames, settleRequest, validateRequest } from '../../../core/request/request-input.ts';
 import { popCatalogue } from '../../../data/catalogue.ts';
 
 const catalogue = popCatalogue();
@@ -50,7 +50,7 @@ describe('the body of POST /prewarm', () => {
       need_invalidate: true,
       accept_status: [404, 200, 404],
     });
-    expect(settleDomain(input, DOMAIN, catalogue)).toEqual({
+    expect(settleRequest(input, DOMAIN, catalogue)).toEqual({
       domain: DOMAIN,
       pops: [
         { pop: 'SIN2-P1', named: true },
@@ -62,6 +62,18 @@ describe('the body of POST /prewarm', () => {
       agents: 1000,
       invalidate: true,
     });
+  });
+
+  it('the POPs of a request are chosen once, and anew only where the distribution is of another network', () => {
+    const input = parse({ url_list: URLS, target_type: 'region', regions: ['apac'] });
+    const settled = settleRequest(input, DOMAIN, catalogue);
+    expect(settled.pops).toBe(input.pops);
+    expect(settled).not.toHaveProperty('suffix');
+    expect(settled).not.toHaveProperty('popsField');
+    const defaults = parse({ url_list: URLS });
+    const chinese = settleRequest(defaults, 'd111111abcdef8.cloudfront.cn', catalogue);
+    expect(defaults.pops.map(({ pop }) => pop)).not.toContain('BJS9-E1');
+    expect(chinese.pops.map(({ pop }) => pop)).toContain('BJS9-E1');
   });
 
   it('a body of POST /prewarm sets how long the first byte may take, in whole seconds from 1 to 180', () => {
@@ -169,7 +181,7 @@ describe('the body of POST /prewarm', () => {
 
   it('a body without POPs leaves the default POPs to the distribution once that is known', () => {
     const input = parse({ url_list: ['https://www.example.com/'], cf_domain: 'www.example.com' });
-    expect(settleDomain(input, 'd111111abcdef8.cloudfront.cn', catalogue).pops.map(({ pop }) => pop)).toContain('BJS9-E1');
+    expect(settleRequest(input, 'd111111abcdef8.cloudfront.cn', catalogue).pops.map(({ pop }) => pop)).toContain('BJS9-E1');
     expect(parse({ url_list: ['https://d1.cloudfront.cn/'] }).pops).toHaveLength(4);
   });
 
