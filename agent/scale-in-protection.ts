@@ -50,21 +50,13 @@ const RETRY_MS = 15_000;
 const LEAVE_MS = 2000;
 
 /**
- * Keeps the group from taking an instance while one of its agents is busy, and lets it after `idleMs` without a task: two calls
- * per busy spell, however short its tasks are. `protect` calls the group, and answers false
- * when that takes no protection for the instance now; both this and a failure, which is logged, are made good later.
+ * Brings the instance's protection to what the markers say. `protect` calls the group, and answers false when that takes no protection
+ * for the instance now; both this and a failure, which is logged, are made good later.
  *
  * The agents of an instance agree without a lock: each sets its marker before it calls, and calls again until what it asked for is
  * what the markers say afterwards. The last call to take effect is thus one that was right when it had returned.
  */
-export function createScaleInProtection(
-  markers: BusyMarkers,
-  protect: (on: boolean) => Promise<boolean>,
-  log: AgentLog,
-  idleMs: number,
-): ScaleInProtection {
-  let busy = false;
-  let idleTimer: NodeJS.Timeout | undefined;
+function createReconciler(markers: BusyMarkers, protect: (on: boolean) => Promise<boolean>, log: AgentLog) {
   let retryTimer: NodeJS.Timeout | undefined;
   let calling: Promise<void> | null = null;
 
@@ -88,7 +80,7 @@ export function createScaleInProtection(
   }
 
   function tryLater(): void {
-    clearTimeout(retryTimer);
+    stop();
     retryTimer = setTimeout(() => void reconcile(), RETRY_MS).unref();
   }
 
@@ -96,6 +88,24 @@ export function createScaleInProtection(
     calling ??= callUntilRight();
     return calling;
   }
+
+  const stop = () => clearTimeout(retryTimer);
+  return { reconcile, stop };
+}
+
+/**
+ * Keeps the group from taking an instance while one of its agents is busy, and lets it after `idleMs` without a task: two calls
+ * per busy spell, however short its tasks are.
+ */
+export function createScaleInProtection(
+  markers: BusyMarkers,
+  protect: (on: boolean) => Promise<boolean>,
+  log: AgentLog,
+  idleMs: number,
+): ScaleInProtection {
+  const { reconcile, stop } = createReconciler(markers, protect, log);
+  let busy = false;
+  let idleTimer: NodeJS.Timeout | undefined;
 
   function mark(now: boolean): void {
     try {
@@ -128,7 +138,7 @@ export function createScaleInProtection(
       const timer = setTimeout(resolve, LEAVE_MS);
       await Promise.race([set(false), late]);
       clearTimeout(timer);
-      clearTimeout(retryTimer);
+      stop();
     },
   };
 }

@@ -54,15 +54,51 @@ interface Agent {
   timer: NodeJS.Timeout | undefined;
 }
 
-/**
- * A fleet whose capacity is child processes on this machine. None outlives this process, however that ends short of a SIGKILL. One that ends while it is wanted is replaced, after a
- * growing pause when it ended early; five early ends in a row are fatal.
- */
-export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
-  const { maximum, keepReady = 0, killAfterMs = KILL_AFTER_MS } = options;
+/** The agents there are. `onLoss` hears how long to pause after the end of one that was not asked to end. */
+function createCrew(options: ProcessFleetOptions, onLoss: (pauseMs: number) => void, onFatal: (error: unknown) => void) {
   const agents = new Set<Agent>();
   const reports = new Set<Promise<void>>();
   const earlyDeaths = createEarlyDeaths();
+
+  async function reportExit(agent: Agent, code: number | null, signal: NodeJS.Signals | null): Promise<void> {
+    clearTimeout(agent.timer);
+    try {
+      if (agent.child.pid !== undefined) await options.onExit(agent.child.pid, code, signal);
+      if (!agent.leaving) onLoss(earlyDeaths.add(agent, code, signal));
+    } catch (error) {
+      onFatal(error);
+    }
+  }
+
+  return {
+    agents,
+    add: () => {
+      const agent = startAgent(options, onFatal, (code, signal) => {
+        agents.delete(agent);
+        const report = reportExit(agent, code, signal);
+        reports.add(report);
+        void report.then(() => reports.delete(report));
+      });
+      agent.timer = setTimeout(earlyDeaths.reset, EARLY_DEATH_MS).unref();
+      agents.add(agent);
+    },
+    end: async (killAfterMs: number) => {
+      await Promise.all([...agents].map((agent) => end(agent, killAfterMs)));
+      await Promise.all(reports);
+    },
+    /** A process that does not wait for its agents leaves none behind, not even one that hangs. */
+    killAll: () => {
+      for (const { child } of agents) child.kill('SIGKILL');
+    },
+  };
+}
+
+/**
+ * A fleet whose capacity is child processes on this machine. None outlives this process, however that ends short of a SIGKILL. One that
+ * ends while it is wanted is replaced, after a growing pause when it ended early; five early ends in a row are fatal.
+ */
+export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
+  const { maximum, keepReady = 0, killAfterMs = KILL_AFTER_MS } = options;
   let capacity = 0;
   let stopped = false;
   let pause: NodeJS.Timeout | undefined;
@@ -76,25 +112,6 @@ export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
     stop();
     options.onFatal(error);
   };
-  const add = () => {
-    const agent = startAgent(options, fail, (code, signal) => {
-      agents.delete(agent);
-      const report = reportExit(agent, code, signal);
-      reports.add(report);
-      void report.then(() => reports.delete(report));
-    });
-    agent.timer = setTimeout(earlyDeaths.reset, EARLY_DEATH_MS).unref();
-    agents.add(agent);
-  };
-  const reportExit = async (agent: Agent, code: number | null, signal: NodeJS.Signals | null) => {
-    clearTimeout(agent.timer);
-    try {
-      if (agent.child.pid !== undefined) await options.onExit(agent.child.pid, code, signal);
-      if (!agent.leaving) pauseBeforeNext(earlyDeaths.add(agent, code, signal));
-    } catch (error) {
-      fail(error);
-    }
-  };
   const pauseBeforeNext = (ms: number) => {
     if (stopped) return;
     clearTimeout(pause);
@@ -103,6 +120,7 @@ export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
       reconcile();
     }, ms);
   };
+  const { agents, add, end: endAll, killAll } = createCrew(options, pauseBeforeNext, fail);
   const reconcile = () => {
     const staying = [...agents].filter((agent) => !agent.leaving);
     const wanted = Math.max(capacity, keepReady);
@@ -111,10 +129,6 @@ export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
     for (let started = staying.length; started < wanted; started++) add();
   };
 
-  // A process that does not wait for its agents leaves none behind, not even one that hangs.
-  const killAll = () => {
-    for (const { child } of agents) child.kill('SIGKILL');
-  };
   process.once('exit', killAll);
   reconcile();
   return {
@@ -124,17 +138,11 @@ export function createProcessFleet(options: ProcessFleetOptions): ProcessFleet {
       capacity = Math.max(0, Math.min(maximum, wanted));
       reconcile();
     },
-    inspect: async () => ({
-      capacity,
-      onDemand: 0,
-      lastFailedActivity: null,
-      members: [...agents].flatMap(memberOf),
-    }),
+    inspect: async () => ({ capacity, onDemand: 0, lastFailedActivity: null, members: [...agents].flatMap(memberOf) }),
     pids: () => [...agents].flatMap((agent) => agent.child.pid ?? []),
     close: async () => {
       stop();
-      await Promise.all([...agents].map((agent) => end(agent, killAfterMs)));
-      await Promise.all(reports);
+      await endAll(killAfterMs);
       process.off('exit', killAll);
     },
   };

@@ -2,7 +2,16 @@ import type { Clock } from '../../core/clock.ts';
 import { accounted, addCounters, type Counters } from '../../core/work/counters.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { IdempotencyClaim, OperatorClaim, Provisional, RequestStore } from '../../core/ports/request-store.ts';
-import { ACTIVE_STATUSES, isActive, isEnded, type RequestRow, type RequestSpec } from '../../core/request/request.ts';
+import {
+  ACTIVE_STATUSES,
+  isActive,
+  isEnded,
+  type Plan,
+  type PopRow,
+  type RequestRow,
+  type RequestSpec,
+  type RequestStatus,
+} from '../../core/request/request.ts';
 import { withoutSecrets } from '../../core/request/without-secrets.ts';
 import type { Database } from './database.ts';
 import { tell } from './outbox.ts';
@@ -93,6 +102,56 @@ function dropSecrets(db: Database, id: string): void {
   if (dropped) db.emptyLog();
 }
 
+interface Move {
+  readonly from: RequestStatus;
+  readonly to: RequestStatus;
+  readonly at: number;
+  readonly change: NonNullable<Parameters<RequestStore['transition']>[4]>;
+}
+
+function transition(db: Database, id: string, { from, to, at, change }: Move): boolean {
+  return db.transaction(() => {
+    const changed = db.run(
+      `UPDATE requests SET status = ?, updated_at = ?, status_reason = iif(?, ?, status_reason),
+         queued_at = coalesce(?, queued_at), invalidations = coalesce(?, invalidations) WHERE id = ? AND status = ?`,
+      to,
+      at,
+      change.statusReason === undefined ? 0 : 1,
+      change.statusReason ?? null,
+      change.queuedAt ?? null,
+      change.invalidations === undefined ? null : JSON.stringify(change.invalidations),
+      id,
+      from,
+    );
+    if (changed === 1) tell(db, 'request', id);
+    return changed === 1;
+  });
+}
+
+interface FixedPlan {
+  readonly plan: Plan;
+  readonly pops: readonly PopRow[];
+  readonly at: number;
+}
+
+function fixPlan(db: Database, id: string, { plan, pops, at }: FixedPlan): Plan | null {
+  return db.transaction(() => {
+    const row = selectRequest(db, id);
+    if (row?.status !== 'QUEUEING') return null;
+    if (row.plan !== null) return row.plan;
+    db.run(
+      'UPDATE requests SET plan = ?, total_count = ?, total_bytes = ?, updated_at = ? WHERE id = ?',
+      JSON.stringify(plan),
+      plan.totalCount,
+      plan.totalBytes,
+      at,
+      id,
+    );
+    for (const [position, pop] of pops.entries()) insertPop(db, pop, position);
+    return plan;
+  });
+}
+
 function requestMethods(db: Database, clock: Clock): Requests {
   return {
     create: async (row) =>
@@ -109,23 +168,7 @@ function requestMethods(db: Database, clock: Clock): Requests {
       return { requests, next: rows.length > limit && last !== undefined ? { createdAt: last.createdAt, id: last.id } : null };
     },
     listActive: async () => selectByStatus(db, ACTIVE_STATUSES),
-    transition: async (id, from, to, at, change = {}) =>
-      db.transaction(() => {
-        const changed = db.run(
-          `UPDATE requests SET status = ?, updated_at = ?, status_reason = iif(?, ?, status_reason),
-             queued_at = coalesce(?, queued_at), invalidations = coalesce(?, invalidations) WHERE id = ? AND status = ?`,
-          to,
-          at,
-          change.statusReason === undefined ? 0 : 1,
-          change.statusReason ?? null,
-          change.queuedAt ?? null,
-          change.invalidations === undefined ? null : JSON.stringify(change.invalidations),
-          id,
-          from,
-        );
-        if (changed === 1) tell(db, 'request', id);
-        return changed === 1;
-      }),
+    transition: async (id, from, to, at, change = {}) => transition(db, id, { from, to, at, change }),
     saveSizing: async (id, expectedParts, next, at) =>
       db.run(
         `UPDATE requests SET sizing = ?, updated_at = ? WHERE id = ? AND status = 'SIZING' AND sizing ->> 'parts' = ?`,
@@ -134,22 +177,7 @@ function requestMethods(db: Database, clock: Clock): Requests {
         id,
         expectedParts,
       ) === 1,
-    fixPlan: async (id, plan, pops, at) =>
-      db.transaction(() => {
-        const row = selectRequest(db, id);
-        if (row?.status !== 'QUEUEING') return null;
-        if (row.plan !== null) return row.plan;
-        db.run(
-          'UPDATE requests SET plan = ?, total_count = ?, total_bytes = ?, updated_at = ? WHERE id = ?',
-          JSON.stringify(plan),
-          plan.totalCount,
-          plan.totalBytes,
-          at,
-          id,
-        );
-        for (const [position, pop] of pops.entries()) insertPop(db, pop, position);
-        return plan;
-      }),
+    fixPlan: async (id, plan, pops, at) => fixPlan(db, id, { plan, pops, at }),
     setTimeoutAt: async (id, timeoutAt) =>
       updateActive(db, id, () => db.run('UPDATE requests SET timeout_at = ?, updated_at = ? WHERE id = ?', timeoutAt, clock.now(), id)),
     setRequestClaim: async (id, agents) =>

@@ -118,6 +118,18 @@ async function closeAll(connections: readonly EdgeConnection[], waiting: readonl
   await Promise.all(connections.map((connection) => new Promise<void>((resolve) => destroyConnection(connection, resolve))));
 }
 
+/** The first that still wants a connection. */
+function takeUnsettled(waiting: ConnectionUser[]): ConnectionUser | undefined {
+  let user = waiting.shift();
+  while (user?.settled) user = waiting.shift();
+  return user;
+}
+
+function removeFrom(connections: EdgeConnection[], connection: EdgeConnection): void {
+  const place = connections.lastIndexOf(connection);
+  if (place !== -1) connections.splice(place, 1);
+}
+
 export function createConnectionPool(
   origin: string,
   target: EdgeOrigin,
@@ -138,18 +150,12 @@ export function createConnectionPool(
     connection.user = user;
     user.runOn(connection);
   };
-  const nextWaiting = () => {
-    let user = waiting.shift();
-    while (user?.settled) user = waiting.shift();
-    return user;
-  };
   function forget(connection: EdgeConnection): void {
     if (!all.delete(connection)) return;
-    const place = idle.lastIndexOf(connection);
-    if (place !== -1) idle.splice(place, 1);
+    removeFrom(idle, connection);
     events.notIdle(connection);
     destroyConnection(connection, nothing);
-    const next = nextWaiting();
+    const next = takeUnsettled(waiting);
     if (next !== undefined) assign(next, open());
     else if (all.size === 0) events.empty();
   }
@@ -166,7 +172,7 @@ export function createConnectionPool(
     },
     release(connection) {
       connection.served++;
-      const next = nextWaiting();
+      const next = takeUnsettled(waiting);
       if (next !== undefined) {
         assign(next, connection);
         return;

@@ -69,6 +69,52 @@ curl --silent --fail --insecure --max-time 5 --output /dev/null "$url" ||
 report 0 "answers at $url"`;
 }
 
+const INSTALL_UNIT = `cat > /etc/systemd/system/current-time.service <<'END_OF_FILE'
+[Unit]
+Description=Current time, as an origin
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+User=current-time
+RuntimeDirectory=current-time
+ExecStartPre=+/opt/current-time/read-certificate
+ExecStart=/opt/current-time/start
+Restart=always
+RestartSec=5
+LimitNOFILE=16384
+MemoryMax=256M
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+${SYSTEMD_HARDENING}
+
+[Install]
+WantedBy=multi-user.target
+END_OF_FILE`;
+
+/** Writes what the service runs before its start, and its start. */
+function installPrograms({ region, certificateSecret }: TimeServiceUserDataProps): string {
+  return `cat > /opt/current-time/read-certificate <<'END_OF_FILE'
+#!/bin/bash
+set -euo pipefail
+secret='${certificateSecret}'
+umask 0077
+rm -f /run/current-time/tls
+[[ -z "$secret" ]] && exit 0
+aws secretsmanager get-secret-value --region '${region}' --secret-id "$secret" --query SecretString --output text > /run/current-time/tls
+chown current-time: /run/current-time/tls
+END_OF_FILE
+chmod 0755 /opt/current-time/read-certificate
+cat > /opt/current-time/start <<'END_OF_FILE'
+#!/bin/bash
+set -euo pipefail
+[[ -e /run/current-time/tls ]] && export TLS_PEM_FILE=/run/current-time/tls
+exec ${NODE} --max-old-space-size=96 /opt/current-time/current-time.mjs
+END_OF_FILE
+chmod 0755 /opt/current-time/start`;
+}
+
 /**
  * The certificate is read from its secret at every start of the service into memory-backed storage, and never onto the disk. The script
  * may be run again at any time.
@@ -96,48 +142,9 @@ swapon --show=NAME --noheadings | grep -qx /swapfile || swapon /swapfile
 mkdir -p /opt/current-time
 retry aws s3 cp --region '${region}' 's3://${codeBucket}/${codeKey}' /opt/current-time/current-time.mjs
 chmod 0644 /opt/current-time/current-time.mjs
-cat > /opt/current-time/read-certificate <<'END_OF_FILE'
-#!/bin/bash
-set -euo pipefail
-secret='${certificateSecret}'
-umask 0077
-rm -f /run/current-time/tls
-[[ -z "$secret" ]] && exit 0
-aws secretsmanager get-secret-value --region '${region}' --secret-id "$secret" --query SecretString --output text > /run/current-time/tls
-chown current-time: /run/current-time/tls
-END_OF_FILE
-chmod 0755 /opt/current-time/read-certificate
-cat > /opt/current-time/start <<'END_OF_FILE'
-#!/bin/bash
-set -euo pipefail
-[[ -e /run/current-time/tls ]] && export TLS_PEM_FILE=/run/current-time/tls
-exec ${NODE} --max-old-space-size=96 /opt/current-time/current-time.mjs
-END_OF_FILE
-chmod 0755 /opt/current-time/start
+${installPrograms(props)}
 id current-time > /dev/null 2>&1 || useradd --system --no-create-home --shell /sbin/nologin current-time
-cat > /etc/systemd/system/current-time.service <<'END_OF_FILE'
-[Unit]
-Description=Current time, as an origin
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-User=current-time
-RuntimeDirectory=current-time
-ExecStartPre=+/opt/current-time/read-certificate
-ExecStart=/opt/current-time/start
-Restart=always
-RestartSec=5
-LimitNOFILE=16384
-MemoryMax=256M
-AmbientCapabilities=CAP_NET_BIND_SERVICE
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
-${SYSTEMD_HARDENING}
-
-[Install]
-WantedBy=multi-user.target
-END_OF_FILE
+${INSTALL_UNIT}
 systemctl daemon-reload
 systemctl enable current-time.service
 systemctl restart current-time.service
