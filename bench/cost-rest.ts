@@ -1,4 +1,4 @@
-import type { ListPrices } from '../deployment/keep-warm-cost.ts';
+import type { ListPrices } from '../deployment/monthly-cost.ts';
 import type { CostMeter } from './cost-meter.ts';
 import { createCostFunctions } from './cost-functions.ts';
 import type { MeasuredRun } from './cost-run.ts';

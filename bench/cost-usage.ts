@@ -1,4 +1,4 @@
-import type { ListPrices } from '../deployment/keep-warm-cost.ts';
+import type { ListPrices } from '../deployment/monthly-cost.ts';
 
 /** What AWS bills of a piece of work, each in its own unit. */
 export type Usage = Readonly<Record<UsageKind, number>>;

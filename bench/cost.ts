@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type ListPrices, listPrices } from '../deployment/keep-warm-cost.ts';
+import { type ListPrices, listPrices } from '../deployment/monthly-cost.ts';
 import { emulatorUnavailable, startEmulatedAccount } from '../testing/aws-account/emulated-account.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { createCostMeter } from './cost-meter.ts';

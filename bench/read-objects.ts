@@ -73,7 +73,7 @@ async function openShared(): Promise<Reader> {
   // oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
   const { default: UndiciClient } = await import('undici/lib/dispatcher/client.js');
   const { createReadState } = await import('../adapters/http/edge-socket.ts');
-  const { connectEdge } = await import('../adapters/http/edge-socket.ts');
+  const { openEdgeSocket } = await import('../adapters/http/edge-socket.ts');
   const tls = createTlsState(ca);
   const target = { secure, host: hostname, ip: job.ip, port: job.port };
   const lanes = Array.from({ length: job.inFlight }, () => {
@@ -81,7 +81,7 @@ async function openShared(): Promise<Reader> {
     const client: Client = new UndiciClient(origin, {
       ...CLIENT_OPTIONS,
       connect(_options, callback) {
-        connectEdge(target, 'key', tls, state, 5000, (error, socket) => {
+        openEdgeSocket(target, 'key', tls, state, 5000, (error, socket) => {
           if (error === null) callback(null, socket);
           else callback(error, null);
         });

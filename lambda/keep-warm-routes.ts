@@ -32,7 +32,7 @@ function checkDomain(input: RouteInput, field: string, faults: InputFault[]): vo
 }
 
 /** All routes and every fault of them, those of the secret included. Throws PrewarmError where a source cannot be read. */
-export async function readRoutes(
+export async function readKeepWarmRoutes(
   settings: KeepWarmSettings,
   { readSecret, readObject, catalogue }: KeepWarmSources,
   faults: InputFault[],
@@ -77,7 +77,7 @@ function ownRoute({ domain, host, route }: RouteInput, secretHeaders: readonly s
 /** Reads all routes, for a caller that cannot go on with a fault. Throws InvalidInput. */
 export async function requireRoutes(settings: KeepWarmSettings, sources: KeepWarmSources): Promise<readonly KeepWarmRoute[]> {
   const faults: InputFault[] = [];
-  const routes = await readRoutes(settings, sources, faults);
+  const routes = await readKeepWarmRoutes(settings, sources, faults);
   if (faults.length > 0) throw new InvalidInput(faults);
   return routes;
 }

@@ -12,7 +12,7 @@ import { systemClock } from '../../core/clock.ts';
 import { retry, type RetryPlan } from '../../core/retry.ts';
 import type { FailedActivity, FleetMember } from '../../core/ports/fleet.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
-import { jitteredPause } from './batch-retry.ts';
+import { jitteredPause } from './send-batch.ts';
 
 export interface FleetInstance {
   readonly id: string;

@@ -21,7 +21,7 @@ import { type Clock, sleep } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import { retry, type RetryPlan } from '../../core/retry.ts';
 import { attempt, type AwsCall, awsErrorName, isPassing } from './aws-error.ts';
-import { jitteredPause } from './batch-retry.ts';
+import { jitteredPause } from './send-batch.ts';
 import { type Item, toAttribute, toItem } from './dynamo-rows.ts';
 import { ACTIVE_STATUSES, isEnded, REQUEST_STATUSES } from '../../core/request/request.ts';
 

@@ -16,7 +16,7 @@ import {
   IS_ACTIVE,
   update,
 } from './dynamo-calls.ts';
-import { countTasks } from './dynamo-count-tasks.ts';
+import { countTasks } from './count-tasks.ts';
 import {
   expiresAt,
   fromItem,

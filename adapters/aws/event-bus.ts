@@ -5,7 +5,7 @@ import type { Events } from '../../core/ports/events.ts';
 import type { RequestRow, RequestStatus } from '../../core/request/request.ts';
 import { attempt } from './aws-error.ts';
 import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/events.ts';
-import { sendBatch } from './batch-retry.ts';
+import { sendBatch } from './send-batch.ts';
 
 // A lazy import of this module brings the client along.
 export { EventBridgeClient } from '@aws-sdk/client-eventbridge';

@@ -14,7 +14,7 @@ import { sleep, systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { ListStore, ResultMetadata } from '../../core/ports/list-store.ts';
 import { type AwsCall, attempt, awsErrorName, translateAwsError } from './aws-error.ts';
-import { jitteredPause } from './batch-retry.ts';
+import { jitteredPause } from './send-batch.ts';
 
 // A lazy import of this module brings the client along.
 export { S3Client } from '@aws-sdk/client-s3';

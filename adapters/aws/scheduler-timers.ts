@@ -10,7 +10,7 @@ import { retry } from '../../core/retry.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { Timers } from '../../core/ports/timers.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
-import { jitteredPause } from './batch-retry.ts';
+import { jitteredPause } from './send-batch.ts';
 
 // A lazy import of this module brings the client along.
 export { SchedulerClient } from '@aws-sdk/client-scheduler';

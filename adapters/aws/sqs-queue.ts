@@ -14,7 +14,7 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import { PrewarmError } from '../../core/errors.ts';
 import type { Leased, Queue } from '../../core/ports/queue.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
-import { type FailedEntry, sendBatch } from './batch-retry.ts';
+import { type FailedEntry, sendBatch } from './send-batch.ts';
 
 // A lazy import of this module brings the client along.
 export { SQSClient } from '@aws-sdk/client-sqs';

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Client } from 'undici';
 import UndiciClient from 'undici/lib/dispatcher/client.js';
-import { connectEdge, createReadState, type EdgeOrigin, type SocketState, type TlsState } from './edge-socket.ts';
+import { openEdgeSocket, createReadState, type EdgeOrigin, type SocketState, type TlsState } from './edge-socket.ts';
 
 // oxlint-disable-next-line no-restricted-imports -- undici's own lib folder, not ours; see undici-client.d.ts
 
@@ -74,7 +74,7 @@ function openConnection(
       connection.served = 0;
       connection.failed = false;
       connection.inPlainBody = false;
-      connection.socket = connectEdge(target, key, tls, connection, limits.connectTimeoutMs, (error, socket) => {
+      connection.socket = openEdgeSocket(target, key, tls, connection, limits.connectTimeoutMs, (error, socket) => {
         if (error === null) callback(null, socket);
         else callback(error, null);
       }).on('error', () => {

@@ -146,7 +146,7 @@ function open(origin: EdgeOrigin, key: string, tls: TlsState, state: SocketState
  * Connects to the address itself, whatever DNS says about the host. `done` is called once, unless the returned socket is
  * destroyed before: with the socket when it stands (TLS included), or with what went wrong.
  */
-export function connectEdge(
+export function openEdgeSocket(
   origin: EdgeOrigin,
   key: string,
   tls: TlsState,

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Answer, Ask, AskError } from '../../core/ports/downloader.ts';
 import { formatAddress } from '../../core/pops/address.ts';
-import { type AskPhase, classifyAskError, type CodedError, describeAskError, isReset } from './ask-error.ts';
+import { type AskPhase, classifyAskError, type CodedError, describeAskError, isReset } from './classify-ask-error.ts';
 import type { ConnectionPool, ConnectionUser, EdgeConnection } from './connection-pool.ts';
 import { awaitHead } from './edge-socket.ts';
 

@@ -5,7 +5,7 @@ import type { EdgeAddress } from '../../core/pops/address.ts';
 import type { AskError } from '../../core/ports/downloader.ts';
 import type { Header } from '../../core/request/request.ts';
 import type { TimingSample } from '../../core/timing/timing-sample.ts';
-import { type AskPhase, classifyAskError } from './ask-error.ts';
+import { type AskPhase, classifyAskError } from './classify-ask-error.ts';
 
 /** What one request took and brought; milliseconds, -1: it did not come to that. */
 export type TimedAnswer = Pick<

@@ -1,6 +1,6 @@
 import { systemClock } from '../../core/clock.ts';
 import { describeLoad, MINUTES_PER_DAY } from '../../core/keep-warm/budget.ts';
-import { listPrices, monthlyCost } from '../../deployment/keep-warm-cost.ts';
+import { listPrices, monthlyCost } from '../../deployment/monthly-cost.ts';
 import { startKeepWarmLoop } from '../../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
 import { settleRoute } from '../../core/keep-warm/settle-route.ts';

@@ -5,7 +5,7 @@ import {
   DEFAULT_KEY_NAME,
   MIN_REACHABLE_KEY,
   parseApiKeys,
-  readKeyFile,
+  readApiKeyFile,
   splitKeys,
   type WatchedKeys,
   type WrittenKey,
@@ -41,7 +41,7 @@ export function readServeKeys({ host, apiKey, apiKeyFile }: KeyFlags, env: NodeJ
   const before = faults.length;
   const byFlag = (apiKey ?? []).map((text) => ({ field: '--api-key', text, needsName: false }));
   const others = apiKey === undefined && apiKeyFile === undefined ? keysOfEnvironment(env) : byFlag;
-  const inFile = apiKeyFile === undefined ? [] : readKeyFile(apiKeyFile, faults);
+  const inFile = apiKeyFile === undefined ? [] : readApiKeyFile(apiKeyFile, faults);
   const keys = parseApiKeys([...others, ...inFile], { minLength }, faults);
   if (isReachable && keys.length === 0 && faults.length === before) {
     const remedy = 'give a key of your own (--api-key-file FILE), or leave it at 127.0.0.1';

@@ -2,7 +2,7 @@ import type { APIGatewayProxyEvent, APIGatewayProxyResult, Context } from 'aws-l
 import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
 import type { ApiDeps } from '../../server/app/api-deps.ts';
 import type { KeyHolder } from '../../server/app/api-keys.ts';
-import { createApiApp } from '../../server/app/app.ts';
+import { createApiApp } from '../../server/app/api-app.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { FunctionMetrics } from '../instrument.ts';

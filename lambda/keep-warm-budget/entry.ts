@@ -4,7 +4,7 @@ import { createS3Texts, createSecretTexts } from '../../adapters/aws/s3-texts.ts
 import { popCatalogue } from '../../data/catalogue.ts';
 import { createCustomResource } from '../custom-resource.ts';
 import { createFunctionLog } from '../instrument.ts';
-import { createBudgetCheck } from './keep-warm-budget-handler.ts';
+import { createBudgetCheck } from './budget-check.ts';
 
 const sources = {
   readSecret: createSecretTexts(new SecretsManagerClient()),

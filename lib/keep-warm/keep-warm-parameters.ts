@@ -3,7 +3,7 @@ import { DEFAULT_PER_MINUTE } from '../../core/keep-warm/route-list.ts';
 import { MAX_REQUESTS_PER_POP, type RouteInput } from '../../core/keep-warm/validate-route.ts';
 import { createEnvName } from '../shared/deploy-context.ts';
 import { describeLoad, type KeepWarmLoad, requestsPerDay } from '../../core/keep-warm/budget.ts';
-import { listPrices, monthlyCost } from '../../deployment/keep-warm-cost.ts';
+import { listPrices, monthlyCost } from '../../deployment/monthly-cost.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 
 /** The one route that parameters describe. */

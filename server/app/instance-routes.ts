@@ -6,9 +6,9 @@ import { OPERATOR_CLAIM_LASTS_MS, operatorAgents } from '../../core/request/oper
 import { isActive } from '../../core/request/request.ts';
 import type { Steps } from '../../core/steps.ts';
 import { instancesChangedSchema, instancesDetailSchema, instancesSchema } from './answer-schemas.ts';
-import { type ApiApp, failures, keyed, ok, queryOf } from './api-app.ts';
+import { type ApiApp, failures, keyed, ok, queryOf } from './open-api-app.ts';
 import { type ApiDeps, findRequest, mayKnow } from './api-deps.ts';
-import type { ReadBody } from './read-json-body.ts';
+import type { ReadBody } from './read-body.ts';
 import { MAX_AGENTS } from '../../core/request/request-input.ts';
 import { type AgentView, viewFleet } from '../../core/report/fleet-view.ts';
 import { remember } from './remember.ts';

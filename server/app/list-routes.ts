@@ -8,7 +8,7 @@ import type { ListPosition, RequestPage } from '../../core/ports/request-store.t
 import { percentage, viewCounters } from '../../core/report/progress.ts';
 import type { RequestStatus, RequestSummary } from '../../core/request/request.ts';
 import { requestListSchema, urlStatusSchema } from './answer-schemas.ts';
-import { type ApiApp, failures, keyed, ok, queryOf } from './api-app.ts';
+import { type ApiApp, failures, keyed, ok, queryOf } from './open-api-app.ts';
 import { type ApiDeps, findRequest, mayKnow } from './api-deps.ts';
 import { createRecent } from './remember.ts';
 

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { healthSchema } from './answer-schemas.ts';
-import { type ApiApp, keyed, ok } from './api-app.ts';
+import { type ApiApp, keyed, ok } from './open-api-app.ts';
 import type { ApiDeps } from './api-deps.ts';
 
 const healthRoute = createRoute({

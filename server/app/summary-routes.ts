@@ -6,7 +6,7 @@ import { summariseFailures } from '../../core/report/summarise-failures.ts';
 import { reasonsOf } from '../../core/report/progress.ts';
 import { isEnded } from '../../core/request/request.ts';
 import { messageSchema, summarySchema } from './answer-schemas.ts';
-import { type ApiApp, failures, keyed, ok, queryOf } from './api-app.ts';
+import { type ApiApp, failures, keyed, ok, queryOf } from './open-api-app.ts';
 import { type ApiDeps, findRequest } from './api-deps.ts';
 import { createRecent } from './remember.ts';
 import { failedRowsOnly, toByteStream } from './report-rows.ts';

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { createRoute, z } from '@hono/zod-openapi';
 import { type AskedDomain, domainFault } from '../../core/request/allowed-domains.ts';
 import { formatTimestamp } from '../../core/clock.ts';
@@ -10,15 +11,56 @@ import { parseBodyInSteps, requestBodySchema } from '../../core/request/request-
 import { checkTargets, type RequestInput, settleRequest } from '../../core/request/request-input.ts';
 import { isEnded, type RequestRow } from '../../core/request/request.ts';
 import { acceptedSchema, progressSchema } from './answer-schemas.ts';
-import { type ApiApp, failures, keyed, ok, queryOf } from './api-app.ts';
+import { type ApiApp, failures, keyed, ok, queryOf } from './open-api-app.ts';
 import { type ApiDeps, findRequest } from './api-deps.ts';
-import { IDEMPOTENCY_HEADER, requestIdFor } from './idempotency.ts';
-import type { ReadBody } from './read-json-body.ts';
+import type { ReadBody } from './read-body.ts';
 import { describeFleet, describeWait } from '../../core/report/nobody-came.ts';
 import type { Fleet, FleetState } from '../../core/ports/fleet.ts';
 import type { QueueCounts } from '../../core/ports/queue.ts';
 import { type PopProgress, type Progress, viewPops, viewProgress } from '../../core/report/progress.ts';
 import { remember } from './remember.ts';
+
+const IDEMPOTENCY_HEADER = 'Idempotency-Key';
+const KEY_LASTS_MS = 24 * 60 * 60_000;
+const KEY = /^[\u0021-\u007e]{1,255}$/;
+
+/**
+ * The id of the request that is to be made: a new one, or that of the first request under the same key. Throws PrewarmError
+ * `conflict` where that one had another body.
+ */
+async function requestIdFor(
+  { store, clock, newId }: Pick<ApiDeps, 'store' | 'clock' | 'newId'>,
+  client: { readonly name: string; readonly idempotencyKey: string | null },
+  body: unknown,
+): Promise<string> {
+  const requestId = newId();
+  if (client.idempotencyKey === null) return requestId;
+  if (!KEY.test(client.idempotencyKey)) {
+    throw new InvalidInput([
+      inputFault(IDEMPOTENCY_HEADER, client.idempotencyKey, 'write 1 to 255 printable ASCII characters without blanks'),
+    ]);
+  }
+  const now = clock.now();
+  const fingerprint = hash('sha256', canonicalJson(body), 'hex');
+  const own = { key: `${client.name}/${client.idempotencyKey}`, fingerprint, requestId, lapsesAt: now + KEY_LASTS_MS };
+  const claim = await store.claimIdempotencyKey(own, now);
+  if (claim.fingerprint !== fingerprint) {
+    throw new PrewarmError(
+      'conflict',
+      `${IDEMPOTENCY_HEADER}: belongs to request ${claim.requestId}, which had another body; use a new key for a new request`,
+    );
+  }
+  return claim.requestId;
+}
+
+/** The same text for the same JSON, whatever the order of its names. Depth is bounded by the parser. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
 
 /** Counting a long queue takes milliseconds, and clients poll. */
 const QUEUE_COUNTS_LAST_MS = 500;

@@ -78,7 +78,7 @@ function mistrust(stats: Stats): string | null {
 }
 
 /** The keys of the file as they are written there; what is wrong is added to `faults`. `#` begins a remark. */
-export function readKeyFile(path: string, faults: InputFault[]): readonly WrittenKey[] {
+export function readApiKeyFile(path: string, faults: InputFault[]): readonly WrittenKey[] {
   let text: string;
   try {
     // What is judged is what is read, whatever becomes of the path; a pipe would be waited for.
@@ -136,7 +136,7 @@ export function watchApiKeys({ path, keys, others, minLength }: WatchedKeys, log
     if (seen === mark) return;
     mark = seen;
     const faults: InputFault[] = [];
-    const read = parseApiKeys([...others, ...readKeyFile(path, faults)], { minLength }, faults);
+    const read = parseApiKeys([...others, ...readApiKeyFile(path, faults)], { minLength }, faults);
     if (faults.length > 0) log.error({ faults: faults.map(describeFault) }, 'the keys stay as they were, since their file is not right');
     else {
       current = createApiKeys(read);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { ANSWER_HEADERS, type ApiApp } from '../app/app.ts';
+import { ANSWER_HEADERS, type ApiApp } from '../app/api-app.ts';
 import { InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 

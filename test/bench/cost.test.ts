@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type AskDynamo, billDynamo } from '../../bench/cost-dynamo-bill.ts';
 import { billCall, type WireCall } from '../../bench/cost-bill.ts';
 import { addUsage, fitLine, NO_USAGE, priceUsage, totalOf } from '../../bench/cost-usage.ts';
-import { listPrices } from '../../deployment/keep-warm-cost.ts';
+import { listPrices } from '../../deployment/monthly-cost.ts';
 
 const KB = 1024;
 const wire = (call: Partial<WireCall>): WireCall => ({

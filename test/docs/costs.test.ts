@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listPrices } from '../../deployment/keep-warm-cost.ts';
+import { listPrices } from '../../deployment/monthly-cost.ts';
 import { readPage } from './pages.ts';
 
 const [URLS, POPS, GB_OF_EACH] = [1000, 20, 0.001];

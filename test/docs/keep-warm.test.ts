@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { describeLoad } from '../../core/keep-warm/budget.ts';
-import { listPrices, monthlyCost } from '../../deployment/keep-warm-cost.ts';
+import { listPrices, monthlyCost } from '../../deployment/monthly-cost.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { readPage } from './pages.ts';
 

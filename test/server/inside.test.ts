@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { ApiDeps } from '../../server/app/api-deps.ts';
-import { createApiApp } from '../../server/app/app.ts';
+import { createApiApp } from '../../server/app/api-app.ts';
 import { createMetrics } from '../../server/app/metrics.ts';
 import { openEmbeddedStores } from '../../adapters/embedded/embedded-stores.ts';
 import { createHolder } from '../../adapters/embedded/holder.ts';

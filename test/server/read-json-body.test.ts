@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createReadBody } from '../../server/app/read-json-body.ts';
+import { createReadBody } from '../../server/app/read-body.ts';
 import type { Steps } from '../../core/steps.ts';
 
 test('of many bodies that come together, at most two are worked on at a time, and one that is refused makes room for the next', async () => {

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDataDir } from '../../../adapters/embedded/data-dir.ts';
-import { keepSecret } from '../../../server/node/secret-file.ts';
+import { keepSecret } from '../../../server/node/keep-secret.ts';
 import { loadRunRecord, saveRunRecord } from '../../../embedded/run-record.ts';
 import { writeReport } from '../../../embedded/write-report.ts';
 import { lastProgress, mapFlags, openScene, popsOf, type Scene, urlOf } from '../../../testing/scene.ts';

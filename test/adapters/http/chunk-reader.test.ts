@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import UndiciClient from 'undici/lib/dispatcher/client.js';
-import { connectEdge, createReadState, createTlsState } from '../../../adapters/http/edge-socket.ts';
+import { openEdgeSocket, createReadState, createTlsState } from '../../../adapters/http/edge-socket.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { askFor, certificates, openDownloader, openEdge } from './downloader-fixture.ts';
 import { answer, type Script } from './scripted-edge.ts';
@@ -46,7 +46,7 @@ async function readPausing({ secure, port, isPlain, pauseMs, look = () => {} }: 
   const target = { secure, host: 'edge.test', ip: '127.0.0.1', port };
   const client = new UndiciClient(`${secure ? 'https' : 'http'}://edge.test:${port}`, {
     connect: (_options, callback) => {
-      connectEdge(target, 'key', createTlsState(certificates.caPem), state, 5000, (error, socket: Socket) => {
+      openEdgeSocket(target, 'key', createTlsState(certificates.caPem), state, 5000, (error, socket: Socket) => {
         if (error === null) callback(null, socket);
         else callback(error, null);
       });

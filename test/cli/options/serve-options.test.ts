@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createApiKeys } from '../../../server/app/api-keys.ts';
-import { parseStrictJson } from '../../../server/app/read-json-body.ts';
+import { parseStrictJson } from '../../../server/app/read-body.ts';
 import { parseServeOptions } from '../../../cli/options/serve-options.ts';
 import { formatLogLine } from '../../../server/node/server-log.ts';
 import { InvalidInput } from '../../../core/errors.ts';

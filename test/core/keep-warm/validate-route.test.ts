@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { InputFault } from '../../../core/errors.ts';
 import { budgetFault, dailyBudgetFaults, describeLoad, requestsPerDay } from '../../../core/keep-warm/budget.ts';
-import { listPrices, monthlyCost } from '../../../deployment/keep-warm-cost.ts';
-import { parseSchedule } from '../../../deployment/schedule-expression.ts';
+import { listPrices, monthlyCost } from '../../../deployment/monthly-cost.ts';
+import { parseSchedule } from '../../../deployment/schedule.ts';
 import { type RouteFields, unknownPops, validateRoute } from '../../../core/keep-warm/validate-route.ts';
 import { popCatalogue } from '../../../data/catalogue.ts';
 import { HOST } from '../../../testing/keep-warm-fixture.ts';

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { InputFault } from '../../../core/errors.ts';
 import { parseSecretHeaders } from '../../../core/keep-warm/secret-headers.ts';
 import { settingsFrom } from '../../../deployment/keep-warm-settings.ts';
-import { readRoutes } from '../../../lambda/keep-warm-routes.ts';
+import { readKeepWarmRoutes } from '../../../lambda/keep-warm-routes.ts';
 import { popCatalogue } from '../../../data/catalogue.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../../simulator/simulated-edge.ts';
 import { describeWithAccount } from '../../../testing/aws-account/with-account.ts';
@@ -77,7 +77,7 @@ describe('the settings of the function', () => {
   test('the settings of keep-warm make a route with the headers of the secret', async () => {
     const faults: InputFault[] = [];
     const settings = settingsFrom((name) => of({ ...SETTINGS, headersSecret: 'arn' }, name));
-    expect(await readRoutes(settings, sources, faults)).toEqual([
+    expect(await readKeepWarmRoutes(settings, sources, faults)).toEqual([
       {
         domain: HOST,
         url: `https://${HOST}/time`,
@@ -92,7 +92,7 @@ describe('the settings of the function', () => {
 
   test('the settings of keep-warm make routes from a list in S3, where the secret replaces headers of the same name', async () => {
     const settings = settingsFrom((name) => of({ routesBucket: 'b', routesKey: 'k', headersSecret: 'arn' }, name));
-    const routes = await readRoutes(settings, sources, []);
+    const routes = await readKeepWarmRoutes(settings, sources, []);
     expect(routes).toMatchObject([
       {
         domain: HOST,
@@ -111,7 +111,7 @@ describe('the settings of the function', () => {
     const faults: InputFault[] = [];
     const alias = { ...SETTINGS, distributionDomainName: 'www.example.com', customDomain: 'www.example.com' };
     const settings = settingsFrom((name) => of(alias, name));
-    await readRoutes(settings, sources, faults);
+    await readKeepWarmRoutes(settings, sources, faults);
     expect(faults).toMatchObject([
       { field: 'distributionDomainName', value: 'www.example.com', message: expect.stringContaining('is an alias') },
     ]);

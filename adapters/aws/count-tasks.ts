@@ -4,7 +4,7 @@ import { accounted, addCounters, type Counters, NO_COUNTERS } from '../../core/w
 import { PrewarmError } from '../../core/errors.ts';
 import { countersFromMetadata } from '../../core/work/record-task.ts';
 import { isEnded, type RequestRow } from '../../core/request/request.ts';
-import { jitteredPause } from './batch-retry.ts';
+import { jitteredPause } from './send-batch.ts';
 import { all, type DynamoCalls, equals, HAS_NOT_ENDED, type KeyOf, update } from './dynamo-calls.ts';
 import {
   fromItem,

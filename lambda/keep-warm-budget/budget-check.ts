@@ -2,12 +2,12 @@ import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { readWholeNumber } from '../../core/whole-number.ts';
 import { budgetFault, requestsPerDay } from '../../core/keep-warm/budget.ts';
-import { listPrices, monthlyCost } from '../../deployment/keep-warm-cost.ts';
+import { listPrices, monthlyCost } from '../../deployment/monthly-cost.ts';
 import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
-import { parseSchedule } from '../../deployment/schedule-expression.ts';
+import { parseSchedule } from '../../deployment/schedule.ts';
 import type { CustomResourceProperties } from '../custom-resource.ts';
 import { settingsFrom } from '../../deployment/keep-warm-settings.ts';
-import { type KeepWarmSources, readRoutes } from '../keep-warm-routes.ts';
+import { type KeepWarmSources, readKeepWarmRoutes } from '../keep-warm-routes.ts';
 
 function checkBudget(routes: readonly KeepWarmRoute[], runsPerDay: number, raw: string, faults: InputFault[]): void {
   const limit = readWholeNumber(raw, 0, Number.MAX_SAFE_INTEGER);
@@ -44,7 +44,7 @@ export function createBudgetCheck(sources: KeepWarmSources) {
   return async (properties: CustomResourceProperties): Promise<Readonly<Record<string, string>>> => {
     const text = (name: string) => (typeof properties[name] === 'string' ? properties[name] : '');
     const faults: InputFault[] = [];
-    const routes = await readRoutes(settingsFrom(text), sources, faults);
+    const routes = await readKeepWarmRoutes(settingsFrom(text), sources, faults);
     const schedule = parseSchedule(text('rate'));
     if ('fault' in schedule) faults.push(inputFault('rate', text('rate'), schedule.fault));
     checkAlarms(routes, text('maxPops'), faults);
