@@ -36,7 +36,6 @@ const AWS = {
   tables: group({ requests: text('PREWARM_REQUEST_TABLE'), pops: text('PREWARM_POP_TABLE'), tasks: text('PREWARM_TASK_TABLE') }),
   bucket: text('PREWARM_BUCKET'),
   queueUrl: text('PREWARM_TASK_QUEUE_URL'),
-  deadLetterUrl: optional('PREWARM_DEAD_LETTER_QUEUE_URL'),
   /** The Auto Scaling group whose instance this is. */
   groupName: text('PREWARM_GROUP_NAME'),
   /** While there is work, never fewer downloads than this are in flight. */

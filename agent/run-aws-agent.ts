@@ -99,10 +99,9 @@ function onlyTasks(queue: Queue<TaskMessage>, log: AgentLog): Queue<TaskMessage>
 }
 
 function createPorts(config: AwsAgentConfig, clients: AgentClients, log: AgentLog): AgentPorts {
-  const { bucket, queueUrl: url, deadLetterUrl, leaseMs, allowPrivateAddresses, ca } = config;
+  const { bucket, queueUrl: url, leaseMs, allowPrivateAddresses, ca } = config;
   const queue = createSqsQueue<TaskMessage>(clients.queue, {
     url,
-    deadLetterUrl,
     leaseMs,
     fairKey: ({ requestId }) => requestId,
     deleteGatherMs: DELETE_GATHER_MS,

@@ -15,7 +15,7 @@ const LOADER = fileURLToPath(new URL('./load-module.ts', import.meta.url));
 /** What functions read when they are loaded. Nothing is asked for by any of it. */
 const TEXTS = ['REQUEST_TABLE', 'POP_TABLE', 'TASK_TABLE', 'BUCKET', 'GROUP_NAME', 'SCHEDULE_GROUP', 'EVENT_BUS', 'ENV_NAME'];
 const ARNS = ['SHUTDOWN_FUNCTION_ARN', 'SCHEDULE_ROLE_ARN', 'TOPIC_ARN'];
-const QUEUES = ['TASK_QUEUE_URL', 'DEAD_LETTER_QUEUE_URL', 'SIZE_QUEUE_URL', 'PLAN_QUEUE_URL'];
+const QUEUES = ['TASK_QUEUE_URL', 'SIZE_QUEUE_URL', 'PLAN_QUEUE_URL'];
 const ENVIRONMENT = {
   PATH: process.env['PATH'],
   AWS_REGION: 'eu-west-1',

@@ -112,7 +112,6 @@ export async function openCostStage(account: EmulatedAccount): Promise<CostStage
       PREWARM_TASK_TABLE: tables.tasks,
       PREWARM_BUCKET: NAME,
       PREWARM_TASK_QUEUE_URL: at(endpoint, queues.tasks),
-      PREWARM_DEAD_LETTER_QUEUE_URL: at(endpoint, queues.dead),
       PREWARM_SIZE_QUEUE_URL: at(endpoint, queues.sizes),
       PREWARM_PLAN_QUEUE_URL: at(endpoint, queues.plans),
       PREWARM_GROUP_NAME: GROUP,

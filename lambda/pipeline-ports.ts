@@ -37,7 +37,7 @@ export function createViewerHeaders({ bucket, tables }: FunctionConfig<'bucket' 
 export function createQueue<T>(url: string, fairKey?: (message: T) => string): Queue<T> {
   return lazyPort<Queue<T>>(async () => {
     const { createSqsQueue, SQSClient } = await import('../adapters/aws/sqs-queue.ts');
-    return createSqsQueue<T>(new SQSClient(), { url, deadLetterUrl: null, ...(fairKey === undefined ? {} : { fairKey }) });
+    return createSqsQueue<T>(new SQSClient(), { url, ...(fairKey === undefined ? {} : { fairKey }) });
   });
 }
 

@@ -42,7 +42,7 @@ export function createEventBus(client: EventBridgeClient, { busName }: { readonl
         Detail: JSON.stringify(detailOf(row)),
       };
       const doing = `telling the end of ${row.id} on the event bus`;
-      await attempt(doing, () => sendBatch(doing, [entry], send, { clock }));
+      await attempt(doing, () => sendBatch(doing, [entry], send, clock));
     },
   };
 }

@@ -30,7 +30,7 @@ export async function sendBatch<T>(
   doing: string,
   entries: readonly T[],
   send: (entries: readonly T[]) => Promise<readonly FailedEntry<T>[]>,
-  options: { readonly clock: Clock; readonly firstPauseMs?: number },
+  clock: Clock,
 ): Promise<void> {
   let left = entries;
   for (let tried = 1; left.length > 0; tried++) {
@@ -41,6 +41,6 @@ export async function sendBatch<T>(
       const reason = (hopeless ?? failed[0])?.reason ?? '';
       throw new PrewarmError('storage', `${doing}: ${left.length} of ${entries.length} entries failed: ${reason}; try again`);
     }
-    if (left.length > 0) await sleep(options.clock, jitteredPause(tried, options.firstPauseMs));
+    if (left.length > 0) await sleep(clock, jitteredPause(tried));
   }
 }

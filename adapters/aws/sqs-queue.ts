@@ -11,7 +11,6 @@ import {
 } from '@aws-sdk/client-sqs';
 import pLimit from 'p-limit';
 import { type Clock, systemClock } from '../../core/clock.ts';
-import { PrewarmError } from '../../core/errors.ts';
 import type { Leased, Queue } from '../../core/ports/queue.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
 import { type FailedEntry, sendBatch } from './send-batch.ts';
@@ -39,8 +38,6 @@ const LEASE_LOST: ReadonlySet<string> = new Set([
 
 export interface SqsQueueOptions<T> {
   readonly url: string;
-  /** Where SQS puts what was received too often; null: the dead letters are none of this program's business. */
-  readonly deadLetterUrl: string | null;
   /** How long a received message is held; absent: the queue's own visibility timeout. Whole seconds. */
   readonly leaseMs?: number;
   /** Messages of one key take turns with those of others, as far as SQS's fair queues go (`MessageGroupId`). */
@@ -55,12 +52,8 @@ export interface SqsQueueOptions<T> {
  * How often a message may be received is the queue's redrive policy. What is no JSON is left to it.
  */
 export function createSqsQueue<T>(client: SQSClient, options: SqsQueueOptions<T>): Queue<T> {
-  const { url, deadLetterUrl, leaseMs, fairKey, deleteGatherMs = DELETE_GATHER_MS } = options;
-  const dead = () => {
-    if (deadLetterUrl === null) throw new PrewarmError('storage', 'no dead-letter queue is configured; set its URL');
-    return deadLetterUrl;
-  };
-  const deletes = createDeletes(client, deleteGatherMs);
+  const { url, leaseMs, fairKey, deleteGatherMs = DELETE_GATHER_MS } = options;
+  const remove = createDeletes(client, url, deleteGatherMs);
 
   return {
     async send(messages, delayMs = 0) {
@@ -73,9 +66,7 @@ export function createSqsQueue<T>(client: SQSClient, options: SqsQueueOptions<T>
       const seconds = Math.min(MAX_LEASE_SECONDS, Math.ceil(extendMs / 1000));
       return attempt('extending a lease', () => changeVisibility(client, url, receipt, seconds));
     },
-    delete: (receipt) => deletes(url, receipt),
-    receiveDead: async (max) => receiveMessages<T>(client, dead(), { max, waitMs: 0, leaseMs }),
-    deleteDead: async (receipt) => deletes(dead(), receipt),
+    delete: remove,
     async counts() {
       const command = new GetQueueAttributesCommand({
         QueueUrl: url,
@@ -135,7 +126,7 @@ function sendMessages(client: SQSClient, url: string, batch: readonly Entry[]): 
     const { Failed: failed } = await client.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: [...entries] }));
     return failuresOf(entries, failed);
   };
-  return attempt(doing, () => sendBatch(doing, batch, send, { clock: systemClock }));
+  return attempt(doing, () => sendBatch(doing, batch, send, systemClock));
 }
 
 interface Receive {
@@ -189,11 +180,11 @@ async function changeVisibility(client: SQSClient, url: string, receipt: string,
   }
 }
 
-/** Deletes by queue and receipt; a receipt that is no longer good has nothing to delete. */
-function createDeletes(client: SQSClient, forMs: number): (url: string, receipt: string) => Promise<void> {
+/** Deletes by receipt. One that is no longer good has nothing to delete. */
+function createDeletes(client: SQSClient, url: string, forMs: number): (receipt: string) => Promise<void> {
   const doing = 'deleting from the queue';
-  const deleteFrom = (url: string, receipts: readonly string[]) => {
-    const entries = receipts.map((receipt, place) => ({ Id: String(place), ReceiptHandle: receipt }));
+  return createGathering(systemClock, { max: BATCH_ENTRIES, forMs }, (receipts) => {
+    const entries = receipts.map((receipt: string, place) => ({ Id: String(place), ReceiptHandle: receipt }));
     const send = async (left: readonly (typeof entries)[number][]) => {
       const { Failed: failed = [] } = await client.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries: [...left] }));
       return failuresOf(
@@ -201,14 +192,8 @@ function createDeletes(client: SQSClient, forMs: number): (url: string, receipt:
         failed.filter(({ Code: code }) => !LEASE_LOST.has(code ?? '')),
       );
     };
-    return attempt(doing, () => sendBatch(doing, entries, send, { clock: systemClock }));
-  };
-  const byQueue = new Map<string, (receipt: string) => Promise<void>>();
-  return (url, receipt) => {
-    const gather = byQueue.get(url) ?? createGathering(systemClock, { max: BATCH_ENTRIES, forMs }, (receipts) => deleteFrom(url, receipts));
-    byQueue.set(url, gather);
-    return gather(receipt);
-  };
+    return attempt(doing, () => sendBatch(doing, entries, send, systemClock));
+  });
 }
 
 interface Gathered<T> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
-import type { Leased, Queue } from '../../core/ports/queue.ts';
+import type { DeadLetters, Leased, Queue } from '../../core/ports/queue.ts';
 import { MOST_RECEIVES } from '../../core/work/task.ts';
 import type { Database } from './database.ts';
 import { isDeadHolder, ownHolder } from './holder.ts';
@@ -21,7 +21,7 @@ export interface SqliteQueueOptions<T> {
   readonly pollMs?: number;
 }
 
-export interface SqliteQueue<T> extends Queue<T> {
+export interface SqliteQueue<T> extends Queue<T>, DeadLetters<T> {
   /** As in the port; an aborted signal ends the wait at once, with whatever is there. */
   receive(max: number, waitMs: number, signal?: AbortSignal): Promise<readonly Leased<T>[]>;
   /** Makes a dead holder's messages available at once, receive counts kept. Returns how many. */

@@ -26,8 +26,12 @@ export interface Queue<T> {
   /** Holds the message for `leaseMs` from now on; false when the lease was lost meanwhile. */
   extend(receipt: string, leaseMs: number): Promise<boolean>;
   delete(receipt: string): Promise<void>;
-  receiveDead(max: number): Promise<readonly Leased<T>[]>;
-  deleteDead(receipt: string): Promise<void>;
   /** Of the whole queue; approximate in SQS. */
   counts(): Promise<QueueCounts>;
+}
+
+/** The dead letters of a queue, for whoever records them. In AWS they are a queue of their own, which wakes a function. */
+export interface DeadLetters<T> {
+  receiveDead(max: number): Promise<readonly Leased<T>[]>;
+  deleteDead(receipt: string): Promise<void>;
 }

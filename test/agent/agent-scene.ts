@@ -18,6 +18,7 @@ import type { EdgeAddress } from '../../core/pops/address.ts';
 import { systemClock } from '../../core/clock.ts';
 import { createPipeline, type Pipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { PipelinePorts } from '../../core/ports/ports.ts';
+import type { Queue } from '../../core/ports/queue.ts';
 import type { RequestRow } from '../../core/request/request.ts';
 import type { TaskMessage } from '../../core/work/task.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
@@ -37,6 +38,8 @@ const AGENTS_CLAIMED = 3;
 /** Tables, list bucket, queue and group of their own in the account, the edge, and one instance; all but the pipeline's functions. */
 export interface AgentScene {
   readonly ports: PipelinePorts;
+  /** The dead letters of `ports.tasks`. */
+  readonly letters: Queue<TaskMessage>;
   readonly pipeline: Pipeline;
   readonly edge: SimulatedEdge;
   readonly metadata: MetadataStandIn;
@@ -116,7 +119,7 @@ export async function openAgentScene(account: EmulatedAccount, bundle: string): 
   const ports = pipelinePorts(edge, {
     store: createDynamoRequestStore({ client: clients.dynamo, tables, clock: systemClock }),
     lists: createS3ListStore(clients.s3, { bucket: name }),
-    tasks: createSqsQueue<TaskMessage>(clients.sqs, { url, deadLetterUrl, fairKey: ({ requestId }) => requestId }),
+    tasks: createSqsQueue<TaskMessage>(clients.sqs, { url, fairKey: ({ requestId }) => requestId }),
   });
   const pipeline = createPipeline(ports);
   const agents: AgentProcess[] = [];
@@ -148,6 +151,7 @@ export async function openAgentScene(account: EmulatedAccount, bundle: string): 
 
   return {
     ports,
+    letters: createSqsQueue<TaskMessage>(clients.sqs, { url: deadLetterUrl }),
     pipeline,
     edge,
     metadata,

@@ -110,7 +110,7 @@ describeWithAccount('an agent', (account) => {
       scene.start();
       expect(outcomes(await scene.finish(id))).toEqual(ALL_DONE);
       await until('the queue is empty', () => isQueueEmpty(scene));
-      expect(await scene.ports.tasks.receiveDead(1)).toEqual([]);
+      expect(await scene.letters.receive(1, 0)).toEqual([]);
     },
   );
 

@@ -120,7 +120,7 @@ describeWithAccount('The functions on their AWS adapters', (account) => {
     const { clients, tables, urls } = resources;
     const store = createDynamoRequestStore({ client: clients.dynamo, tables, clock: systemClock });
     const lists = createS3ListStore(clients.s3, { bucket: 'lists' });
-    const tasks = createSqsQueue<TaskMessage>(clients.sqs, { url: urls.tasks, deadLetterUrl: null });
+    const tasks = createSqsQueue<TaskMessage>(clients.sqs, { url: urls.tasks });
     const fleet = createAsgFleet(clients.groups, { groupName: GROUP, maximum: 10 });
     const schedules = async () => (await clients.scheduler.send(new ListSchedulesCommand({ GroupName: 'prewarm_test' }))).Schedules ?? [];
 

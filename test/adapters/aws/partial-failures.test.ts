@@ -21,7 +21,7 @@ async function openQueue(failedOf: (batch: Batch, nth: number) => readonly unkno
     return json(200, { Successful: [], Failed: failedOf(batch, nth) });
   });
   const client = new SQSClient({ ...standIn.config, md5: false, useQueueUrlAsEndpoint: false });
-  const queue = createSqsQueue<{ readonly n: number }>(client, { url: URL, deadLetterUrl: null });
+  const queue = createSqsQueue<{ readonly n: number }>(client, { url: URL });
   return { queue, received: standIn.received };
 }
 
@@ -80,7 +80,7 @@ test('a lease that SQS says is over is lost; a refusal is an error that names th
     return json(400, { __type: `com.amazonaws.sqs#${code}`, message });
   });
   const client = new SQSClient({ ...config, useQueueUrlAsEndpoint: false });
-  const queue = createSqsQueue(client, { url: URL, deadLetterUrl: null });
+  const queue = createSqsQueue(client, { url: URL });
   expect(await queue.extend('receipt', 60_000)).toBe(false);
   expect(await queue.extend('receipt', 60_000)).toBe(false);
   await expect(queue.extend('receipt', 60_000)).rejects.toMatchObject({

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, expect, test } from 'vitest';
-import { createSqsQueue, type SqsQueueOptions } from '../../../adapters/aws/sqs-queue.ts';
+import { createSqsQueue } from '../../../adapters/aws/sqs-queue.ts';
+import type { DeadLetters } from '../../../core/ports/queue.ts';
 import { describeQueue, type Note } from '../contracts/queue.contract.ts';
 import { makeTemporaryDir } from '../../../testing/temporary-dir.ts';
 import { describeWithAccount } from '../../../testing/aws-account/with-account.ts';
@@ -20,7 +21,7 @@ describeWithAccount(
     let made = 0;
     let passedMs = 0;
 
-    async function createQueues(client: SQSClient): Promise<Pick<SqsQueueOptions<Note>, 'url' | 'deadLetterUrl'>> {
+    async function createQueues(client: SQSClient): Promise<{ readonly url: string; readonly deadLetterUrl: string }> {
       made += 1;
       const { QueueUrl: deadLetterUrl = '' } = await client.send(new CreateQueueCommand({ QueueName: `notes-dead-${made}` }));
       const ask = new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ['QueueArn'] });
@@ -33,13 +34,15 @@ describeWithAccount(
 
     async function create() {
       const client = new SQSClient(account().client);
-      const urls = await createQueues(client);
-      const queue = createSqsQueue<Note>(client, { ...urls, leaseMs: 60_000, fairKey: ({ requestId }) => requestId });
+      const { url, deadLetterUrl } = await createQueues(client);
+      const queue = createSqsQueue<Note>(client, { url, leaseMs: 60_000, fairKey: ({ requestId }) => requestId });
+      const letters = createSqsQueue<Note>(client, { url: deadLetterUrl, leaseMs: 60_000 });
+      const dead: DeadLetters<Note> = { receiveDead: (max) => letters.receive(max, 0), deleteDead: (receipt) => letters.delete(receipt) };
       const pass = async (ms: number) => {
         passedMs += ms;
         writeFileSync(timeFile, String(passedMs / 1000));
       };
-      return { queue, pass, dispose: () => client.destroy(), client, url: urls.url };
+      return { queue, dead, pass, dispose: () => client.destroy(), client, url };
     }
 
     describeQueue('SQS', create, { takesTurns: false });
@@ -77,13 +80,13 @@ describeWithAccount(
 
     test('a missing queue is an error that names the action and where to look', async () => {
       const client = new SQSClient(account().client);
-      const queue = createSqsQueue<Note>(client, { url: `${account().endpoint}/${account().accountId}/nowhere`, deadLetterUrl: null });
+      const queue = createSqsQueue<Note>(client, { url: `${account().endpoint}/${account().accountId}/nowhere` });
       await expect(queue.send([{ requestId: 'a', number: 1 }])).rejects.toMatchObject({
         name: 'PrewarmError',
         code: 'storage',
         message: expect.stringMatching(/^sending messages to the queue: .*deploy the stack/s),
       });
-      await expect(queue.receiveDead(1)).rejects.toMatchObject({ name: 'PrewarmError' });
+      await expect(queue.receive(1, 0)).rejects.toMatchObject({ name: 'PrewarmError' });
       client.destroy();
     });
   },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Leased, Queue } from '../../../core/ports/queue.ts';
+import type { DeadLetters, Leased, Queue } from '../../../core/ports/queue.ts';
 import { MOST_RECEIVES } from '../../../core/work/task.ts';
 
 export interface Note {
@@ -10,6 +10,8 @@ export interface Note {
 export interface QueueUnderTest {
   /** Lease 60 s, `MOST_RECEIVES` receives. */
   readonly queue: Queue<Note>;
+  /** Its dead letters, held for 60 s too. */
+  readonly dead: DeadLetters<Note>;
   /** Lets time pass as the queue sees it. */
   readonly pass: (ms: number) => Promise<void>;
   readonly dispose?: () => void | Promise<void>;
@@ -119,18 +121,18 @@ export function describeQueue(title: string, create: () => QueueUnderTest | Prom
       await queue.send(notes('a', 1));
       for (let receive = 1; receive <= MOST_RECEIVES; receive++) {
         expect((await one()).receiveCount).toBe(receive);
-        expect(await queue.receiveDead(1)).toEqual([]);
+        expect(await under.dead.receiveDead(1)).toEqual([]);
         await under.pass(LEASE_MS + 1000);
       }
       expect(await queue.receive(1, 0)).toEqual([]);
-      const [dead] = await queue.receiveDead(1);
+      const [dead] = await under.dead.receiveDead(1);
       expect(dead?.message).toEqual({ requestId: 'a', number: 0 });
-      expect(await queue.receiveDead(1)).toEqual([]);
+      expect(await under.dead.receiveDead(1)).toEqual([]);
       await under.pass(LEASE_MS + 1000);
-      const [again] = await queue.receiveDead(1);
-      await queue.deleteDead(again?.receipt ?? '');
+      const [again] = await under.dead.receiveDead(1);
+      await under.dead.deleteDead(again?.receipt ?? '');
       await under.pass(LEASE_MS + 1000);
-      expect(await queue.receiveDead(1)).toEqual([]);
+      expect(await under.dead.receiveDead(1)).toEqual([]);
     });
 
     it('a queue counts what is available and what is leased', async () => {

@@ -53,7 +53,7 @@ const createQueue = () => {
     leaseMs: 60_000,
     fairKey: (message) => message.requestId,
   });
-  return { queue, pass: (ms: number) => clock.pass(ms), dispose };
+  return { queue, dead: queue, pass: (ms: number) => clock.pass(ms), dispose };
 };
 
 describeQueue('SQLite', createQueue, { takesTurns: true });

@@ -1,7 +1,7 @@
 import type { SqliteQueue } from '../../../adapters/embedded/sqlite-queue.ts';
 import { sleep } from '../../../core/clock.ts';
 import type { ListStore } from '../../../core/ports/list-store.ts';
-import type { Queue } from '../../../core/ports/queue.ts';
+import type { DeadLetters, Queue } from '../../../core/ports/queue.ts';
 import type { RequestStore } from '../../../core/ports/request-store.ts';
 import type { TaskMessage } from '../../../core/work/task.ts';
 import type { Faults } from './faults.ts';
@@ -69,8 +69,11 @@ export function faultyLists(process: SimProcess, faults: Faults, lists: ListStor
   };
 }
 
+/** Tasks, and those that nobody brought to an end. */
+export type SimQueue = Queue<TaskMessage> & DeadLetters<TaskMessage>;
+
 /** A queue that keeps its promises, and no others: at least once, in any order, late. */
-export function faultyQueue(process: SimProcess, faults: Faults, queue: SqliteQueue<TaskMessage>): Queue<TaskMessage> {
+export function faultyQueue(process: SimProcess, faults: Faults, queue: SqliteQueue<TaskMessage>): SimQueue {
   const { random, name } = process;
   const strikes = (kind: Parameters<Faults['strikes']>[0]) => faults.strikes(kind, random, name);
 

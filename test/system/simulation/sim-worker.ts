@@ -5,7 +5,7 @@ import { createPipeline, type Pipeline } from '../../../core/pipeline/create-pip
 import type { PipelinePorts } from '../../../core/ports/ports.ts';
 import { isEnded } from '../../../core/request/request.ts';
 import type { TaskMessage } from '../../../core/work/task.ts';
-import { faultyLists, faultyQueue, faultyStore, throughProcess } from './faulty-ports.ts';
+import { faultyLists, faultyQueue, faultyStore, throughProcess, type SimQueue } from './faulty-ports.ts';
 import type { SimFleet } from './sim-fleet.ts';
 import { type Host, InjectedFault, type SimProcess } from './sim-process.ts';
 import type { World } from './world.ts';
@@ -16,7 +16,7 @@ type OutboxRecord = ReturnType<Outbox['take']>[number];
 export interface SimWorker {
   readonly host: Host;
   /** The incarnation that runs now; null: none does. */
-  running(): { readonly process: SimProcess; readonly pipeline: Pipeline; readonly ports: PipelinePorts } | null;
+  running(): { readonly process: SimProcess; readonly pipeline: Pipeline; readonly ports: SimPorts } | null;
 }
 
 const IDLE_MS = 50;
@@ -53,7 +53,9 @@ export function startSimWorker(world: World, fleet: SimFleet, number: number): S
   return { host, running: () => running };
 }
 
-function portsOf(world: World, fleet: SimFleet, process: SimProcess, queue: SqliteQueue<TaskMessage>): PipelinePorts {
+type SimPorts = PipelinePorts & { readonly tasks: SimQueue };
+
+function portsOf(world: World, fleet: SimFleet, process: SimProcess, queue: SqliteQueue<TaskMessage>): SimPorts {
   return {
     store: faultyStore(process, world.faults, world.storeFor(process.clock)),
     lists: faultyLists(process, world.faults, world.lists),
@@ -89,7 +91,7 @@ function portsOf(world: World, fleet: SimFleet, process: SimProcess, queue: Sqli
 }
 
 /** Feeds the pipeline with what changed, as streams, schedules and dead letters do: at least once, late, in any order. */
-function feed(world: World, process: SimProcess, ports: PipelinePorts, pipeline: Pipeline, freeLeases: () => Promise<number> | null): void {
+function feed(world: World, process: SimProcess, ports: SimPorts, pipeline: Pipeline, freeLeases: () => Promise<number> | null): void {
   const { faults, outbox, timers } = world;
   const { random, name, clock } = process;
   const advancing = new Set<string>();
