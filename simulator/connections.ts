@@ -1,9 +1,18 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { type BoundAddress, closeAddresses } from './bind-addresses.ts';
+import type { CacheTier } from './cache-tier.ts';
 import type { EdgeCertificates, ServerCertificate } from './edge-certificates.ts';
-import { type FaultRules, faultOf } from './fault-rules.ts';
-import type { PopAddress } from './pop-address.ts';
+import { type Fault, type FaultMatch, type FaultPlace, type FaultRules, faultOf, isConnectionFault, matchesPlace } from './fault-rules.ts';
+import type { Traffic, TrafficMap } from './traffic.ts';
+
+/** One address of a POP: its ports, the cache behind it, and what it was asked. */
+export interface PopAddress extends FaultPlace {
+  readonly bound: BoundAddress;
+  readonly cache: CacheTier;
+  readonly traffic: TrafficMap<Traffic>;
+}
 
 /** One connection of a client to a POP address. */
 export interface EdgeConnection {
@@ -82,6 +91,36 @@ export function createConnections(
     },
     drop(matches) {
       for (const { place, raw } of open.values()) if (matches(place)) raw.destroy();
+    },
+  };
+}
+
+export interface EdgeFaults {
+  readonly set: (match: FaultMatch, fault: Fault) => () => Promise<void>;
+  /** No address opens again after this. */
+  close(): void;
+}
+
+/** Faults set while the edge runs: those of connections end the ones that stand, a refused address closes its ports. */
+export function createEdgeFaults(rules: FaultRules, places: readonly PopAddress[], connections: Connections): EdgeFaults {
+  let closed = false;
+  return {
+    set(match, fault) {
+      const remove = rules.add(match, fault);
+      const matches = (place: PopAddress) => matchesPlace(match, place);
+      if (fault.kind === 'dead' && fault.how === 'refuses') closeAddresses(places.filter(matches).map(({ bound }) => bound));
+      if (isConnectionFault(fault)) connections.drop(matches);
+      return async () => {
+        remove();
+        if (closed) return;
+        const alive = places.filter((place) => !rules.refuses(place));
+        await Promise.all(alive.flatMap(({ bound }) => [bound.secure.reopen(), bound.plain.reopen()]));
+      };
+    },
+    close() {
+      closed = true;
+      closeAddresses(places.map(({ bound }) => bound));
+      connections.drop(() => true);
     },
   };
 }

@@ -1,9 +1,9 @@
 import { resolveCachePolicy, ttlOf } from './cache-policy.ts';
 import { type CacheTier, createCacheTier } from './cache-tier.ts';
+import type { EdgeClock } from './edge-clock.ts';
 import type { ResolvedOptions, SimulatedEdgeOptions } from './edge-options.ts';
-import { createDynamicPath } from './dynamic-path.ts';
 import { createOrigin, describeObject, objectBySize } from './origin.ts';
-import { createOriginConnections } from './origin-connections.ts';
+import { createDynamicPath, createOriginConnections } from './origin-connections.ts';
 import { countedTier, type OriginTraffic, type Traffic, type TrafficMap } from './traffic.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -22,15 +22,15 @@ export interface EdgeTiers {
 }
 
 /** POP caches over regional edge caches over the origin. */
-export function createEdgeTiers(options: SimulatedEdgeOptions, resolved: ResolvedOptions, wait: (ms: number) => Promise<void>): EdgeTiers {
-  const { latencies, now } = resolved;
+export function createEdgeTiers(options: SimulatedEdgeOptions, resolved: ResolvedOptions, clock: EdgeClock): EdgeTiers {
+  const { latencies } = resolved;
   const policy = resolveCachePolicy(options.cachePolicy ?? {});
   const cacheOver = (upstream: Upstream, latencyMs: number) =>
-    createCacheTier({ upstream, latencyMs, wait, now, ttlOf: (meta) => ttlOf(policy, meta) });
+    createCacheTier({ upstream, latencyMs, clock, ttlOf: (meta) => ttlOf(policy, meta) });
 
   const originTraffic: TrafficMap<OriginTraffic> = new Map();
   const objects = options.objects ?? objectBySize;
-  const origin = createOrigin({ objects, latencyMs: latencies.originMs, wait, now, traffic: originTraffic });
+  const origin = createOrigin({ objects, latencyMs: latencies.originMs, clock, traffic: originTraffic });
 
   const { originNetwork: network } = options;
   const upstreamOf = (pop: string, cacheable: Upstream): Upstream =>
@@ -40,9 +40,9 @@ export function createEdgeTiers(options: SimulatedEdgeOptions, resolved: Resolve
           cacheable,
           origin,
           isDynamic: ({ object }) => ttlOf(policy, describeObject(object, objects)) === null,
-          connections: createOriginConnections(network, now),
+          connections: createOriginConnections(network, clock.now),
           roundTripMs: network.roundTripMs(pop),
-          wait,
+          wait: clock.wait,
         });
 
   const regional = new Map<string, RegionalTier>();

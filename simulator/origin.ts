@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import type { EdgeClock } from './edge-clock.ts';
 import { newOriginTraffic, type OriginTraffic, type TrafficMap, trafficOf } from './traffic.ts';
 import { type AnswerMeta, bytesOnTheWay, type Opened, type Upstream, type Want } from './upstream.ts';
 
@@ -48,17 +49,16 @@ export function describeObject(path: string, objects: OriginOptions['objects']):
 export interface OriginOptions {
   readonly objects: (path: string) => OriginObject | null;
   readonly latencyMs: number;
-  readonly wait: (ms: number) => Promise<void>;
-  readonly now: () => number;
+  readonly clock: EdgeClock;
   /** Filled per cache key. */
   readonly traffic: TrafficMap<OriginTraffic>;
 }
 
 /** The origin as the regional edge caches see it: conditional requests and ranges are answered, each request is counted. */
-export function createOrigin({ objects, latencyMs, wait, now, traffic }: OriginOptions): Upstream {
+export function createOrigin({ objects, latencyMs, clock, traffic }: OriginOptions): Upstream {
   const look = async (want: Want) => {
-    if (latencyMs > 0) await wait(latencyMs);
-    return { meta: describeObject(want.object, objects), found: 'miss', fetchedAt: now() } as const;
+    if (latencyMs > 0) await clock.wait(latencyMs);
+    return { meta: describeObject(want.object, objects), found: 'miss', fetchedAt: clock.now() } as const;
   };
   return {
     async open(want) {

@@ -2,19 +2,17 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bindAddresses } from './bind-addresses.ts';
 import { type CacheKeyOf, createCacheKeyOf, resolveCachePolicy } from './cache-policy.ts';
-import { createConnections } from './connections.ts';
-import { createDelays, type Delays } from './delays.ts';
+import { createConnections, createEdgeFaults, type PopAddress } from './connections.ts';
 import { createDnsServer, type DnsFault } from './dns-server.ts';
 import { createDnsZone, type DnsZone } from './dns-zone.ts';
 import { createEdgeCertificates } from './edge-certificates.ts';
-import { createEdgeFaults } from './edge-faults.ts';
+import { createEdgeClock, type EdgeClock } from './edge-clock.ts';
 import { createEdgeFront } from './edge-front.ts';
 import { type ResolvedOptions, resolveEdgeOptions, type SimulatedEdgeOptions } from './edge-options.ts';
 import { createEdgeTiers, type EdgeTiers } from './edge-tiers.ts';
 import { createFaultRules, type Fault, type FaultMatch, type FaultRules } from './fault-rules.ts';
 import { openInvalidationEndpoint } from './invalidation-endpoint.ts';
 import { createInvalidations, type SimulatedInvalidations } from './invalidations.ts';
-import type { PopAddress } from './pop-address.ts';
 import {
   newOriginTraffic,
   newTraffic,
@@ -111,17 +109,16 @@ function countEdge(places: readonly PopAddress[], { regional, originTraffic }: E
   };
 }
 
-async function openPlaces(resolved: ResolvedOptions, tiers: EdgeTiers, rules: FaultRules, delays: Delays, cacheKeyOf: CacheKeyOf) {
+async function openPlaces(resolved: ResolvedOptions, tiers: EdgeTiers, rules: FaultRules, clock: EdgeClock, cacheKeyOf: CacheKeyOf) {
   const names = [resolved.host, ...resolved.aliases];
   const certificates = await createEdgeCertificates(names);
-  const { now, latencies, bind, ports: firstPorts } = resolved;
+  const { latencies, bind, ports: firstPorts } = resolved;
   const front = createEdgeFront({
     knowsHost: createHostCheck(names),
     cacheKeyOf,
     rules,
     latencyMs: latencies.edgeMs,
-    wait: delays.wait,
-    now,
+    ...clock,
     connectionOf: ({ socket }) => connections.of(socket),
   });
   const connections = createConnections(certificates, rules, front);
@@ -166,15 +163,15 @@ async function openSideServers(zone: DnsZone, invalidations: SimulatedInvalidati
 /** Starts a simulated CloudFront distribution on loopback. Rejects with RangeError for options that make no sense. */
 export async function createSimulatedEdge(options: SimulatedEdgeOptions = {}): Promise<SimulatedEdge> {
   const resolved = resolveEdgeOptions(options);
-  const delays = createDelays();
+  const clock = createEdgeClock(resolved.now);
   const rules = createFaultRules();
-  const tiers = createEdgeTiers(options, resolved, delays.wait);
+  const tiers = createEdgeTiers(options, resolved, clock);
   const cacheKeyOf = createCacheKeyOf(resolveCachePolicy(options.cachePolicy ?? {}));
-  const { places, connections, caPem } = await openPlaces(resolved, tiers, rules, delays, cacheKeyOf);
+  const { places, connections, caPem } = await openPlaces(resolved, tiers, rules, clock, cacheKeyOf);
   const faults = createEdgeFaults(rules, places, connections);
   const invalidations = createInvalidations({
     delayMs: resolved.invalidationDelayMs,
-    wait: delays.wait,
+    wait: clock.wait,
     apply(matches) {
       for (const { cache } of [...tiers.popCaches, ...tiers.regional.values()]) cache.invalidate(matches);
     },
@@ -204,7 +201,7 @@ export async function createSimulatedEdge(options: SimulatedEdgeOptions = {}): P
     clearCaches: (pop) => clearCaches(tiers, pop),
     writeFiles: (dir) => writeEdgeFiles(dir, caPem, edgeMap),
     async close() {
-      delays.clear();
+      clock.clear();
       faults.close();
       await Promise.all([dns.close(), endpoint.close()]);
     },

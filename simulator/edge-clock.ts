@@ -1,12 +1,16 @@
-/** Pauses that end with the edge: after `clear` none of them goes on. */
-export interface Delays {
+/** The time of an edge. */
+export interface EdgeClock {
+  /** Milliseconds; the caches go by it. */
+  readonly now: () => number;
+  /** Goes by the machine's own time. A pause that stands when the edge ends never ends. */
   readonly wait: (ms: number) => Promise<void>;
-  clear(): void;
 }
 
-export function createDelays(): Delays {
+/** Pauses of one edge, which `clear` leaves without an end. */
+export function createEdgeClock(now: () => number): EdgeClock & { clear(): void } {
   const timers = new Set<NodeJS.Timeout>();
   return {
+    now,
     wait(ms) {
       return new Promise((resolve) => {
         const timer = setTimeout(() => {
