@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type Hour, HOUR_MS, simulateHour, type ViewerRequest } from '../testing/model-hour.ts';
-import { roundTripMs } from '../simulator/round-trips.ts';
+import { roundTripMs } from '../simulator/round-trip-ms.ts';
 import { markdownTable } from './figures.ts';
 import { plotViewers } from './plot-viewers.ts';
 import { replaceSection } from './replace-section.ts';

@@ -17,7 +17,7 @@ export interface CacheEntries {
   /** What may answer this, fresh or not; undefined: nothing does. */
   find(want: Want): CacheEntry | undefined;
   /** Keeps what was delivered in full. The function returned takes it back. */
-  store(want: Want, source: Opened, ttlMs: number): () => void;
+  readonly store: (want: Want, source: Opened, ttlMs: number) => () => void;
   /** Forgets this entry, unless another has taken its place. */
   forget(want: Want, entry: CacheEntry): void;
   invalidate(matches: (object: string) => boolean): void;

@@ -5,7 +5,7 @@ import type { EdgeConnection } from './connections.ts';
 import type { EdgeClock } from './edge-clock.ts';
 import type { Exchange } from './exchange.ts';
 import { faultOf, type FaultRules } from './fault-rules.ts';
-import { answerByFault, answerItself } from './own-answer.ts';
+import { answerByFault, answerItself } from './answer-itself.ts';
 import { sendHead, sendObject } from './send-object.ts';
 import { newTraffic, type Traffic, trafficOf } from './traffic.ts';
 import type { Want } from './upstream.ts';

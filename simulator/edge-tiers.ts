@@ -1,7 +1,7 @@
 import { resolveCachePolicy, ttlOf } from './cache-policy.ts';
 import { type CacheTier, createCacheTier } from './cache-tier.ts';
 import type { EdgeClock } from './edge-clock.ts';
-import type { ResolvedOptions, SimulatedEdgeOptions } from './edge-options.ts';
+import type { ResolvedOptions, SimulatedEdgeOptions } from './simulated-edge-options.ts';
 import { createOrigin, describeObject, objectBySize } from './origin.ts';
 import { createDynamicPath, createOriginConnections } from './origin-connections.ts';
 import { countedTier, type OriginTraffic, type Traffic, type TrafficMap } from './traffic.ts';

@@ -8,7 +8,7 @@ import { createDnsZone, type DnsZone } from './dns-zone.ts';
 import { createEdgeCertificates } from './edge-certificates.ts';
 import { createEdgeClock, type EdgeClock } from './edge-clock.ts';
 import { createEdgeFront } from './edge-front.ts';
-import { type ResolvedOptions, resolveEdgeOptions, type SimulatedEdgeOptions } from './edge-options.ts';
+import { type ResolvedOptions, resolveEdgeOptions, type SimulatedEdgeOptions } from './simulated-edge-options.ts';
 import { createEdgeTiers, type EdgeTiers } from './edge-tiers.ts';
 import { createFaultRules, type Fault, type FaultMatch, type FaultRules } from './fault-rules.ts';
 import { openInvalidationEndpoint } from './invalidation-endpoint.ts';

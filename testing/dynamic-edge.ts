@@ -1,4 +1,4 @@
-import type { SimulatedEdgeOptions } from '../simulator/edge-options.ts';
+import type { SimulatedEdgeOptions } from '../simulator/simulated-edge-options.ts';
 
 export const HOST = 'api.example.com';
 export const URL_OF_TIME = `https://${HOST}/time`;

@@ -3,7 +3,7 @@ import { startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
 import { createKeepWarmSender } from '../core/keep-warm/keep-warm-sender.ts';
 import type { Downloader } from '../core/ports/downloader.ts';
 import { createOriginConnections, type OriginConnections } from '../simulator/origin-connections.ts';
-import { roundTripMs } from '../simulator/round-trips.ts';
+import { roundTripMs } from '../simulator/round-trip-ms.ts';
 import { createRandom } from './random.ts';
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts';
 import { answerOf, HOST, unanswered } from './keep-warm-fixture.ts';

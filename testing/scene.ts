@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import type { TestContext } from 'vitest';
 import type { Progress } from '../core/report/progress.ts';
-import type { SimulatedEdgeOptions } from '../simulator/edge-options.ts';
+import type { SimulatedEdgeOptions } from '../simulator/simulated-edge-options.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../simulator/simulated-edge.ts';
 import { type Ended, type PrewarmProcess, type StartOptions, startPrewarm } from './prewarm-process.ts';
 

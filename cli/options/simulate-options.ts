@@ -4,7 +4,7 @@ import { type InputFault, InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { isDistributionName } from '../../core/request/url.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
-import type { SimulatedEdgeOptions } from '../../simulator/edge-options.ts';
+import type { SimulatedEdgeOptions } from '../../simulator/simulated-edge-options.ts';
 import { madeUpObject } from '../../simulator/made-up-object.ts';
 import { objectBySize, type OriginObject } from '../../simulator/origin.ts';
 import { parseFlags, portFlag, type RawOptions, wholeNumber, yesFlag } from './flags.ts';

@@ -92,8 +92,6 @@ const NAMED_DIFFERENTLY = [
   'lists/foreign-content.ts',
   'lists/list-shape.ts',
   'server/app/report-rows.ts',
-  'simulator/edge-options.ts',
-  'simulator/round-trips.ts',
 ];
 
 const EXPORTED = /^export\s+(?:default\s+)?(?:abstract\s+)?(?:async\s+)?(?:const|function\*?|class|interface|type)\s+(\w+)/gm;

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import type { SimulatedEdgeOptions } from '../../simulator/edge-options.ts';
+import type { SimulatedEdgeOptions } from '../../simulator/simulated-edge-options.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
 import { MAIN } from '../cli/prewarm-command.ts';
 import { temporaryDir } from '../../testing/temporary-dir.ts';

@@ -1,5 +1,5 @@
 import { afterEach } from 'vitest';
-import type { SimulatedEdgeOptions } from '../../simulator/edge-options.ts';
+import type { SimulatedEdgeOptions } from '../../simulator/simulated-edge-options.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../simulator/simulated-edge.ts';
 
 /** Starts edges that end with the test that started them. */

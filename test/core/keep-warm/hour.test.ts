@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createOriginConnections } from '../../../simulator/origin-connections.ts';
-import { roundTripMs } from '../../../simulator/round-trips.ts';
+import { roundTripMs } from '../../../simulator/round-trip-ms.ts';
 import { type Hour, simulateHour, type ViewerRequest } from '../../../testing/model-hour.ts';
 import { ascending, quantileOf } from '../../../core/quantile.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { roundTripMs } from '../../../simulator/round-trips.ts';
+import { roundTripMs } from '../../../simulator/round-trip-ms.ts';
 import { prewarm } from '../../cli/prewarm-command.ts';
 import { runCdk, runCdkWell } from '../../../testing/aws-account/cdk-cli.ts';
 import { deployArguments } from './deployed-stack.ts';

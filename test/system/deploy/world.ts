@@ -7,7 +7,7 @@ import {
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { SimulatedEdgeOptions } from '../../../simulator/edge-options.ts';
+import type { SimulatedEdgeOptions } from '../../../simulator/simulated-edge-options.ts';
 import { createSimulatedEdge, type SimulatedEdge } from '../../../simulator/simulated-edge.ts';
 import { callAccount, type EmulatedAccount, startEmulatedAccount } from '../../../testing/aws-account/emulated-account.ts';
 import { killRunningCdk, runCdkWell } from '../../../testing/aws-account/cdk-cli.ts';
