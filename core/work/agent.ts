@@ -6,13 +6,13 @@ import type { Leased } from '../ports/queue.ts';
 import { recordTask } from './record-task.ts';
 import { isActive } from '../request/request.ts';
 import type { TaskMessage } from './task.ts';
-import { createLanes } from './lanes.ts';
+import { createLanes, type Lanes } from './lanes.ts';
 import { createLeaseKeeper, type LeaseKeeper } from './lease-keeper.ts';
-import { createProgressMeter } from './progress-meter.ts';
-import { createRequestCache } from './request-cache.ts';
+import { createProgressMeter, type ProgressMeter } from './progress-meter.ts';
+import { createRequestCache, type RequestCache } from './request-cache.ts';
 import { createFindings } from './separate-caches.ts';
-import { createSliceReader } from './slice-reader.ts';
-import { createSpecReader } from './spec-reader.ts';
+import { createSliceReader, type SliceReader } from './slice-reader.ts';
+import { createSpecReader, type SpecReader } from './spec-reader.ts';
 import { createTaskRun, type TaskResult, type TaskRun } from './task-run.ts';
 
 export interface AgentOptions {
@@ -88,143 +88,183 @@ function createPersist(clock: Clock, observer: AgentObserver) {
   return <T>(act: () => Promise<T>): Promise<T> => retry(clock, plan, act);
 }
 
-export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
-  const { clock, tasks, store } = ports;
-  const { observer = SILENT } = options;
-  const persist = createPersist(clock, observer);
-  const lanes = createLanes(clock, options.concurrency, options.floor);
-  const slices = createSliceReader(ports.lists);
-  const meter = createProgressMeter(clock, store, options.agentId, (id) => lanes.inFlightOf(id), options.reportMs);
-  const held = new Set<Held>();
-  const requests = createRequestCache(clock, (id) => persist(() => store.get(id)), options.beatMs);
-  const specs = createSpecReader(ports, persist);
-  const findings = createFindings();
-  const waitForTasks = new AbortController();
-  const fatal = Promise.withResolvers<never>();
-  fatal.promise.catch(() => {});
-  let stopping = false;
-  let changed = Promise.withResolvers<void>();
-  let rowsPerTask = 1;
+/** The three loops of an agent (receive, beat, adapt) over the tasks that it holds. */
+class TaskAgent implements Agent {
+  readonly #ports: AgentPorts;
+  readonly #options: AgentOptions;
+  readonly #observer: AgentObserver;
+  readonly #persist: ReturnType<typeof createPersist>;
+  readonly #lanes: Lanes;
+  readonly #slices: SliceReader;
+  readonly #meter: ProgressMeter;
+  readonly #requests: RequestCache;
+  readonly #specs: SpecReader;
+  readonly #findings = createFindings();
+  readonly #held = new Set<Held>();
+  readonly #waitForTasks = new AbortController();
+  readonly #fatal = Promise.withResolvers<never>();
+  #stopping = false;
+  #changed = Promise.withResolvers<void>();
+  #rowsPerTask = 1;
+  #running: Promise<void> = Promise.resolve();
 
-  function tellChanged(): void {
-    changed.resolve();
-    changed = Promise.withResolvers();
+  constructor(ports: AgentPorts, options: AgentOptions) {
+    const { clock, store } = ports;
+    this.#ports = ports;
+    this.#options = options;
+    this.#observer = options.observer ?? SILENT;
+    this.#persist = createPersist(clock, this.#observer);
+    this.#lanes = createLanes(clock, options.concurrency, options.floor);
+    this.#slices = createSliceReader(ports.lists);
+    this.#meter = createProgressMeter(clock, store, options.agentId, (id) => this.#lanes.inFlightOf(id), options.reportMs);
+    this.#requests = createRequestCache(clock, (id) => this.#persist(() => store.get(id)), options.beatMs);
+    this.#specs = createSpecReader(ports, this.#persist);
+    this.#fatal.promise.catch(() => {});
   }
 
-  function drop(one: Held, why: NonNullable<Held['ending']>): void {
+  run(): Promise<void> {
+    this.#beatUntilStopped().catch(this.#fatal.reject);
+    this.#adaptUntilStopped().catch(this.#fatal.reject);
+    this.#running = Promise.race([this.#receiveUntilStopped(), this.#fatal.promise]);
+    return this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#waitForTasks.abort();
+    for (const one of this.#held) this.#drop(one, 'hand_back');
+    await this.#running;
+    this.#lanes.close();
+  }
+
+  #tellChanged(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  #drop(one: Held, why: NonNullable<Held['ending']>): void {
     one.ending ??= why;
     one.run?.scope.cancel();
   }
 
-  async function giveBack(one: Held, delayMs: number): Promise<void> {
+  async #giveBack(one: Held, delayMs: number): Promise<void> {
     // A fresh copy first: between the two calls the task exists twice rather than not at all.
-    await persist(() => tasks.send([one.lease.message], delayMs));
-    await persist(() => tasks.delete(one.lease.receipt));
+    await this.#persist(() => this.#ports.tasks.send([one.lease.message], delayMs));
+    await this.#persist(() => this.#ports.tasks.delete(one.lease.receipt));
   }
 
-  async function workTask(one: Held): Promise<TaskEnd> {
+  async #workTask(one: Held): Promise<TaskEnd> {
     const task = one.lease.message;
     if (one.ending === 'hand_back') {
-      await giveBack(one, 0);
+      await this.#giveBack(one, 0);
       return one.ending;
     }
-    const row = await requests.read(task.requestId);
-    const isWanted = row !== null && isActive(row.status) && !(await persist(() => store.hasTask(task.requestId, task.taskId)));
-    const spec = isWanted ? await specs.read(task, row) : null;
+    const row = await this.#requests.read(task.requestId);
+    const isWanted =
+      row !== null && isActive(row.status) && !(await this.#persist(() => this.#ports.store.hasTask(task.requestId, task.taskId)));
+    const spec = isWanted ? await this.#specs.read(task, row) : null;
     if (spec === null) {
-      await persist(() => tasks.delete(one.lease.receipt));
+      await this.#persist(() => this.#ports.tasks.delete(one.lease.receipt));
       return 'unwanted';
     }
-    const rows = await persist(() => slices.read(task));
+    const rows = await this.#persist(() => this.#slices.read(task));
     const run = createTaskRun(
-      { downloader: ports.downloader, clock, random: options.random, lanes, sameCity: ports.sameCity },
+      {
+        downloader: this.#ports.downloader,
+        clock: this.#ports.clock,
+        random: this.#options.random,
+        lanes: this.#lanes,
+        sameCity: this.#ports.sameCity,
+      },
       task,
       spec,
       rows,
-      findings.of(task.requestId, task.pop),
+      this.#findings.of(task.requestId, task.pop),
     );
     one.run = run;
     if (one.ending !== null) run.scope.cancel();
-    meter.begin(task.requestId, run);
+    this.#meter.begin(task.requestId, run);
     const result = await run.run();
-    tellChanged();
-    await settle(one, result);
-    meter.end(task.requestId, run, result !== null);
+    this.#tellChanged();
+    await this.#settle(one, result);
+    this.#meter.end(task.requestId, run, result !== null);
     return result === null ? (one.ending ?? 'lease_lost') : 'recorded';
   }
 
   /** Records what came of the task, or does with its message what its ending asks for. */
-  async function settle(one: Held, result: TaskResult | null): Promise<void> {
+  async #settle(one: Held, result: TaskResult | null): Promise<void> {
     const task = one.lease.message;
     if (result !== null) {
-      await persist(() => recordTask(ports, task, result.rows, result.counters));
-      await persist(() => tasks.delete(one.lease.receipt));
-    } else if (one.ending === 'hand_back') await giveBack(one, 0);
-    else if (one.ending === 'lane_full') await giveBack(one, Math.max(PASSED_ON_FOR_MS, one.run?.heldMs ?? 0));
-    else if (one.ending === 'request_ended') await persist(() => tasks.delete(one.lease.receipt));
+      await this.#persist(() => recordTask(this.#ports, task, result.rows, result.counters));
+      await this.#persist(() => this.#ports.tasks.delete(one.lease.receipt));
+    } else if (one.ending === 'hand_back') await this.#giveBack(one, 0);
+    else if (one.ending === 'lane_full') await this.#giveBack(one, Math.max(PASSED_ON_FOR_MS, one.run?.heldMs ?? 0));
+    else if (one.ending === 'request_ended') await this.#persist(() => this.#ports.tasks.delete(one.lease.receipt));
   }
 
-  function hold(lease: Leased<TaskMessage>): void {
+  #hold(lease: Leased<TaskMessage>): void {
     const one: Held = {
       lease,
-      heldAt: clock.now(),
-      keeper: createLeaseKeeper(clock, tasks, lease.receipt, options.leaseMs, (error) => observer.refused(error)),
+      heldAt: this.#ports.clock.now(),
+      keeper: createLeaseKeeper(this.#ports.clock, this.#ports.tasks, lease.receipt, this.#options.leaseMs, (error) =>
+        this.#observer.refused(error),
+      ),
       run: null,
-      ending: stopping ? 'hand_back' : null,
+      ending: this.#stopping ? 'hand_back' : null,
     };
-    held.add(one);
-    observer.held(held.size);
-    rowsPerTask = lease.message.slice.rows;
-    workTask(one).then((how) => {
-      held.delete(one);
-      observer.ended(how, one.run?.finished ?? 0);
-      observer.held(held.size);
-      tellChanged();
-    }, fatal.reject);
+    this.#held.add(one);
+    this.#observer.held(this.#held.size);
+    this.#rowsPerTask = lease.message.slice.rows;
+    this.#workTask(one).then((how) => {
+      this.#held.delete(one);
+      this.#observer.ended(how, one.run?.finished ?? 0);
+      this.#observer.held(this.#held.size);
+      this.#tellChanged();
+    }, this.#fatal.reject);
   }
 
-  async function renew(one: Held): Promise<void> {
-    if (!(await one.keeper.renew())) drop(one, 'lease_lost');
+  async #renew(one: Held): Promise<void> {
+    if (!(await one.keeper.renew())) this.#drop(one, 'lease_lost');
   }
 
   /** Drops what is held for requests that ended. Returns the requests that something is held for. */
-  async function lookAtRequests(): Promise<ReadonlySet<string>> {
+  async #lookAtRequests(): Promise<ReadonlySet<string>> {
     const active = new Set<string>();
-    for (const one of held) {
+    for (const one of this.#held) {
       const { requestId } = one.lease.message;
       active.add(requestId);
-      const row = await requests.read(requestId);
-      if (row === null || !isActive(row.status)) drop(one, 'request_ended');
+      const row = await this.#requests.read(requestId);
+      if (row === null || !isActive(row.status)) this.#drop(one, 'request_ended');
     }
     return active;
   }
 
-  async function beat(): Promise<void> {
-    const [active] = await Promise.all([lookAtRequests(), ...[...held].map(renew)]);
-    requests.forgetOthers(active);
-    specs.forgetOthers(active);
-    findings.forgetOthers(active);
-    lanes.forgetOthers(active);
-    await meter.report();
+  async #beat(): Promise<void> {
+    const [active] = await Promise.all([this.#lookAtRequests(), ...[...this.#held].map((one) => this.#renew(one))]);
+    this.#requests.forgetOthers(active);
+    this.#specs.forgetOthers(active);
+    this.#findings.forgetOthers(active);
+    this.#lanes.forgetOthers(active);
+    await this.#meter.report();
   }
 
-  async function beatUntilStopped(): Promise<void> {
-    while (!stopping || held.size > 0) {
-      await sleep(clock, options.beatMs);
-      await beat();
+  async #beatUntilStopped(): Promise<void> {
+    while (!this.#stopping || this.#held.size > 0) {
+      await sleep(this.#ports.clock, this.#options.beatMs);
+      await this.#beat();
     }
   }
 
-  async function adaptUntilStopped(): Promise<void> {
-    while (!stopping) {
-      await sleep(clock, ADAPT_MS);
-      lanes.observeLoad(options.load());
+  async #adaptUntilStopped(): Promise<void> {
+    while (!this.#stopping) {
+      await sleep(this.#ports.clock, ADAPT_MS);
+      this.#lanes.observeLoad(this.#options.load());
     }
   }
 
   /** At most what can start now plus one task: a task that waits here waits for nobody else. */
-  function hasWaitingTask(): boolean {
-    for (const one of held) if (one.run === null || one.run.isWaiting) return true;
+  #hasWaitingTask(): boolean {
+    for (const one of this.#held) if (one.run === null || one.run.isWaiting) return true;
     return false;
   }
 
@@ -232,42 +272,29 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
    * Gives a blocked task back for a while: what comes after it in the queue may be for another request or POP. At once where the POP asked
    * for a wait that is longer than one would be patient here.
    */
-  function passOnBlocked(): void {
-    if (lanes.free() === 0) return;
-    for (const one of held) {
+  #passOnBlocked(): void {
+    if (this.#lanes.free() === 0) return;
+    for (const one of this.#held) {
       if (one.run?.isWaiting !== true) continue;
-      if (one.run.heldMs > BLOCKED_MS || Math.abs(clock.now() - one.heldAt) > BLOCKED_MS) drop(one, 'lane_full');
+      if (one.run.heldMs > BLOCKED_MS || Math.abs(this.#ports.clock.now() - one.heldAt) > BLOCKED_MS) this.#drop(one, 'lane_full');
     }
   }
 
-  async function receiveUntilStopped(): Promise<void> {
-    while (!stopping) {
-      if (hasWaitingTask()) {
-        passOnBlocked();
-        await Promise.race([changed.promise, sleep(clock, ADAPT_MS)]);
+  async #receiveUntilStopped(): Promise<void> {
+    while (!this.#stopping) {
+      if (this.#hasWaitingTask()) {
+        this.#passOnBlocked();
+        await Promise.race([this.#changed.promise, sleep(this.#ports.clock, ADAPT_MS)]);
         continue;
       }
-      const max = Math.max(1, Math.min(MAX_RECEIVE, Math.floor(lanes.free() / rowsPerTask)));
-      const leases = await persist(() => tasks.receive(max, options.receiveWaitMs, waitForTasks.signal));
-      for (const lease of leases) hold(lease);
+      const max = Math.max(1, Math.min(MAX_RECEIVE, Math.floor(this.#lanes.free() / this.#rowsPerTask)));
+      const leases = await this.#persist(() => this.#ports.tasks.receive(max, this.#options.receiveWaitMs, this.#waitForTasks.signal));
+      for (const lease of leases) this.#hold(lease);
     }
-    while (held.size > 0) await changed.promise;
+    while (this.#held.size > 0) await this.#changed.promise;
   }
+}
 
-  let running: Promise<void> = Promise.resolve();
-  return {
-    run() {
-      beatUntilStopped().catch(fatal.reject);
-      adaptUntilStopped().catch(fatal.reject);
-      running = Promise.race([receiveUntilStopped(), fatal.promise]);
-      return running;
-    },
-    async stop() {
-      stopping = true;
-      waitForTasks.abort();
-      for (const one of held) drop(one, 'hand_back');
-      await running;
-      lanes.close();
-    },
-  };
+export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
+  return new TaskAgent(ports, options);
 }

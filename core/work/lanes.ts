@@ -70,150 +70,180 @@ export interface Lanes {
   close(): void;
 }
 
-/**
- * `fixed`: exactly this many in flight (`--concurrency`), no adapting; null: the agent finds out, and `floor` is then what it may
- * never go below, neither in all nor at one POP while there is work for it (null: few enough to relieve a POP in trouble).
- */
-export function createLanes(clock: Clock, fixed: number | null, floor: number | null = null): Lanes {
-  const agentLimit = new AgentLimit(fixed ?? Math.max(START, floor ?? 0), fixed ?? MAX_IN_FLIGHT);
-  const laneLimits =
-    fixed === null
-      ? { start: Math.max(LANE_START, floor ?? 0), floor: floor ?? LANE_FLOOR, ceiling: MAX_IN_FLIGHT }
-      : { start: fixed, floor: fixed, ceiling: fixed };
+/** Which requests wait for slots at which POPs, and how many downloads are in flight there. */
+class AgentLanes implements Lanes {
+  readonly #clock: Clock;
+  readonly #agentLimit: AgentLimit;
+  readonly #laneLimits: { readonly start: number; readonly floor: number; readonly ceiling: number };
   /** By request, then by POP. */
-  const lanes = new Map<string, Map<string, Lane>>();
-  /** Lanes with anything to start: those that `fillAll` looks at. */
-  const busy = new Set<Lane>();
-  let total = 0;
-  let load = 0;
-  let wasSaturated = false;
+  readonly #lanes = new Map<string, Map<string, Lane>>();
+  /** Lanes with anything to start: those that `#fillAll` looks at. */
+  readonly #busy = new Set<Lane>();
+  #total = 0;
+  #load = 0;
+  #wasSaturated = false;
 
-  const hasRoom = (lane: Lane) => lane.hold === null && lane.inFlight < lane.limit.limit && total < agentLimit.limit;
+  constructor(clock: Clock, fixed: number | null, floor: number | null) {
+    this.#clock = clock;
+    this.#agentLimit = new AgentLimit(fixed ?? Math.max(START, floor ?? 0), fixed ?? MAX_IN_FLIGHT);
+    this.#laneLimits =
+      fixed === null
+        ? { start: Math.max(LANE_START, floor ?? 0), floor: floor ?? LANE_FLOOR, ceiling: MAX_IN_FLIGHT }
+        : { start: fixed, floor: fixed, ceiling: fixed };
+  }
 
-  function take(lane: Lane): void {
+  laneOf(requestId: string, pop: string): Lane {
+    const ofRequest = this.#lanes.get(requestId) ?? new Map<string, Lane>();
+    this.#lanes.set(requestId, ofRequest);
+    let lane = ofRequest.get(pop);
+    if (!lane) {
+      lane = { inFlight: 0, limit: new InFlightLimit(this.#laneLimits), waiting: [], sources: [], hold: null };
+      ofRequest.set(pop, lane);
+    }
+    return lane;
+  }
+
+  forgetOthers(active: ReadonlySet<string>): void {
+    for (const [requestId, ofRequest] of this.#lanes) {
+      if (active.has(requestId)) continue;
+      for (const [pop, lane] of ofRequest) {
+        if (lane.inFlight > 0 || this.#busy.has(lane)) continue;
+        lane.hold?.cancel();
+        ofRequest.delete(pop);
+      }
+      if (ofRequest.size === 0) this.#lanes.delete(requestId);
+    }
+  }
+
+  add(lane: Lane, source: TargetSource): void {
+    lane.sources.push(source);
+    this.#busy.add(lane);
+    this.#fill(lane);
+  }
+
+  remove(lane: Lane, source: TargetSource): void {
+    const at = lane.sources.indexOf(source);
+    if (at >= 0) lane.sources.splice(at, 1);
+  }
+
+  takeSlot(lane: Lane, scope: AskScope): Promise<boolean> {
+    if (scope.cancelled) return Promise.resolve(false);
+    if (this.#hasRoom(lane) && lane.waiting.length === 0) {
+      this.#take(lane);
+      return Promise.resolve(true);
+    }
+    this.#busy.add(lane);
+    return new Promise((resolve) => {
+      lane.waiting.push({ scope, resolve });
+    });
+  }
+
+  withdraw(lane: Lane, scope: AskScope): void {
+    const others = lane.waiting.filter((waiter) => waiter.scope !== scope);
+    for (const waiter of lane.waiting.splice(0, lane.waiting.length, ...others)) if (waiter.scope === scope) waiter.resolve(false);
+  }
+
+  release(lane: Lane, answer: Answer | null): void {
+    if (answer !== null) this.#adapt(lane, answer);
+    this.#giveBack(lane);
+    this.#fill(lane);
+    if (this.#total < this.#agentLimit.limit) this.#fillAll();
+  }
+
+  heldMs({ hold }: Lane): number {
+    return hold === null ? 0 : Math.max(1, hold.until - this.#clock.now());
+  }
+
+  free(): number {
+    return Math.max(0, this.#agentLimit.limit - this.#total);
+  }
+
+  inFlight(): number {
+    return this.#total;
+  }
+
+  inFlightOf(requestId: string): number {
+    let inFlight = 0;
+    for (const lane of this.#lanes.get(requestId)?.values() ?? []) inFlight += lane.inFlight;
+    return inFlight;
+  }
+
+  observeLoad(observed: number): void {
+    this.#load = observed;
+    this.#agentLimit.observe(observed, this.#wasSaturated);
+    this.#wasSaturated = false;
+    this.#fillAll();
+  }
+
+  close(): void {
+    for (const ofRequest of this.#lanes.values()) for (const lane of ofRequest.values()) lane.hold?.cancel();
+  }
+
+  #hasRoom(lane: Lane): boolean {
+    return lane.hold === null && lane.inFlight < lane.limit.limit && this.#total < this.#agentLimit.limit;
+  }
+
+  #take(lane: Lane): void {
     lane.inFlight++;
-    total++;
+    this.#total++;
   }
 
-  function giveBack(lane: Lane): void {
+  #giveBack(lane: Lane): void {
     lane.inFlight--;
-    total--;
+    this.#total--;
   }
 
-  function fill(lane: Lane): void {
-    while (hasRoom(lane)) {
+  #fill(lane: Lane): void {
+    while (this.#hasRoom(lane)) {
       const waiter = lane.waiting.shift();
       if (waiter) {
-        take(lane);
+        this.#take(lane);
         waiter.resolve(true);
         continue;
       }
       const source = lane.sources[0];
       if (!source) return;
-      take(lane);
+      this.#take(lane);
       if (source.startNext()) continue;
-      giveBack(lane);
+      this.#giveBack(lane);
       lane.sources.shift();
     }
-    if (total >= agentLimit.limit) wasSaturated = true;
+    if (this.#total >= this.#agentLimit.limit) this.#wasSaturated = true;
   }
 
-  function fillAll(): void {
-    for (const lane of busy) {
-      fill(lane);
-      if (lane.waiting.length === 0 && lane.sources.length === 0) busy.delete(lane);
+  #fillAll(): void {
+    for (const lane of this.#busy) {
+      this.#fill(lane);
+      if (lane.waiting.length === 0 && lane.sources.length === 0) this.#busy.delete(lane);
     }
   }
 
-  function adapt(lane: Lane, answer: Answer): void {
+  #adapt(lane: Lane, answer: Answer): void {
     if (answer.error === 'cancelled') return;
     const saturated = (lane.waiting.length > 0 || lane.sources.length > 0) && lane.inFlight >= lane.limit.limit;
     if (isTrouble(answer)) lane.limit.trouble();
-    else lane.limit.ended(clock.now(), answer.bodyBytes, saturated && load < FULL_LOAD);
+    else lane.limit.ended(this.#clock.now(), answer.bodyBytes, saturated && this.#load < FULL_LOAD);
     const wait = askedWaitMs(answer);
-    if (wait > 0) holdFor(lane, wait);
+    if (wait > 0) this.#holdFor(lane, wait);
   }
 
   /** Begins nothing in the lane for so long; the longest wait that was asked for counts. */
-  function holdFor(lane: Lane, ms: number): void {
-    const until = clock.now() + ms;
+  #holdFor(lane: Lane, ms: number): void {
+    const until = this.#clock.now() + ms;
     if (lane.hold !== null && until <= lane.hold.until) return;
     lane.hold?.cancel();
-    const cancel = clock.after(ms, () => {
+    const cancel = this.#clock.after(ms, () => {
       lane.hold = null;
-      fill(lane);
+      this.#fill(lane);
     });
     lane.hold = { until, cancel };
   }
+}
 
-  return {
-    laneOf(requestId, pop) {
-      const ofRequest = lanes.get(requestId) ?? new Map<string, Lane>();
-      lanes.set(requestId, ofRequest);
-      let lane = ofRequest.get(pop);
-      if (!lane) {
-        lane = { inFlight: 0, limit: new InFlightLimit(laneLimits), waiting: [], sources: [], hold: null };
-        ofRequest.set(pop, lane);
-      }
-      return lane;
-    },
-    forgetOthers(active) {
-      for (const [requestId, ofRequest] of lanes) {
-        if (active.has(requestId)) continue;
-        for (const [pop, lane] of ofRequest) {
-          if (lane.inFlight > 0 || busy.has(lane)) continue;
-          lane.hold?.cancel();
-          ofRequest.delete(pop);
-        }
-        if (ofRequest.size === 0) lanes.delete(requestId);
-      }
-    },
-    add(lane, source) {
-      lane.sources.push(source);
-      busy.add(lane);
-      fill(lane);
-    },
-    remove(lane, source) {
-      const at = lane.sources.indexOf(source);
-      if (at >= 0) lane.sources.splice(at, 1);
-    },
-    takeSlot(lane, scope) {
-      if (scope.cancelled) return Promise.resolve(false);
-      if (hasRoom(lane) && lane.waiting.length === 0) {
-        take(lane);
-        return Promise.resolve(true);
-      }
-      busy.add(lane);
-      return new Promise((resolve) => {
-        lane.waiting.push({ scope, resolve });
-      });
-    },
-    withdraw(lane, scope) {
-      const others = lane.waiting.filter((waiter) => waiter.scope !== scope);
-      for (const waiter of lane.waiting.splice(0, lane.waiting.length, ...others)) if (waiter.scope === scope) waiter.resolve(false);
-    },
-    release(lane, answer) {
-      if (answer !== null) adapt(lane, answer);
-      giveBack(lane);
-      fill(lane);
-      if (total < agentLimit.limit) fillAll();
-    },
-    heldMs: ({ hold }) => (hold === null ? 0 : Math.max(1, hold.until - clock.now())),
-    free: () => Math.max(0, agentLimit.limit - total),
-    inFlight: () => total,
-    inFlightOf(requestId) {
-      let inFlight = 0;
-      for (const lane of lanes.get(requestId)?.values() ?? []) inFlight += lane.inFlight;
-      return inFlight;
-    },
-    observeLoad(observed) {
-      load = observed;
-      agentLimit.observe(load, wasSaturated);
-      wasSaturated = false;
-      fillAll();
-    },
-    close() {
-      for (const ofRequest of lanes.values()) for (const lane of ofRequest.values()) lane.hold?.cancel();
-    },
-  };
+/**
+ * `fixed`: exactly this many in flight (`--concurrency`), no adapting; null: the agent finds out, and `floor` is then what it may
+ * never go below, neither in all nor at one POP while there is work for it (null: few enough to relieve a POP in trouble).
+ */
+export function createLanes(clock: Clock, fixed: number | null, floor: number | null = null): Lanes {
+  return new AgentLanes(clock, fixed, floor);
 }
