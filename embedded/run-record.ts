@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { checkDataDir, writePrivately } from '../adapters/embedded/data-dir.ts';
 import { storageError } from '../adapters/embedded/storage-error.ts';
 import { InvalidInput, PrewarmError } from '../core/errors.ts';
+import { parseJson } from '../core/parse-json.ts';
 import { inputFault } from '../core/input-fault.ts';
 import { REPORT_HEADER } from '../core/report/result-row.ts';
 
@@ -132,13 +133,4 @@ export function loadRunRecord(dataDir: string): RunRecord {
   if (parsed.success) return parsed.data;
   const what = parsed.error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ');
   throw fault(`has a run.json that no run of this version wrote (${what}); run the list again in another directory`);
-}
-
-/** Undefined, which JSON cannot say: it is none. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

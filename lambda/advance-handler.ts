@@ -7,7 +7,7 @@ import type { RequestStore } from '../core/ports/request-store.ts';
 import { isEnded, type RequestStatus } from '../core/request/request.ts';
 import { parseRequestMessage, type RequestMessage, requestOfRecord } from './event-records.ts';
 import type { Log } from '../core/ports/log.ts';
-import { openTimeBudget, type TimeBudget, type TimeLeft } from './time-budget.ts';
+import { openTimeBudget, type TimeBudget, type TimeLeft } from './instrument.ts';
 
 export interface AdvanceDeps {
   readonly pipeline: Pick<Pipeline, 'advance' | 'end' | 'halt'>;

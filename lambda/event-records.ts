@@ -1,4 +1,5 @@
 import { InvalidInput } from '../core/errors.ts';
+import { parseJson } from '../core/parse-json.ts';
 import { inputFault } from '../core/input-fault.ts';
 import type { Counters } from '../core/work/counters.ts';
 import { countersFromMetadata } from '../core/work/record-task.ts';
@@ -26,15 +27,6 @@ export function parseRequestMessage(body: string): RequestMessage {
   const value = parseJson(body);
   if (isRequestMessage(value)) return value;
   throw wrong('message', body, 'is not {"requestId": "..."}');
-}
-
-/** Answers undefined, which JSON cannot express, for a text that is no JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The request that a record of the request table's stream is about. Throws InvalidInput. */

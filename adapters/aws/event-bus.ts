@@ -4,7 +4,7 @@ import type { Counters } from '../../core/work/counters.ts';
 import type { Events } from '../../core/ports/events.ts';
 import type { RequestRow, RequestStatus } from '../../core/request/request.ts';
 import { attempt } from './aws-error.ts';
-import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/events.ts';
+import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/names.ts';
 import { sendBatch } from './send-batch.ts';
 
 // A lazy import of this module brings the client along.

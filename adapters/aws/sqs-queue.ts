@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import pLimit from 'p-limit';
 import { type Clock, systemClock } from '../../core/clock.ts';
+import { parseJson } from '../../core/parse-json.ts';
 import type { Leased, Queue } from '../../core/ports/queue.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
 import { type FailedEntry, sendBatch } from './send-batch.ts';
@@ -158,15 +159,6 @@ function leasedOf<T>({ Body: body, ReceiptHandle: receipt, Attributes: told = {}
   const message = parseJson(body ?? '') as T | undefined;
   if (message === undefined || receipt === undefined) return null;
   return { message, receiveCount: Number(told.ApproximateReceiveCount ?? 1), receipt };
-}
-
-/** Undefined, which JSON cannot say: it is none. Such a message comes back until the redrive policy puts it aside. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** False: the lease was lost. */

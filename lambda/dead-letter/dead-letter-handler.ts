@@ -3,7 +3,7 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
 import type { Log } from '../../core/ports/log.ts';
 import { parseTaskMessage } from '../../core/work/task.ts';
-import { parseJson } from '../event-records.ts';
+import { parseJson } from '../../core/parse-json.ts';
 
 export interface DeadLetterDeps {
   readonly pipeline: Pick<Pipeline, 'recordDead'>;

@@ -6,9 +6,9 @@ import type { KeepWarmRoute } from '../../core/keep-warm/route.ts';
 import { createTally, isDeadAfterRun, type LaneFigures } from '../../core/keep-warm/tally.ts';
 import type { MinuteClaims } from '../../core/ports/minute-claims.ts';
 import type { Log } from '../../core/ports/log.ts';
-import type { TimeLeft } from '../time-budget.ts';
+import type { TimeLeft } from '../instrument.ts';
 import type { Times } from '../../core/keep-warm/times.ts';
-import { type KeepWarmDimensions, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/metrics.ts';
+import { type KeepWarmDimensions, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/names.ts';
 
 export interface KeepWarmHandlerDeps {
   readonly claims: MinuteClaims;

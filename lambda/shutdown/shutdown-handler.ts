@@ -3,7 +3,7 @@ import { InvalidInput } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { createCustomResource } from '../custom-resource.ts';
 import { isRequestMessage } from '../event-records.ts';
-import type { TimeLeft } from '../time-budget.ts';
+import type { Instruments, TimeLeft } from '../instrument.ts';
 import type { AsgFleet } from '../../adapters/aws/asg-fleet.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Pipeline } from '../../core/pipeline/create-pipeline.ts';
@@ -12,7 +12,6 @@ import type { ListPosition, RequestStore } from '../../core/ports/request-store.
 import { changedLately, operatorAgents } from '../../core/request/operator-claim.ts';
 import { claimedSince } from '../../core/pipeline/reconcile-fleet.ts';
 import { isActive } from '../../core/request/request.ts';
-import type { Instruments } from '../instrument.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

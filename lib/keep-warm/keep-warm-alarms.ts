@@ -13,7 +13,7 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { KEEP_WARM_DIMENSIONS, type KeepWarmDimensions, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/metrics.ts';
+import { KEEP_WARM_DIMENSIONS, type KeepWarmDimensions, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/names.ts';
 import { createAlarmTopic } from '../shared/alarm-topic.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
 import type { RouteInput } from '../../core/keep-warm/validate-route.ts';

@@ -5,7 +5,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { EventBus } from 'aws-cdk-lib/aws-events';
 import { CfnSubscription, Topic } from 'aws-cdk-lib/aws-sns';
-import { METRIC_NAMESPACE, type MetricName } from '../../deployment/metrics.ts';
+import { METRIC_NAMESPACE, type MetricName } from '../../deployment/names.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
 import type { TaskQueues } from './task-queues.ts';
 import { createAlarmTopic } from '../shared/alarm-topic.ts';

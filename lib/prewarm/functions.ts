@@ -30,13 +30,8 @@ import type { StackParameters } from './stack-parameters.ts';
 /** Every function has the environment's name; of the others each has those that it asks for. */
 type Variable = Exclude<FunctionVariable, 'PREWARM_ENV_NAME'>;
 
-interface EnvironmentSource {
-  readonly resources: SystemResources;
-  readonly parameters: StackParameters;
-}
-
 /** The wanted ones, and the environment's name, which every function puts beside its metrics. */
-function createEnvironment({ resources, parameters }: EnvironmentSource, wanted: readonly Variable[]): Readonly<Record<string, string>> {
+function createEnvironment({ resources, parameters }: FunctionsProps, wanted: readonly Variable[]): Readonly<Record<string, string>> {
   const { tables, queues, schedules, notifications } = resources;
   const values: Readonly<Record<Variable, string>> = {
     PREWARM_REQUEST_TABLE: tables.requests.tableName,
@@ -63,7 +58,9 @@ function createEnvironment({ resources, parameters }: EnvironmentSource, wanted:
   return { PREWARM_ENV_NAME: resources.envName, ...Object.fromEntries(wanted.map((name) => [name, values[name]])) };
 }
 
-export interface FunctionsProps extends EnvironmentSource {
+export interface FunctionsProps {
+  readonly resources: SystemResources;
+  readonly parameters: StackParameters;
   /** Of the functions that size and plan. */
   readonly shareTimeout: Duration;
 }

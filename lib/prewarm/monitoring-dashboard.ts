@@ -12,7 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { Construct } from 'constructs';
-import type { MetricName } from '../../deployment/metrics.ts';
+import type { MetricName } from '../../deployment/names.ts';
 import { type Alarms, ownMetric } from './alarms.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
 import type { TaskQueues } from './task-queues.ts';

@@ -9,7 +9,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Role } from 'aws-cdk-lib/aws-iam';
 import { CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
-import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/events.ts';
+import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/names.ts';
 import type { Functions } from './functions.ts';
 import type { NodeFunction } from '../shared/node-function.ts';
 import type { SystemResources } from './permissions.ts';

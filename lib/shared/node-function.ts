@@ -7,7 +7,7 @@ import { Architecture, type AssetCode, Code, Function as LambdaFunction, Recursi
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { buildSync } from 'esbuild';
-import { METRIC_NAMESPACE } from '../../deployment/metrics.ts';
+import { METRIC_NAMESPACE } from '../../deployment/names.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -32,8 +32,8 @@ const SUBJECTS = [
   'core/request/request.ts',
   'core/work/sized-list.ts',
   'core/work/task.ts',
-  'deployment/events.ts',
-  'deployment/metrics.ts',
+
+  'deployment/names.ts',
   'deployment/tables.ts',
   'embedded/edge-access.ts',
   'embedded/failures-file.ts',

@@ -2,7 +2,7 @@ import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent, SQSBat
 import type { SqliteQueue } from '../../adapters/embedded/sqlite-queue.ts';
 import { isEnded } from '../../core/request/request.ts';
 import { getRow, workAll } from '../../testing/pipeline-fixture.ts';
-import type { TimeLeft } from '../../lambda/time-budget.ts';
+import type { TimeLeft } from '../../lambda/instrument.ts';
 import { type FunctionWorld, failuresOf, LONG, queueRecord, requestRecord, taskRecord } from './function-world.ts';
 
 type Handler = (event: SQSEvent | DynamoDBStreamEvent, context: TimeLeft) => Promise<SQSBatchResponse | DynamoDBBatchResponse>;

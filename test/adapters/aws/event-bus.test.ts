@@ -3,7 +3,7 @@ import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, S
 import { expect, test } from 'vitest';
 import { createEventBus } from '../../../adapters/aws/event-bus.ts';
 import { systemClock } from '../../../core/clock.ts';
-import { EVENT_SOURCE, REQUEST_ENDED } from '../../../deployment/events.ts';
+import { EVENT_SOURCE, REQUEST_ENDED } from '../../../deployment/names.ts';
 import { counters, requestRow, T0 } from '../../../testing/request-rows.ts';
 import { describeWithAccount } from '../../../testing/aws-account/with-account.ts';
 

@@ -27,3 +27,9 @@ export const KEEP_WARM_DIMENSIONS = ['EnvName', 'Host', 'Pop'] as const;
 
 /** Values of `KEEP_WARM_DIMENSIONS`. */
 export type KeepWarmDimensions = Readonly<Record<(typeof KEEP_WARM_DIMENSIONS)[number], string>>;
+
+// What the functions put on the environment's event bus, and what the rules and users' own rules match. Changing either breaks users' rules.
+
+export const EVENT_SOURCE = 'cloudfront-prewarm';
+/** Detail type of the event that announces a request's end. */
+export const REQUEST_ENDED = 'PrewarmRequestEnded';
