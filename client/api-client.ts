@@ -10,7 +10,7 @@ import {
   summaryAnswer,
 } from './api-answers.ts';
 import { ApiError, networkError, statusError, strangeAnswerError } from './api-error.ts';
-import { isLoopback } from '../core/loopback.ts';
+import { isLoopback } from '../core/pops/address-policy.ts';
 import { readTextLines } from '../core/text-lines.ts';
 
 /** Where the API is and what opens it. */

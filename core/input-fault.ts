@@ -1,5 +1,5 @@
 import type { InputFault } from './errors.ts';
-import { showOddCharacters } from './odd-character.ts';
+import { showOddCharacters } from './plain-text.ts';
 
 const MAX_SHOWN = 200;
 /** Parts of a value that are written out at all: a value may be megabytes long, and only its beginning is shown. */

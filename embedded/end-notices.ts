@@ -5,7 +5,7 @@ import type { Notifier } from '../adapters/http/notifier.ts';
 import { count } from '../core/work/counters.ts';
 import { viewEnd } from '../core/report/end-view.ts';
 import { keys } from '../core/keys.ts';
-import type { Events } from '../core/ports/events.ts';
+import type { Events } from '../core/ports/ports.ts';
 import type { ListStore } from '../core/ports/list-store.ts';
 import type { ListPosition, RequestStore } from '../core/ports/request-store.ts';
 import { isEnded, type RequestRow } from '../core/request/request.ts';

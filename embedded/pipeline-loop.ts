@@ -1,11 +1,11 @@
 import pLimit from 'p-limit';
 import type { EmbeddedStores } from '../adapters/embedded/embedded-stores.ts';
 import { type Clock, sleep } from '../core/clock.ts';
-import { type AdvanceBudget, advanceUntil } from '../core/pipeline/advance-until.ts';
+import { type AdvanceBudget, advanceUntil } from '../core/pipeline/advance-request.ts';
 import type { Pipeline } from '../core/pipeline/create-pipeline.ts';
 import { NOTHING } from '../core/pipeline/pipeline-context.ts';
 import { MAX_POPS } from '../core/pops/pop-choice.ts';
-import type { Events } from '../core/ports/events.ts';
+import type { Events } from '../core/ports/ports.ts';
 import { ACTIVE_STATUSES, isEnded } from '../core/request/request.ts';
 
 /** Between looks at the outbox, timers and dead letters when there was nothing: a look costs some 20 microseconds. */

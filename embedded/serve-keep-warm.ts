@@ -3,15 +3,15 @@ import { addCounter, addGauge, type Samples } from '../server/app/metrics.ts';
 import { systemClock } from '../core/clock.ts';
 import { type KeepWarmLoop, startKeepWarmLoop } from '../core/keep-warm/keep-warm-loop.ts';
 import type { KeepWarmRoute } from '../core/keep-warm/route.ts';
-import { settleRoute } from '../core/keep-warm/settle-route.ts';
-import { createTally, isDead, type LaneFigures, type Tally } from '../core/keep-warm/tally.ts';
-import type { Times } from '../core/keep-warm/times.ts';
-import type { RouteInput } from '../core/keep-warm/validate-route.ts';
+import { type RouteInput, settleRoute } from '../core/keep-warm/validate-route.ts';
+import { createTally, isDead, type LaneFigures, type Tally, type Times } from '../core/keep-warm/tally.ts';
 import { ascending, quantileOf } from '../core/quantile.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { EdgeOptions } from './edge-access.ts';
-import { openKeepWarmSending } from './keep-warm-sending.ts';
 import type { Log } from '../core/ports/log.ts';
+import { createUndiciDownloader } from '../adapters/http/undici-downloader.ts';
+import { createKeepWarmSender, type KeepWarmSender } from '../core/keep-warm/keep-warm-sender.ts';
+import { popCatalogue } from '../data/catalogue.ts';
 
 /** What a server keeps warm beside its other work. */
 export interface ServedKeepWarm {
@@ -137,5 +137,27 @@ export async function openServedKeepWarm({ inputs, edge, resolver, log, onFatal 
       await loop.ended.catch(() => {});
       await sending.close();
     },
+  };
+}
+
+/** One per address of the POPs is used at a time, about 100 KB each. */
+const MAX_IDLE_CONNECTIONS = 1024;
+
+export interface KeepWarmSending {
+  readonly sender: KeepWarmSender;
+  close(): Promise<void>;
+}
+
+/** A sender with connections of its own, pinned as an agent's are. */
+export function openKeepWarmSending(edge: EdgeOptions, resolver: PopResolver): KeepWarmSending {
+  const downloader = createUndiciDownloader({
+    allowPrivateAddresses: edge.allowPrivateAddresses,
+    maxIdleConnections: MAX_IDLE_CONNECTIONS,
+    ...(edge.ca === null ? {} : { ca: edge.ca.pem }),
+  });
+  const catalogue = popCatalogue();
+  return {
+    sender: createKeepWarmSender({ resolver, downloader, clock: systemClock, sameCity: (a, b) => catalogue.sameCity(a, b) }),
+    close: () => downloader.close(),
   };
 }

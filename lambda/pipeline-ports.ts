@@ -2,13 +2,12 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AsgFleet } from '../adapters/aws/asg-fleet.ts';
 import { createDynamoRequestStore } from '../adapters/aws/dynamo-request-store.ts';
 import { systemClock } from '../core/clock.ts';
-import type { Events } from '../core/ports/events.ts';
+import type { Events, Timers } from '../core/ports/ports.ts';
 import { lazyPort } from '../core/ports/lazy-port.ts';
 import type { ListStore } from '../core/ports/list-store.ts';
 import type { PopResolver } from '../core/ports/pop-resolver.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { RequestStore } from '../core/ports/request-store.ts';
-import type { Timers } from '../core/ports/timers.ts';
 import type { ViewerHeaders } from '../core/ports/viewer-headers.ts';
 import type { FunctionConfig } from './function-config.ts';
 

@@ -3,8 +3,19 @@ import { inputFault } from '../core/input-fault.ts';
 import type { UrlIntake } from '../core/request/url-intake.ts';
 import type { CsvRow } from './csv-rows.ts';
 import { foreignBytes, foreignLine } from './foreign-content.ts';
-import { findShape, NO_COLUMN, noHeader, type Shape, type TableShape } from './list-shape.ts';
-import { cellsOf, type ColumnChoice, isTableRow, isUrl, separatorOf, unquoted } from './table-header.ts';
+import {
+  cellsOf,
+  type ColumnChoice,
+  findShape,
+  isTableRow,
+  isUrl,
+  NO_COLUMN,
+  noHeader,
+  separatorOf,
+  type Shape,
+  type TableShape,
+  unquoted,
+} from './list-shape.ts';
 import { MAX_LINE_CHARS, readTextLines, type TextLine } from '../core/text-lines.ts';
 
 export interface UrlListOptions {

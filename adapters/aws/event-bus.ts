@@ -1,7 +1,7 @@
 import { type EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { type Clock, formatTimestamp } from '../../core/clock.ts';
 import type { Counters } from '../../core/work/counters.ts';
-import type { Events } from '../../core/ports/events.ts';
+import type { Events } from '../../core/ports/ports.ts';
 import type { RequestRow, RequestStatus } from '../../core/request/request.ts';
 import { attempt } from './aws-error.ts';
 import { EVENT_SOURCE, REQUEST_ENDED } from '../../deployment/names.ts';

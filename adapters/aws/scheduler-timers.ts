@@ -8,7 +8,7 @@ import {
 import { type Clock, sleep } from '../../core/clock.ts';
 import { retry } from '../../core/retry.ts';
 import { PrewarmError } from '../../core/errors.ts';
-import type { Timers } from '../../core/ports/timers.ts';
+import type { Timers } from '../../core/ports/ports.ts';
 import { attempt, awsErrorName } from './aws-error.ts';
 import { jitteredPause } from './send-batch.ts';
 

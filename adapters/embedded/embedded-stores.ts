@@ -9,7 +9,7 @@ import { createFileListStore } from './file-list-store.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { createSqliteQueue, type SqliteQueue } from './sqlite-queue.ts';
 import { createSqliteRequestStore } from './sqlite-request-store.ts';
-import type { Timers } from '../../core/ports/timers.ts';
+import type { Timers } from '../../core/ports/ports.ts';
 
 /** Everything of the embedded family that lives in the data directory. */
 export interface EmbeddedStores {

@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls';
 import type { EdgeAddress } from '../../core/pops/address.ts';
 import type { AskError } from '../../core/ports/downloader.ts';
 import type { Header } from '../../core/request/request.ts';
-import type { TimingSample } from '../../core/timing/timing-sample.ts';
+import type { TimingSample } from '../../core/timing/summarise-timing.ts';
 import { type AskPhase, classifyAskError } from './classify-ask-error.ts';
 
 /** What one request took and brought; milliseconds, -1: it did not come to that. */

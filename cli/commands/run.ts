@@ -12,23 +12,30 @@ import { parseUrlLine, readLines } from '../../core/work/sized-list.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import { checkCanInvalidate, createInvalidations, createResolver } from '../../embedded/edge-access.ts';
 import { describePlaces } from '../print/describe-places.ts';
-import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem } from '../../embedded/embedded-system.ts';
+import { AGENT_ENTRY, type EmbeddedSystem, openEmbeddedSystem, readProgress, watchRequest } from '../../embedded/embedded-system.ts';
 import type { ToldFailures } from '../print/failure-lines.ts';
 import { dropFailures, failuresPath, writeFailures } from '../../embedded/failures-file.ts';
 import type { RawOptions } from '../options/flags.ts';
 import { throwIfOutputLost } from '../print/output-faults.ts';
 import { makeFilesPrivate } from '../../adapters/embedded/data-dir.ts';
-import { openRunDir, type RunDir } from '../../embedded/run-dir.ts';
+import {
+  dropRunRecord,
+  hasRunRecord,
+  loadRunRecord,
+  noteResume,
+  openRunDir,
+  resumedFlags,
+  type RunDir,
+  saveRunRecord,
+} from '../../embedded/run-dir.ts';
 import { parseRunOptions, type RunOptions } from '../options/run-options.ts';
 import { proxyNote } from '../print/proxy-note.ts';
 import { createRunOutput, type RunOutput } from '../print/run-output.ts';
-import { dropRunRecord, hasRunRecord, loadRunRecord, noteResume, resumedFlags, saveRunRecord } from '../../embedded/run-record.ts';
 import { checkSameList, hashUrls } from '../options/same-list.ts';
 import { checkSameOptions } from '../options/same-options.ts';
 import { onInterrupt } from '../signals.ts';
 import { exitCodeOf } from '../options/success-rule.ts';
 import { describeTaken, takeList } from '../options/take-list.ts';
-import { readProgress, watchRequest } from '../../embedded/watch-request.ts';
 import { writeReport } from '../../embedded/write-report.ts';
 import { EXIT } from '../exit-code.ts';
 

@@ -10,7 +10,7 @@ import { createApiApp } from '../../server/app/api-app.ts';
 import { createMetrics, createWorkTotals, type WorkTotals } from '../../server/app/metrics.ts';
 import { createReportLinks } from '../../server/app/report-links.ts';
 import { systemClock } from '../../core/clock.ts';
-import type { Events } from '../../core/ports/events.ts';
+import type { Events } from '../../core/ports/ports.ts';
 import { NOBODY_AFTER_MS } from '../../core/report/nobody-came.ts';
 import { popCatalogue } from '../../data/catalogue.ts';
 import packageFile from '../../package.json' with { type: 'json' };

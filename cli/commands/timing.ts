@@ -1,12 +1,10 @@
 import pLimit from 'p-limit';
 import { createHostAddresses } from '../../adapters/dns/host-addresses.ts';
 import { createTimedExchange, type TimedAnswer, type TimedExchange } from '../../adapters/http/timed-exchange.ts';
-import { type EdgeAddress, formatAddress } from '../../core/pops/address.ts';
-import { AddressTurn } from '../../core/pops/address-turn.ts';
+import { AddressTurn, type EdgeAddress, formatAddress } from '../../core/pops/address.ts';
 import { findDomain } from '../../core/request/find-domain.ts';
 import { plainJsonText } from '../../core/plain-text.ts';
-import { compareTiming, isGood, summariseTiming } from '../../core/timing/summarise-timing.ts';
-import type { TimingSample } from '../../core/timing/timing-sample.ts';
+import { compareTiming, isGood, summariseTiming, type TimingSample } from '../../core/timing/summarise-timing.ts';
 import { createResolver } from '../../embedded/edge-access.ts';
 import type { EdgeOptions } from '../../embedded/edge-access.ts';
 import type { RawOptions } from '../options/flags.ts';

@@ -6,7 +6,7 @@ import type { PopQuestion } from '../../core/pops/pop-choice.ts';
 import type { FieldNames } from '../../core/request/request-input.ts';
 import { parseTargetUrl } from '../../core/request/url.ts';
 import { flagOf, type RawOptions, textFlag, yesFlag } from './flags.ts';
-import type { ColumnChoice } from '../../lists/table-header.ts';
+import type { ColumnChoice } from '../../lists/list-shape.ts';
 
 /** What each field of a request is called on the command line. */
 export const FIELD_FLAGS: FieldNames = {

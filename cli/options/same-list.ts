@@ -4,7 +4,7 @@ import { inputFault } from '../../core/input-fault.ts';
 import { keys } from '../../core/keys.ts';
 import type { ListStore } from '../../core/ports/list-store.ts';
 import { formatUrlRow } from '../../core/work/sized-list.ts';
-import type { ListDigests, RunRecord } from '../../embedded/run-record.ts';
+import type { ListDigests, RunRecord } from '../../embedded/run-dir.ts';
 import { hashList, type ListSource, takeUrls } from './take-list.ts';
 
 export const REMEDY = 'leave it out to go on, or warm it by a run of its own in another --data-dir';

@@ -10,7 +10,7 @@ import {
   type WatchedKeys,
   type WrittenKey,
 } from '../../server/node/api-key-file.ts';
-import { isLoopback } from '../../core/loopback.ts';
+import { isLoopback } from '../../core/pops/address-policy.ts';
 
 export interface ServeKeys {
   /** Empty: one is made. */

@@ -4,8 +4,13 @@ import { stringify } from 'csv-stringify/sync';
 import type { InputFault } from '../../core/errors.ts';
 import { inputFault } from '../../core/input-fault.ts';
 import { plainText } from '../../core/plain-text.ts';
-import { type PartSummary, summariseTiming, type TimingGain, type TimingSummary } from '../../core/timing/summarise-timing.ts';
-import type { TimingSample } from '../../core/timing/timing-sample.ts';
+import {
+  type PartSummary,
+  summariseTiming,
+  type TimingGain,
+  type TimingSample,
+  type TimingSummary,
+} from '../../core/timing/summarise-timing.ts';
 import { readServerTiming } from '../../core/work/server-timing.ts';
 
 const rounded = (value: number) => Math.round(value * 1000) / 1000;

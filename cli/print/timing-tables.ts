@@ -1,6 +1,5 @@
 import { plainText } from '../../core/plain-text.ts';
-import type { PartSummary, TimingGain, TimingSummary } from '../../core/timing/summarise-timing.ts';
-import type { TimingSample } from '../../core/timing/timing-sample.ts';
+import type { PartSummary, TimingGain, TimingSample, TimingSummary } from '../../core/timing/summarise-timing.ts';
 import { readServerTiming } from '../../core/work/server-timing.ts';
 import { formatMilliseconds } from './quantities.ts';
 import { wrapWords } from './screen.ts';

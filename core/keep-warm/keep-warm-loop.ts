@@ -1,8 +1,7 @@
-import { CancellableScope } from '../ask-scope.ts';
+import { CancellableScope, pauseIn } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import type { KeepWarmEvent, KeepWarmSender } from './keep-warm-sender.ts';
 import type { KeepWarmRoute } from './route.ts';
-import { sleepUntil } from './sleep-until.ts';
 
 const RUN_MS = 60_000;
 /** What the last requests of a run may take: the next run has begun by then, and the limits are those of both. */
@@ -49,7 +48,7 @@ export function startKeepWarmLoop({ sender, routes, clock, record, runs, onRun }
     for (let run = 0; !scope.cancelled && (runs === null || run < runs); ) {
       begin(run);
       const next = run + 1;
-      await sleepUntil(clock, startedAt + next * RUN_MS, scope);
+      await pauseIn(scope, clock, startedAt + next * RUN_MS - clock.now());
       run = Math.max(next, Math.floor((clock.now() - startedAt) / RUN_MS));
     }
     await Promise.all(underWay);

@@ -1,6 +1,5 @@
-import type { EdgeAddress } from '../pops/address.ts';
-import { AddressTurn } from '../pops/address-turn.ts';
-import { CancellableScope } from '../ask-scope.ts';
+import { AddressTurn, type EdgeAddress } from '../pops/address.ts';
+import { CancellableScope, pauseIn } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import type { Answer, AskScope, Downloader } from '../ports/downloader.ts';
 import type { PopResolution, PopResolver } from '../ports/pop-resolver.ts';
@@ -9,9 +8,7 @@ import type { Header } from '../request/request.ts';
 import { askingServerTiming } from '../work/server-timing.ts';
 import { readXCache } from '../work/x-cache.ts';
 import { createOriginConnectionJudge, type OriginConnection, type OriginConnectionJudge } from './origin-connection.ts';
-import { type PlannedRequest, planRun } from './plan.ts';
-import { type KeepWarmRoute, type Lane, lanesOf } from './route.ts';
-import { sleepUntil } from './sleep-until.ts';
+import { type KeepWarmRoute, type Lane, lanesOf, type PlannedRequest, planRun } from './route.ts';
 
 /** Why a planned request was not sent. `busy`: too many are under way; `late`: its time had passed. */
 type UnsentReason = 'busy' | 'late' | 'pop_unresolvable' | 'address_refused';
@@ -184,7 +181,7 @@ export function createKeepWarmSender(ports: KeepWarmPorts, limits: KeepWarmLimit
       const underWay: Promise<void>[] = [];
       const failures: unknown[] = [];
       for (const planned of planRun(routes, run.spanMs, run.run)) {
-        await sleepUntil(clock, startedAt + planned.offsetMs, run.scope);
+        await pauseIn(run.scope, clock, startedAt + planned.offsetMs - clock.now());
         if (run.scope.cancelled || failures.length > 0) break;
         underWay.push(sendOne(planned, sending).catch((error: unknown) => void failures.push(error)));
       }

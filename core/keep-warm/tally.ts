@@ -1,7 +1,6 @@
+import { bucketOfValue, quantileOfBuckets } from '../quantile.ts';
 import type { KeepWarmEvent } from './keep-warm-sender.ts';
-import type { KeepWarmRoute, Lane } from './route.ts';
-import { lanesOf } from './route.ts';
-import { createTimes, type Times } from './times.ts';
+import { type KeepWarmRoute, type Lane, lanesOf } from './route.ts';
 
 /** Whether a POP answers. `waiting`: nothing is known yet; `silent`: several in a row had no answer at all. */
 type LaneState = 'waiting' | 'answering' | 'silent' | 'pop_unresolvable' | 'address_refused';
@@ -168,5 +167,43 @@ export function viewLane(figures: LaneFigures): LaneView {
     first_byte_ms: spreadOf(figures.firstByteTimes),
     body_bytes: bodyBytes,
     max_late_ms: rounded(maxLateMs),
+  };
+}
+
+/**
+ * Milliseconds of any number of requests, as counts in logarithmic buckets (64 to a doubling: within 0.6 %), so that hours
+ * of them take as much memory as minutes. The latest are kept as they are, for those who send them on.
+ */
+export interface Times {
+  readonly count: number;
+  /** At most 100, oldest first. */
+  readonly latest: readonly number[];
+  add(ms: number): void;
+  /** `share` from 0 to 1; null: nothing was added. */
+  quantile(share: number): number | null;
+}
+
+const BUCKETS_PER_DOUBLING = 64;
+const LATEST = 100;
+/** What is less than a microsecond is one. */
+const LEAST_MS = 0.001;
+
+export function createTimes(): Times {
+  const buckets = new Map<number, number>();
+  const latest: number[] = [];
+  let count = 0;
+  return {
+    get count() {
+      return count;
+    },
+    latest,
+    add(ms) {
+      const bucket = bucketOfValue(Math.max(ms, LEAST_MS), BUCKETS_PER_DOUBLING);
+      buckets.set(bucket, (buckets.get(bucket) ?? 0) + 1);
+      count++;
+      latest.push(ms);
+      if (latest.length > LATEST) latest.shift();
+    },
+    quantile: (share) => quantileOfBuckets(buckets, BUCKETS_PER_DOUBLING, share),
   };
 }

@@ -7,6 +7,8 @@ import { choosePops } from '../pops/pop-choice.ts';
 import { isDistributionName, parseTargetUrl } from '../request/url.ts';
 import type { KeepWarmRoute } from './route.ts';
 import { readWholeNumber } from '../whole-number.ts';
+import { findDomain } from '../request/find-domain.ts';
+import type { PopResolver } from '../ports/pop-resolver.ts';
 
 /** Most requests through one POP in one run: ten a second of a minute, far more than holds connections open. */
 export const MAX_REQUESTS_PER_POP = 600;
@@ -123,4 +125,17 @@ export function aliasFault({ domain, host }: RouteInput, field: string): InputFa
   if (isDistributionName(own)) return null;
   // No look-up each minute: what it finds does not change, and it may fail.
   return inputFault(field, own, `is an alias; write the distribution's own name, as in d111111abcdef8${domainSuffixOf(own)}`);
+}
+
+/**
+ * The route with its distribution's own name; `resolver` null: an edge map stands in for DNS, and no name is needed. `field`: the
+ * domain's, as the user knows it. Throws InvalidInput where no distribution is found.
+ */
+export async function settleRoute(
+  { domain, host, route }: RouteInput,
+  resolver: Pick<PopResolver, 'findDistribution'> | null,
+  field: string,
+): Promise<KeepWarmRoute> {
+  if (resolver === null) return route;
+  return { ...route, domain: await findDomain(resolver, { given: domain, hosts: [host], field }) };
 }

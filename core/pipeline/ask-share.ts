@@ -1,5 +1,4 @@
-import type { EdgeAddress } from '../pops/address.ts';
-import { AddressTurn } from '../pops/address-turn.ts';
+import { AddressTurn, type EdgeAddress } from '../pops/address.ts';
 import { CancellableScope, pauseIn } from '../ask-scope.ts';
 import type { Clock } from '../clock.ts';
 import { invalidationPathOf } from '../request/invalidation-path.ts';
@@ -15,7 +14,7 @@ import { findFirstHeaders } from './find-headers.ts';
 import { type PipelineContext, stopOnEnd } from './pipeline-context.ts';
 import { readRefusedPaths } from './invalidation-batches.ts';
 import { firstResolved } from './resolve-pops.ts';
-import type { ShareFigures } from './share-figures.ts';
+import type { ShareFigures } from './list-parts.ts';
 
 /** A request whose first POPs are all silent is not worth more minutes: its sizes stay unknown. */
 const MAX_DEAD_POPS = 3;

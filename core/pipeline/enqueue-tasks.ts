@@ -9,7 +9,7 @@ import { type Slice, type TaskMessage, taskIdOf } from '../work/task.ts';
 import { findHeadersName } from './find-headers.ts';
 import type { PipelineContext } from './pipeline-context.ts';
 import { type FailedUrl, readFailures, recordFailures } from './record-failures.ts';
-import { readSlices } from './slice-file.ts';
+import { readSlices } from './slicing.ts';
 
 /** The ports that enqueueing takes. */
 export type EnqueuingPort = 'store' | 'lists' | 'viewerHeaders' | 'tasks' | 'fleet' | 'clock';

@@ -39,3 +39,54 @@ export async function readFailedUrls(
   }
   return [...urls];
 }
+
+/** Names in a summary or a status, per list. */
+export const MAX_LISTED = 1000;
+
+/** Three lists make an answer, and a function's ends at 6 MB, escapes included. */
+const MAX_CHARACTERS = 1_500_000;
+
+/** Distinct names in the order they came in, as many as an answer has room for. */
+export interface NameList {
+  add(name: string): void;
+  isFull(): boolean;
+  names(): readonly string[];
+}
+
+export function createNameList(): NameList {
+  const names = new Set<string>();
+  let characters = 0;
+  let full = false;
+  return {
+    add(name) {
+      if (full || names.has(name)) return;
+      characters += name.length;
+      full = characters > MAX_CHARACTERS;
+      if (full) return;
+      names.add(name);
+      full = names.size >= MAX_LISTED;
+    },
+    isFull: () => full,
+    names: () => [...names],
+  };
+}
+
+/** Objects of a store that are read at once: one after another, a hundred thousand of them take an hour. */
+export const READS_AHEAD = 8;
+
+/** What `work` makes of each item, in their order; up to `ahead` of them are under way at a time. */
+export async function* inOrder<T, R>(
+  items: Iterable<T> | AsyncIterable<T>,
+  ahead: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const underWay: Promise<R>[] = [];
+  for await (const item of items) {
+    const result = work(item);
+    // Whoever takes it is told of its failure; nobody may.
+    result.catch(() => undefined);
+    underWay.push(result);
+    if (underWay.length === ahead) yield (await underWay.shift()) as R;
+  }
+  for (const rest of underWay) yield await rest;
+}

@@ -2,9 +2,18 @@ import { PrewarmError } from '../errors.ts';
 import type { Invalidations } from '../ports/invalidations.ts';
 import type { RequestRow } from '../request/request.ts';
 import { endRequest } from './end-request.ts';
-import { gatherRefused, type InvalidationBatches, openBatches, readBatchPaths, writeRefused } from './invalidation-batches.ts';
+import {
+  gatherRefused,
+  type InvalidationBatches,
+  openBatches,
+  readBatchPaths,
+  readSearch,
+  referenceOf,
+  saveSearch,
+  searchAfter,
+  writeRefused,
+} from './invalidation-batches.ts';
 import { type EndingPort, type Next, nextAfter, NOTHING, NOW, type PipelineContext } from './pipeline-context.ts';
-import { readSearch, referenceOf, saveSearch, searchAfter } from './refused-search.ts';
 
 /** The ports that invalidating takes. */
 export type InvalidatingPort = EndingPort | 'lists' | 'invalidations';

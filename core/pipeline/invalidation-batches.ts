@@ -5,6 +5,7 @@ import type { ListStore } from '../ports/list-store.ts';
 import type { RequestRow } from '../request/request.ts';
 import { parseUrlLine, readLines } from '../work/sized-list.ts';
 import { createUrlSet } from '../request/url-set.ts';
+import type { CreatedInvalidation } from '../ports/invalidations.ts';
 
 /** CloudFront takes 3,000 paths a call, and has at most 3,000 in progress per distribution: so one batch after the other. */
 const BATCH_PATHS = 3000;
@@ -88,7 +89,7 @@ async function writeLines(lists: ListStore, key: string, lines: readonly string[
 }
 
 /** The lines of an object; none where there is no such object. */
-export async function readIfThere(lists: Pick<ListStore, 'read'>, key: string): Promise<readonly string[]> {
+async function readIfThere(lists: Pick<ListStore, 'read'>, key: string): Promise<readonly string[]> {
   const lines: string[] = [];
   try {
     for await (const { line } of readLines(lists.read(key))) lines.push(line);
@@ -96,4 +97,52 @@ export async function readIfThere(lists: Pick<ListStore, 'read'>, key: string): 
     if (!(error instanceof PrewarmError) || error.code !== 'not_found') throw error;
   }
   return lines;
+}
+
+/** Paths of a batch by their places: from the first to the second, exclusive. */
+export type PathRange = readonly [from: number, to: number];
+
+/** How far the search of one batch came for the paths that are refused. */
+export interface RefusedSearch {
+  readonly batch: number;
+  readonly calls: number;
+  /** Not asked for yet, in order. */
+  readonly pending: readonly PathRange[];
+  /** Ids of the invalidations made of what was taken. */
+  readonly created: readonly string[];
+  readonly refused: readonly PathRange[];
+}
+
+/**
+ * One refused path among 3,000 takes about 24 calls. What is left after so many is refused with its neighbours: a batch of nothing but
+ * refused paths would take 6,000.
+ */
+const MAX_CALLS = 250;
+
+/** The search of this batch where it was left; its start if there is none, or one of another batch. */
+export async function readSearch(lists: ListStore, id: string, batch: number, size: number): Promise<RefusedSearch> {
+  const [line] = await readIfThere(lists, keys.invalidationSearch(id));
+  const search = line === undefined ? null : (JSON.parse(line) as RefusedSearch);
+  return search?.batch === batch ? search : { batch, calls: 0, pending: [[0, size]], created: [], refused: [] };
+}
+
+export async function saveSearch(lists: ListStore, id: string, search: RefusedSearch): Promise<void> {
+  await lists.put(keys.invalidationSearch(id), [`${JSON.stringify(search)}\n`]);
+}
+
+/** The search after its first pending range was asked for. What was refused is halved, until a path stands alone. */
+export function searchAfter(search: RefusedSearch, answer: CreatedInvalidation): RefusedSearch {
+  const [asked, ...rest] = search.pending;
+  if (asked === undefined) return search;
+  const calls = search.calls + 1;
+  if ('id' in answer) return { ...search, calls, pending: rest, created: [...search.created, answer.id] };
+  const [from, to] = asked;
+  if (to - from <= 1 || calls >= MAX_CALLS) return { ...search, calls, pending: rest, refused: [...search.refused, asked] };
+  const middle = (from + to) >>> 1;
+  return { ...search, calls, pending: [[from, middle], [middle, to], ...rest] };
+}
+
+/** The same paths have the same reference whoever asks, so that none is paid twice. */
+export function referenceOf(id: string, batch: number, [from, to]: PathRange, size: number): string {
+  return from === 0 && to === size ? `${id}-${batch}` : `${id}-${batch}-${from}-${to}`;
 }

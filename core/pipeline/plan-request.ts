@@ -2,12 +2,11 @@ import { storeAddress } from '../pops/address.ts';
 import { NO_COUNTERS } from '../work/counters.ts';
 import type { PopResolution } from '../ports/pop-resolver.ts';
 import type { Plan, PopRow, RequestRow } from '../request/request.ts';
-import { chooseSliceLimits } from './slicing.ts';
+import { chooseSliceLimits, writeSlices } from './slicing.ts';
 import { endIfDone, endRequest } from './end-request.ts';
 import { enqueueShare, type EnqueuingPort } from './enqueue-tasks.ts';
 import { type EndingPort, type Next, nextAfter, NOTHING, type PipelineContext } from './pipeline-context.ts';
 import { fixedResolutions, resolvePops } from './resolve-pops.ts';
-import { writeSlices } from './slice-file.ts';
 
 /** The ports that planning takes. */
 export type PlanningPort = EndingPort | EnqueuingPort | 'resolver';

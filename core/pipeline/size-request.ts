@@ -4,7 +4,7 @@ import type { RequestRow } from '../request/request.ts';
 import { formatFailedRow, formatSizedRow, parseUrlLine, readLines } from '../work/sized-list.ts';
 import { askShare, type JudgedUrl, type SizingPort } from './ask-share.ts';
 import { type Next, nextAfter, NOTHING, NOW, type PipelineContext } from './pipeline-context.ts';
-import { cursorAfter, formatShareFigures, parseShareFigures, type ShareFigures } from './share-figures.ts';
+import { cursorAfter, formatShareFigures, parseShareFigures, type ShareFigures } from './list-parts.ts';
 
 interface DecidedShare {
   readonly figures: ShareFigures;

@@ -1,5 +1,9 @@
 import { parseSizedLine, readLines } from '../work/sized-list.ts';
+import { type ListPart, listParts } from './list-parts.ts';
 import type { Slice } from '../work/task.ts';
+import { keys } from '../keys.ts';
+import type { ListStore } from '../ports/list-store.ts';
+import type { RequestRow } from '../request/request.ts';
 
 /** A task is at most this many targets: results and messages of one task stay small, and a lost try costs little. */
 const MAX_SLICE_TARGETS = 500;
@@ -34,12 +38,6 @@ export function chooseSliceLimits(list: {
   };
 }
 
-/** One part of a list, as bytes. */
-export interface ListPart {
-  readonly part: number;
-  readonly chunks: AsyncIterable<Uint8Array>;
-}
-
 /**
  * Cuts a list into slices: consecutive rows of one part, every row in exactly one slice. One row may exceed the bytes
  * alone; an unknown length counts nothing, and so does every row of a `failed` list, which is never downloaded.
@@ -72,4 +70,29 @@ export async function* sliceList(
     yield { list, number, part, start, end, rows };
     number += 1;
   }
+}
+
+/** Cuts the sized list once: every block of POPs and the report read the slices again, not the URLs. */
+export async function writeSlices(lists: ListStore, row: RequestRow, limits: SliceLimits): Promise<void> {
+  async function* rows(): AsyncGenerator<string> {
+    for (const list of ['sized', 'failed'] as const) {
+      for await (const slice of sliceList(list, listParts(lists, row.id, list, row.sizing.parts), limits)) yield formatSlice(slice);
+    }
+  }
+  await lists.put(keys.slices(row.id, limits), rows());
+}
+
+/** The slices of a plan, those of failed parts last. */
+export async function* readSlices(lists: ListStore, id: string, limits: SliceLimits): AsyncGenerator<Slice> {
+  for await (const { line } of readLines(lists.read(keys.slices(id, limits)))) yield parseSlice(line);
+}
+
+function formatSlice({ list, number, part, start, end, rows }: Slice): string {
+  return `${list},${number},${part},${start},${end},${rows}\n`;
+}
+
+function parseSlice(line: string): Slice {
+  const [list, ...rest] = line.split(',');
+  const [number = 0, part = 0, start = 0, end = 0, rows = 0] = rest.map(Number);
+  return { list: list === 'failed' ? 'failed' : 'sized', number, part, start, end, rows };
 }

@@ -1,4 +1,4 @@
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 
 /** IANA's IPv4 special-purpose registry (2026), less what is globally reachable; multicast and 240/4 added. */
 const NOT_PUBLIC_IPV4: readonly (readonly [network: string, prefix: number])[] = [
@@ -49,4 +49,10 @@ export function isPublicAddress(ip: string): boolean {
   // BlockList compares a mapped address with IPv4 rules by itself.
   if (ipv4Mapped.check(ip, 'ipv6')) return !notPublicIpv4.check(ip, 'ipv6');
   return globalUnicast.check(ip, 'ipv6') && !notPublicIpv6.check(ip, 'ipv6');
+}
+
+/** Whether `host`, a name or an address without brackets, is this machine and cannot be reached from another one. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true;
+  return isIP(host) === 4 && host.startsWith('127.');
 }

@@ -1,8 +1,7 @@
-import { findCountryName, similarCountries } from './country-names.ts';
+import { COUNTRY_POPS, findCountryName, type Region, REGION_EXTENTS, REGION_NAMES, REGION_POPS, similarCountries } from './pop-defaults.ts';
 import { type InputFault, MAX_FAULTS_TOLD } from '../errors.ts';
 import { inputFault } from '../input-fault.ts';
 import type { PopCatalogue } from './pop-catalogue.ts';
-import { COUNTRY_POPS, REGION_EXTENTS, REGION_NAMES, REGION_POPS, type Region } from './pop-defaults.ts';
 import type { ChosenPop, ChosenPlace } from '../request/request.ts';
 
 export const TARGET_TYPES = ['pop', 'country', 'region'] as const;

@@ -2,15 +2,25 @@ import type { Clock } from '../clock.ts';
 import type { SameCity } from '../pops/served-by.ts';
 import type { TaskMessage } from '../work/task.ts';
 import type { Downloader } from './downloader.ts';
-import type { Events } from './events.ts';
 import type { Fleet } from './fleet.ts';
 import type { Invalidations } from './invalidations.ts';
 import type { ListStore } from './list-store.ts';
 import type { PopResolver } from './pop-resolver.ts';
 import type { Queue } from './queue.ts';
 import type { RequestStore } from './request-store.ts';
-import type { Timers } from './timers.ts';
 import type { ViewerHeaders } from './viewer-headers.ts';
+import type { RequestRow } from '../request/request.ts';
+
+/** One-time timers by request; setting one again replaces it, cancelling none is no error. */
+export interface Timers {
+  set(requestId: string, at: number): Promise<void>;
+  cancel(requestId: string): Promise<void>;
+}
+
+/** Told after the transition, perhaps more than once. */
+export interface Events {
+  requestEnded(row: RequestRow): Promise<void>;
+}
 
 /** What the pipeline's steps (accept, size, plan, aggregate, end, report) run on. */
 export interface PipelinePorts {

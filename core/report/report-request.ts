@@ -7,10 +7,10 @@ import { isEnded, type Plan, type RequestRow } from '../request/request.ts';
 import { csvField, formatResultRow, REPORT_COLUMNS, REPORT_HEADER } from './result-row.ts';
 import { parseUrlLine, parseValueLine, readLines } from '../work/sized-list.ts';
 import { type Slice, taskIdOf } from '../work/task.ts';
-import { inOrder, READS_AHEAD } from '../pipeline/in-order.ts';
+import { inOrder, READS_AHEAD } from '../pipeline/failed-urls.ts';
 import { readSliceLines } from '../pipeline/list-parts.ts';
 import { failedRow } from '../pipeline/record-failures.ts';
-import { readSlices } from '../pipeline/slice-file.ts';
+import { readSlices } from '../pipeline/slicing.ts';
 import { hasFailures } from './summarise-failures.ts';
 
 type ReportPorts = Pick<PipelinePorts, 'store' | 'lists'>;

@@ -3,10 +3,8 @@ import { keys } from '../keys.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 import { isEnded, type PopRow, type RequestRow } from '../request/request.ts';
 import { parseUrlLine, readLines } from '../work/sized-list.ts';
-import { readFailedUrls } from '../pipeline/failed-urls.ts';
-import { inOrder, READS_AHEAD } from '../pipeline/in-order.ts';
-import { createNameList, MAX_LISTED, type NameList } from '../pipeline/name-list.ts';
-import { readSlices } from '../pipeline/slice-file.ts';
+import { createNameList, inOrder, MAX_LISTED, type NameList, readFailedUrls, READS_AHEAD } from '../pipeline/failed-urls.ts';
+import { readSlices } from '../pipeline/slicing.ts';
 
 /** Distinct names of what failed, at most 1,000 of each, and fewer where they are long. */
 export interface FailureSummary {

@@ -2,10 +2,8 @@ import { count } from '../work/counters.ts';
 import type { PipelinePorts } from '../ports/ports.ts';
 import { isEnded, type Plan, type RequestRow } from '../request/request.ts';
 import { type Slice, taskIdOf } from '../work/task.ts';
-import { readFailedUrls, readSliceUrls } from '../pipeline/failed-urls.ts';
-import { inOrder } from '../pipeline/in-order.ts';
-import { createNameList } from '../pipeline/name-list.ts';
-import { readSlices } from '../pipeline/slice-file.ts';
+import { createNameList, inOrder, readFailedUrls, readSliceUrls } from '../pipeline/failed-urls.ts';
+import { readSlices } from '../pipeline/slicing.ts';
 import { firstUrls, hasFailures } from './summarise-failures.ts';
 
 type Ports = Pick<PipelinePorts, 'store' | 'lists'> & { readonly clock: Pick<PipelinePorts['clock'], 'now'> };

@@ -1,4 +1,4 @@
-import { oddCharacter } from '../odd-character.ts';
+import { oddCharacter } from '../plain-text.ts';
 
 /** CloudFront's limit for a URL, in bytes. */
 export const MAX_URL_BYTES = 8192;

@@ -1,5 +1,5 @@
 import { systemClock } from '../../core/clock.ts';
-import { aggregateTasks } from '../../core/pipeline/aggregate-tasks.ts';
+import { aggregateTasks } from '../../core/pipeline/end-request.ts';
 import { createContext } from '../../core/pipeline/pipeline-context.ts';
 import { createAggregateHandler } from './aggregate-handler.ts';
 import { ENDING, loadFunctionConfig } from '../function-config.ts';

@@ -1,7 +1,7 @@
 import type { S3Links } from '../../adapters/aws/s3-links.ts';
 import type { ReportLinks } from '../../server/app/api-deps.ts';
 import { PrewarmError } from '../../core/errors.ts';
-import type { Events } from '../../core/ports/events.ts';
+import type { Events } from '../../core/ports/ports.ts';
 import type { RequestRow } from '../../core/request/request.ts';
 import { type EndReportDeps, keptReport, writeEndReport } from '../end-report.ts';
 

@@ -7,7 +7,7 @@ import { createTally, isDeadAfterRun, type LaneFigures } from '../../core/keep-w
 import type { MinuteClaims } from '../../core/ports/minute-claims.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { TimeLeft } from '../instrument.ts';
-import type { Times } from '../../core/keep-warm/times.ts';
+import type { Times } from '../../core/keep-warm/tally.ts';
 import { type KeepWarmDimensions, type KeepWarmMetricName, METRIC_NAMESPACE } from '../../deployment/names.ts';
 
 export interface KeepWarmHandlerDeps {

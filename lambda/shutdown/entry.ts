@@ -1,5 +1,5 @@
 import { systemClock } from '../../core/clock.ts';
-import { fireTimer } from '../../core/pipeline/fire-timer.ts';
+import { fireTimer } from '../../core/pipeline/end-request.ts';
 import { createContext } from '../../core/pipeline/pipeline-context.ts';
 import { reconcileFleet } from '../../core/pipeline/reconcile-fleet.ts';
 import type { TaskMessage } from '../../core/work/task.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readUrlList } from '../../lists/url-list.ts';
-import { isTableRow, separatorOf } from '../../lists/table-header.ts';
+import { isTableRow, separatorOf } from '../../lists/list-shape.ts';
 import { foreignLine } from '../../lists/foreign-content.ts';
 import { parseHeaderLine } from '../../core/request/headers.ts';
 import { inputFault } from '../../core/input-fault.ts';

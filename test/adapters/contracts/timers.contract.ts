@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Timers } from '../../../core/ports/timers.ts';
+import type { Timers } from '../../../core/ports/ports.ts';
 
 export interface TimersUnderTest {
   readonly timers: Timers;

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDataDir } from '../../../adapters/embedded/data-dir.ts';
 import { keepSecret } from '../../../server/node/keep-secret.ts';
-import { loadRunRecord, saveRunRecord } from '../../../embedded/run-record.ts';
+import { loadRunRecord, saveRunRecord } from '../../../embedded/run-dir.ts';
 import { writeReport } from '../../../embedded/write-report.ts';
 import { lastProgress, mapFlags, openScene, popsOf, type Scene, urlOf } from '../../../testing/scene.ts';
 import { temporaryDir } from '../../../testing/temporary-dir.ts';

@@ -4,9 +4,8 @@ import type { KeepWarmEvent } from '../../../core/keep-warm/keep-warm-sender.ts'
 import { createKeepWarmSender } from '../../../core/keep-warm/keep-warm-sender.ts';
 import { startKeepWarmLoop } from '../../../core/keep-warm/keep-warm-loop.ts';
 import { createOriginConnectionJudge } from '../../../core/keep-warm/origin-connection.ts';
-import { planRun } from '../../../core/keep-warm/plan.ts';
-import { createTally, isDead, viewLane } from '../../../core/keep-warm/tally.ts';
-import { createTimes } from '../../../core/keep-warm/times.ts';
+import { planRun } from '../../../core/keep-warm/route.ts';
+import { createTally, createTimes, isDead, viewLane } from '../../../core/keep-warm/tally.ts';
 import type { Ask } from '../../../core/ports/downloader.ts';
 import type { PopResolution } from '../../../core/ports/pop-resolver.ts';
 import { createVirtualTime } from '../../../testing/virtual-time.ts';

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { accounted } from '../../../core/work/counters.ts';
-import type { RecordedTask } from '../../../core/pipeline/aggregate-tasks.ts';
+import type { RecordedTask } from '../../../core/pipeline/end-request.ts';
 import { viewProgress } from '../../../core/report/progress.ts';
 import { isEnded, type RequestRow } from '../../../core/request/request.ts';
 import type { TaskMessage } from '../../../core/work/task.ts';

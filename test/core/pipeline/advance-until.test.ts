@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type AdvanceBudget, advanceUntil } from '../../../core/pipeline/advance-until.ts';
+import { type AdvanceBudget, advanceUntil } from '../../../core/pipeline/advance-request.ts';
 import { ACTIVE_STATUSES } from '../../../core/request/request.ts';
 import { getRow, ID, makeSpec, makeUrls, openFixture } from '../../../testing/pipeline-fixture.ts';
 

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatFailedRow, formatSizedRow, parseSizedLine, readLines } from '../../../core/work/sized-list.ts';
-import { chooseSliceLimits, type ListPart, sliceList } from '../../../core/pipeline/slicing.ts';
+import type { ListPart } from '../../../core/pipeline/list-parts.ts';
+import { chooseSliceLimits, sliceList } from '../../../core/pipeline/slicing.ts';
 import type { Slice } from '../../../core/work/task.ts';
 
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createHostAddresses } from '../../../adapters/dns/host-addresses.ts';
-import { AddressTurn } from '../../../core/pops/address-turn.ts';
+import { AddressTurn } from '../../../core/pops/address.ts';
 import { openScriptedDnsServer } from '../../adapters/dns/scripted-dns-server.ts';
 
 const at = (ip: string) => ({ ip, port: 443, httpPort: 80 });
