@@ -29,7 +29,22 @@ const LAYERS: ReadonlyMap<string, Layer> = new Map([
   ['origin shield', 'shield'],
 ]);
 
-/** `cdn-*` entries that one distribution wrote: values by name, without quotes. */
+/** Names of CloudFront's entries that are read, or that tell one distribution's from another's. Other networks have `cdn-*` entries too. */
+const NAMES: ReadonlySet<string> = new Set([
+  'cdn-cache-hit',
+  'cdn-cache-refresh',
+  'cdn-cache-miss',
+  'cdn-hit-layer',
+  'cdn-pop',
+  'cdn-rid',
+  'cdn-downstream-fbl',
+  'cdn-upstream-layer',
+  'cdn-upstream-dns',
+  'cdn-upstream-connect',
+  'cdn-upstream-fbl',
+]);
+
+/** CloudFront's entries that one distribution wrote: values by name, without quotes. */
 type Group = Map<string, string>;
 
 /** Cuts at `separator` outside quotes. */
@@ -85,7 +100,7 @@ function groupOf(header: string, requestId: string): Group {
   const groups: Group[] = [new Map()];
   for (const entry of split(header.slice(0, MAX_CHARS), ',')) {
     const [name, value] = readEntry(entry);
-    if (!name.startsWith('cdn-')) continue;
+    if (!NAMES.has(name)) continue;
     const key = keyOf(name);
     let group = groups.at(-1) as Group;
     if (startsGroup(group, key)) {

@@ -49,6 +49,13 @@ describe('Server-Timing', () => {
     expect(layerOf('cdn-cache-hit,cdn-hit-layer;desc="EDGE",cdn-cache-hit')).toBe('edge');
   });
 
+  test('Server-Timing of an origin behind another network names that network’s outcome, which says nothing of CloudFront’s', () => {
+    const others = 'cdn-cache; desc=HIT, edge; dur=1, cdn-cache;desc=MISS, cdn-cache-status;desc=hit';
+    expect(layerOf(MISS.replace('cdn-cache-miss', `cdn-cache-miss,${others}`))).toBe('origin');
+    expect(layerOf(`${hitAt('EDGE')},${others}`)).toBe('edge');
+    expect(layerOf(others)).toBe('unknown');
+  });
+
   test('Server-Timing of two distributions in a row counts by the request’s id, and without one the last counts', () => {
     const inner = hitAt('EDGE');
     for (const both of [`${inner},${MISS}`, `${MISS},${inner}`]) {
