@@ -1,7 +1,7 @@
 import { type CacheEntry, createCacheEntries } from './cache-entries.ts';
 import { createCacheFlights } from './cache-flights.ts';
 import type { EdgeClock } from './edge-clock.ts';
-import type { AnswerMeta, Found, Looked, Opened, Upstream, Want } from './upstream.ts';
+import type { AnswerMeta, Found, Layer, Looked, Opened, Source, Upstream, Want } from './upstream.ts';
 
 /** Faults that change how one request is treated. */
 interface CacheTreatment {
@@ -17,6 +17,7 @@ export interface CacheTier extends Upstream {
 }
 
 export interface CacheTierOptions {
+  readonly layer: Layer;
   readonly upstream: Upstream;
   /** Milliseconds an answer stays fresh; null: not stored. */
   readonly ttlOf: (meta: AnswerMeta) => number | null;
@@ -26,14 +27,28 @@ export interface CacheTierOptions {
 
 const NO_TREATMENT: CacheTreatment = { neverHit: false, neverStore: false };
 
-function answerFrom({ meta, fetchedAt }: CacheEntry, found: Found, want: Want): Opened {
+/** The tier above, whose answers say that this layer asked the origin where no other did. */
+function askedBy(layer: Layer, upstream: Upstream): Upstream {
+  const mark = <T extends Looked>(looked: T): T => {
+    const { source } = looked;
+    return source.layer === 'origin' && source.askedBy === null ? { ...looked, source: { ...source, askedBy: layer } } : looked;
+  };
+  return {
+    open: async (want) => mark(await upstream.open(want)),
+    head: async (want) => mark(await upstream.head(want)),
+  };
+}
+
+function answerFrom({ meta, fetchedAt }: CacheEntry, found: Found, source: Source, want: Want): Opened {
   const notModified = want.ifNoneMatch !== null && want.ifNoneMatch === meta.etag;
   const sends = want.range === null || meta.status !== 200 ? 'whole' : 'range';
-  return { meta, found, fetchedAt, notModified, sends, settle: () => () => undefined };
+  return { meta, found, source, fetchedAt, notModified, sends, settle: () => () => undefined };
 }
 
 /** One cache over the tier above it, as strict as CloudFront may be: it stores what was delivered in full and nothing else, nothing on HEAD. */
-export function createCacheTier({ upstream, ttlOf, latencyMs, clock }: CacheTierOptions): CacheTier {
+export function createCacheTier({ layer, upstream: above, ttlOf, latencyMs, clock }: CacheTierOptions): CacheTier {
+  const upstream = askedBy(layer, above);
+  const held: Source = { layer, refreshed: false, askedBy: null, connectMs: 0 };
   const entries = createCacheEntries(clock.now);
   const flights = createCacheFlights({ upstream, ttlOf, store: entries.store });
 
@@ -46,7 +61,7 @@ export function createCacheTier({ upstream, ttlOf, latencyMs, clock }: CacheTier
     source.settle(true);
     entry.fetchedAt = source.fetchedAt;
     entry.expiresAt = source.fetchedAt + (ttlOf(entry.meta) ?? 0);
-    return answerFrom(entry, 'refresh', want);
+    return answerFrom(entry, 'refresh', { ...held, refreshed: true }, want);
   }
 
   return {
@@ -54,13 +69,14 @@ export function createCacheTier({ upstream, ttlOf, latencyMs, clock }: CacheTier
       if (latencyMs > 0) await clock.wait(latencyMs);
       const entry = neverHit ? undefined : entries.find(want);
       if (entry === undefined) return flights.fetch(want, neverStore);
-      if (entry.expiresAt > clock.now()) return answerFrom(entry, 'hit', want);
+      if (entry.expiresAt > clock.now()) return answerFrom(entry, 'hit', held, want);
       return entry.meta.etag === '' ? flights.fetch(want, neverStore) : revalidate(want, entry, neverStore);
     },
     async head(want, { neverHit } = NO_TREATMENT) {
       if (latencyMs > 0) await clock.wait(latencyMs);
       const entry = neverHit ? undefined : entries.find({ ...want, range: null });
-      if (entry !== undefined && entry.expiresAt > clock.now()) return { meta: entry.meta, found: 'hit', fetchedAt: entry.fetchedAt };
+      if (entry !== undefined && entry.expiresAt > clock.now())
+        return { meta: entry.meta, found: 'hit', source: held, fetchedAt: entry.fetchedAt };
       return { ...(await upstream.head(want)), found: 'miss' };
     },
     invalidate(matches) {

@@ -3,7 +3,7 @@ import { parseRange } from './byte-range.ts';
 import type { CacheKeyOf } from './cache-policy.ts';
 import type { EdgeConnection } from './connections.ts';
 import type { EdgeClock } from './edge-clock.ts';
-import type { Exchange } from './exchange.ts';
+import type { AnswerPolicy, Exchange } from './exchange.ts';
 import { faultOf, type FaultRules } from './fault-rules.ts';
 import { answerByFault, answerItself } from './answer-itself.ts';
 import { sendHead, sendObject } from './send-object.ts';
@@ -16,6 +16,7 @@ export interface EdgeFrontOptions extends EdgeClock {
   readonly cacheKeyOf: CacheKeyOf;
   readonly rules: FaultRules;
   readonly latencyMs: number;
+  readonly policy: AnswerPolicy;
   readonly connectionOf: (req: IncomingMessage) => EdgeConnection;
 }
 
@@ -25,7 +26,7 @@ function countMethod(traffic: Traffic, req: IncomingMessage, want: Want): void {
   else traffic.gets++;
 }
 
-function openExchange({ connectionOf, cacheKeyOf, rules }: EdgeFrontOptions, req: IncomingMessage, res: ServerResponse): Exchange {
+function openExchange({ connectionOf, cacheKeyOf, rules, policy }: EdgeFrontOptions, req: IncomingMessage, res: ServerResponse): Exchange {
   const connection = connectionOf(req);
   connection.undo = null;
   const { place } = connection;
@@ -34,7 +35,8 @@ function openExchange({ connectionOf, cacheKeyOf, rules }: EdgeFrontOptions, req
   const want: Want = { key, object, range: parseRange(req.headers.range), ifNoneMatch: null };
   const traffic = trafficOf(place.traffic, key, newTraffic);
   countMethod(traffic, req, want);
-  return { req, res, connection, place, want, traffic, faults: rules.forRequest(place, url, req.method ?? '') };
+  const faults = rules.forRequest(place, url, req.method ?? '');
+  return { req, res, connection, place, want, traffic, faults, policy, startedAt: performance.now() };
 }
 
 async function answer(exchange: Exchange, options: EdgeFrontOptions): Promise<void> {
@@ -43,10 +45,10 @@ async function answer(exchange: Exchange, options: EdgeFrontOptions): Promise<vo
   if (latency > 0) await options.wait(latency);
   if (answerByFault(exchange)) return;
   const host = (req.headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
-  if (!options.knowsHost(host)) answerItself(exchange, 421, 'Error');
+  if (!options.knowsHost(host)) answerItself(exchange, { status: 421, xCache: 'Error' });
   else if (req.method === 'HEAD') await sendHead(exchange, options);
   else if (req.method === 'GET') await sendObject(exchange, options);
-  else answerItself(exchange, 403, 'Error');
+  else answerItself(exchange, { status: 403, xCache: 'Error' });
 }
 
 /** The POP's HTTP side: names, faults, caches, ranges and headers as a viewer sees them. */

@@ -5,7 +5,7 @@ import type { ResolvedOptions, SimulatedEdgeOptions } from './simulated-edge-opt
 import { createOrigin, describeObject, objectBySize } from './origin.ts';
 import { createDynamicPath, createOriginConnections } from './origin-connections.ts';
 import { countedTier, type OriginTraffic, type Traffic, type TrafficMap } from './traffic.ts';
-import type { Upstream } from './upstream.ts';
+import type { Layer, Upstream } from './upstream.ts';
 
 /** A regional edge cache and what it was asked. */
 interface RegionalTier {
@@ -18,6 +18,8 @@ export interface EdgeTiers {
   readonly regional: ReadonlyMap<string, RegionalTier>;
   /** One per POP address, in the order of the options; addresses that share a cache have the same. */
   readonly popCaches: readonly { readonly pop: string; readonly cache: CacheTier }[];
+  /** Null: the distribution has no Origin Shield. */
+  readonly shield: CacheTier | null;
   readonly originTraffic: TrafficMap<OriginTraffic>;
 }
 
@@ -25,12 +27,14 @@ export interface EdgeTiers {
 export function createEdgeTiers(options: SimulatedEdgeOptions, resolved: ResolvedOptions, clock: EdgeClock): EdgeTiers {
   const { latencies } = resolved;
   const policy = resolveCachePolicy(options.cachePolicy ?? {});
-  const cacheOver = (upstream: Upstream, latencyMs: number) =>
-    createCacheTier({ upstream, latencyMs, clock, ttlOf: (meta) => ttlOf(policy, meta) });
+  const cacheOver = (layer: Layer, upstream: Upstream, latencyMs: number) =>
+    createCacheTier({ layer, upstream, latencyMs, clock, ttlOf: (meta) => ttlOf(policy, meta) });
 
   const originTraffic: TrafficMap<OriginTraffic> = new Map();
   const objects = options.objects ?? objectBySize;
   const origin = createOrigin({ objects, latencyMs: latencies.originMs, clock, traffic: originTraffic });
+
+  const shield = resolved.originShield ? cacheOver('shield', origin, 0) : null;
 
   const { originNetwork: network } = options;
   const upstreamOf = (pop: string, cacheable: Upstream): Upstream =>
@@ -47,12 +51,15 @@ export function createEdgeTiers(options: SimulatedEdgeOptions, resolved: Resolve
 
   const regional = new Map<string, RegionalTier>();
   const popCaches = resolved.pops.flatMap(({ pop, addresses, separateCaches, regionalCache }) => {
-    const above = regional.get(regionalCache) ?? { cache: cacheOver(origin, latencies.regionalMs), traffic: new Map() };
+    const above = regional.get(regionalCache) ?? {
+      cache: cacheOver('regional', shield ?? origin, latencies.regionalMs),
+      traffic: new Map(),
+    };
     regional.set(regionalCache, above);
     const cacheable = countedTier(above.cache, above.traffic);
-    const place = () => cacheOver(upstreamOf(pop, cacheable), 0);
+    const place = () => cacheOver('edge', upstreamOf(pop, cacheable), 0);
     const shared = place();
     return Array.from({ length: addresses }, () => ({ pop, cache: separateCaches ? place() : shared }));
   });
-  return { regional, popCaches, originTraffic };
+  return { regional, popCaches, shield, originTraffic };
 }

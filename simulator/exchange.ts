@@ -3,7 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EdgeConnection, PopAddress } from './connections.ts';
 import { type Fault, faultOf } from './fault-rules.ts';
 import type { Traffic } from './traffic.ts';
+import { writeServerTiming } from './server-timing.ts';
 import type { Found, Looked, Want } from './upstream.ts';
+
+/** What the distribution's answers say of where they came from. */
+export interface AnswerPolicy {
+  readonly serverTiming: boolean;
+  readonly regionalHits: 'Hit' | 'Miss';
+}
 
 /** What is known of a request while it is answered. */
 export interface Exchange {
@@ -14,6 +21,9 @@ export interface Exchange {
   readonly want: Want;
   readonly traffic: Traffic;
   readonly faults: readonly Fault[];
+  readonly policy: AnswerPolicy;
+  /** By `performance.now()`. */
+  readonly startedAt: number;
 }
 
 export type AnswerHeaders = Record<string, string | number | string[]>;
@@ -35,8 +45,29 @@ export function popHeaders({ place, faults }: Exchange, xCache: string): AnswerH
   return headers;
 }
 
-/** Headers of an answer that came from a cache or the origin. */
-export function objectHeaders(exchange: Exchange, { meta, found, fetchedAt }: Looked, now: number): AnswerHeaders {
+/** What a viewer is told that the caches found: a hit behind the POP may read like one of its own. */
+function foundForViewer({ found, source }: Looked, { regionalHits }: AnswerPolicy): Found {
+  if (found !== 'miss' || source.layer === 'origin' || regionalHits === 'Miss') return found;
+  return source.refreshed ? 'refresh' : 'hit';
+}
+
+function serverTimingOf(
+  { req, faults, policy, startedAt, place }: Exchange,
+  looked: Looked,
+  requestId: string,
+  upstreamMs: number,
+): string {
+  const ofOrigin = looked.meta.headers?.['server-timing'] ?? '';
+  const fault = faultOf(faults, 'server-timing');
+  if (fault !== undefined) return fault.value;
+  if (!policy.serverTiming || !/\bserver-timing\b/i.test(req.headers.pragma ?? '')) return ofOrigin;
+  return writeServerTiming(looked, { pop: place.pop, requestId, upstreamMs, downstreamMs: performance.now() - startedAt, ofOrigin });
+}
+
+/** Headers of an answer that came from a cache or the origin. `upstreamMs`: how long the cache took to answer. */
+export function objectHeaders(exchange: Exchange, looked: Looked, now: number, upstreamMs: number): AnswerHeaders {
+  const { meta, fetchedAt } = looked;
+  const found = foundForViewer(looked, exchange.policy);
   const headers = popHeaders(exchange, meta.status >= 400 ? 'Error' : X_CACHE[found]);
   headers['content-type'] = meta.contentType;
   if (meta.etag !== '') headers['etag'] = meta.etag;
@@ -46,5 +77,7 @@ export function objectHeaders(exchange: Exchange, { meta, found, fetchedAt }: Lo
   Object.assign(headers, meta.headers);
   if (!meta.chunked) headers['accept-ranges'] = 'bytes';
   if (found !== 'miss') headers['age'] = Math.max(0, Math.floor((now - fetchedAt) / 1000));
+  const serverTiming = serverTimingOf(exchange, looked, String(headers['x-amz-cf-id']), upstreamMs);
+  if (serverTiming !== '') headers['server-timing'] = serverTiming;
   return headers;
 }

@@ -13,10 +13,14 @@ export type Fault =
   | { readonly kind: 'no-x-cache' }
   /** Answered by code at the edge, nothing cached. */
   | { readonly kind: 'generated'; readonly by: 'function' | 'lambda' }
+  /** A custom error page in place of the object: it reads `Error from cloudfront`, with this status (default 200). Nothing is cached. */
+  | { readonly kind: 'error-page'; readonly status?: number }
   /** AWS WAF answers in place of the object: 202 with a script, or 405 with a captcha. */
   | { readonly kind: 'challenge'; readonly action: 'challenge' | 'captcha' }
   /** `x-cache` in these lines. */
   | { readonly kind: 'x-cache'; readonly lines: readonly string[] }
+  /** `Server-Timing` in these words, whoever asks. */
+  | { readonly kind: 'server-timing'; readonly value: string }
   /** A whole GET is answered with a part, as 206: all but the last byte. */
   | { readonly kind: 'unasked-part' }
   /** Ranges speak of an object of so many bytes. */

@@ -62,17 +62,17 @@ export function createDynamicPath(options: DynamicPathOptions): Upstream {
   const travel = async () => {
     const { kind, handshakes } = connections.take();
     await wait((handshakes + 1) * roundTripMs);
-    return kind;
+    return { kind, connectMs: handshakes * roundTripMs };
   };
-  const told = <T extends Looked>(looked: T, kind: string): T => {
+  const marked = <T extends Looked>(looked: T, { kind, connectMs }: Awaited<ReturnType<typeof travel>>): T => {
     const meta: AnswerMeta = { ...looked.meta, headers: { ...looked.meta.headers, 'x-connection': kind } };
-    return { ...looked, meta };
+    return { ...looked, meta, source: { ...looked.source, connectMs } };
   };
   return {
     async open(want) {
       if (!isDynamic(want)) return cacheable.open(want);
-      const kind = await travel();
-      const opened = told(await origin.open(want), kind);
+      const way = await travel();
+      const opened = marked(await origin.open(want), way);
       return {
         ...opened,
         settle(delivered) {
@@ -83,8 +83,8 @@ export function createDynamicPath(options: DynamicPathOptions): Upstream {
     },
     async head(want) {
       if (!isDynamic(want)) return cacheable.head(want);
-      const kind = await travel();
-      const looked = told(await origin.head(want), kind);
+      const way = await travel();
+      const looked = marked(await origin.head(want), way);
       connections.giveBack();
       return looked;
     },

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { EdgeClock } from './edge-clock.ts';
 import { newOriginTraffic, type OriginTraffic, type TrafficMap, trafficOf } from './traffic.ts';
-import { type AnswerMeta, bytesOnTheWay, type Opened, type Upstream, type Want } from './upstream.ts';
+import { type AnswerMeta, bytesOnTheWay, type Opened, type Source, type Upstream, type Want } from './upstream.ts';
 
 /** What the origin has at a path. */
 export interface OriginObject {
@@ -19,6 +19,8 @@ export interface OriginObject {
   /** Default 200. */
   readonly status?: number;
   readonly location?: string;
+  /** `Server-Timing` of the origin's own. */
+  readonly serverTiming?: string;
 }
 
 const UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
@@ -43,6 +45,7 @@ export function describeObject(path: string, objects: OriginOptions['objects']):
     contentEncoding: object.contentEncoding ?? '',
     location: object.location ?? '',
     chunked: object.chunked ?? false,
+    ...(object.serverTiming === undefined ? {} : { headers: { 'server-timing': object.serverTiming } }),
   };
 }
 
@@ -54,11 +57,13 @@ export interface OriginOptions {
   readonly traffic: TrafficMap<OriginTraffic>;
 }
 
+const FROM_ORIGIN: Source = { layer: 'origin', refreshed: false, askedBy: null, connectMs: 0 };
+
 /** The origin as the regional edge caches see it: conditional requests and ranges are answered, each request is counted. */
 export function createOrigin({ objects, latencyMs, clock, traffic }: OriginOptions): Upstream {
   const look = async (want: Want) => {
     if (latencyMs > 0) await clock.wait(latencyMs);
-    return { meta: describeObject(want.object, objects), found: 'miss', fetchedAt: clock.now() } as const;
+    return { meta: describeObject(want.object, objects), found: 'miss', source: FROM_ORIGIN, fetchedAt: clock.now() } as const;
   };
   return {
     async open(want) {

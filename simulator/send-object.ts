@@ -48,10 +48,11 @@ function settleAtEnd({ res, connection, traffic, want }: Exchange, opened: Opene
 export async function sendObject(exchange: Exchange, { now, wait }: EdgeClock): Promise<void> {
   const { res, place, want, traffic, faults } = exchange;
   const treatment = { neverHit: faultOf(faults, 'never-hit') !== undefined, neverStore: faultOf(faults, 'never-store') !== undefined };
+  const askedAt = performance.now();
   const opened = await place.cache.open(want, treatment);
   countFound(traffic, opened);
   const bytes = bytesToSend(opened, want, faultOf(faults, 'unasked-part') !== undefined);
-  const headers = objectHeaders(exchange, opened, now());
+  const headers = objectHeaders(exchange, opened, now(), performance.now() - askedAt);
   if (bytes === null) {
     opened.settle(false);
     traffic.errors++;
@@ -84,9 +85,10 @@ export async function sendObject(exchange: Exchange, { now, wait }: EdgeClock): 
 /** Answers a HEAD, which no cache stores. */
 export async function sendHead(exchange: Exchange, { now }: EdgeClock): Promise<void> {
   const { res, place, want, traffic, faults } = exchange;
+  const askedAt = performance.now();
   const looked = await place.cache.head(want, { neverHit: faultOf(faults, 'never-hit') !== undefined, neverStore: true });
   countFound(traffic, looked);
-  const headers = objectHeaders(exchange, looked, now());
+  const headers = objectHeaders(exchange, looked, now(), performance.now() - askedAt);
   if (!looked.meta.chunked) headers['content-length'] = looked.meta.size;
   res.writeHead(looked.meta.status, headers).end();
 }

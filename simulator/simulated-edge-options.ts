@@ -55,6 +55,15 @@ export interface SimulatedEdgeOptions {
   readonly cachePolicy?: Partial<CachePolicy>;
   readonly latencies?: Partial<Latencies>;
   /**
+   * The response headers policy has CloudFront's `Server-Timing` on, which is sent where a request says `Pragma: server-timing`.
+   * Default false.
+   */
+  readonly serverTiming?: boolean;
+  /** What `x-cache` says of an object that the POP lacks and a cache behind it has: CloudFront says `Hit`. Default `Miss`. */
+  readonly regionalHits?: 'Hit' | 'Miss';
+  /** One more cache, between the regional ones and the origin; default false. */
+  readonly originShield?: boolean;
+  /**
    * Connections from the POPs to the origin, for what may not be cached (`no-store`): opening one costs round trips, idle ones are
    * closed. POPs with `separateCaches` have those of each address apart. Default: every tier is reached at no cost.
    */
@@ -97,6 +106,9 @@ export function resolveEdgeOptions(options: SimulatedEdgeOptions): ResolvedOptio
     bind: options.bind ?? 'ports',
     ports: { https: 0, http: 0, dns: 0, invalidation: 0, ...options.ports },
     latencies: { edgeMs: 0, regionalMs: 0, originMs: 0, ...options.latencies },
+    serverTiming: options.serverTiming ?? false,
+    regionalHits: options.regionalHits ?? 'Miss',
+    originShield: options.originShield ?? false,
     invalidationDelayMs: options.invalidationDelayMs ?? 0,
     now: options.now ?? Date.now,
   };

@@ -64,7 +64,7 @@ export interface SimulatedEdge {
    */
   setFault(match: FaultMatch, fault: Fault): () => Promise<void>;
   setDnsFault(name: string, fault: DnsFault, times?: number): () => void;
-  /** Empties the caches of one POP, or all of them and the regional ones. Counters stay. */
+  /** Empties the caches of one POP, or all of them and those behind them. Counters stay. */
   clearCaches(pop?: string): void;
   /** Writes `ca.pem` and `edge-map.json` into the folder, which is made where it is missing. */
   writeFiles(dir: string): Promise<{ readonly caFile: string; readonly edgeMapFile: string }>;
@@ -119,6 +119,7 @@ async function openPlaces(resolved: ResolvedOptions, tiers: EdgeTiers, rules: Fa
     rules,
     latencyMs: latencies.edgeMs,
     ...clock,
+    policy: resolved,
     connectionOf: ({ socket }) => connections.of(socket),
   });
   const connections = createConnections(certificates, rules, front);
@@ -136,10 +137,12 @@ async function openPlaces(resolved: ResolvedOptions, tiers: EdgeTiers, rules: Fa
   return { places, connections, caPem: certificates.caPem };
 }
 
-function clearCaches({ popCaches, regional }: EdgeTiers, wanted: string | undefined): void {
-  const all = () => true;
-  for (const { pop, cache } of popCaches) if (wanted === undefined || wanted === pop) cache.invalidate(all);
-  if (wanted === undefined) for (const { cache } of regional.values()) cache.invalidate(all);
+/** Empties the caches of one POP, or with null every cache there is, of what `matches`. */
+function clearCaches({ popCaches, regional, shield }: EdgeTiers, wanted: string | null, matches: (object: string) => boolean): void {
+  for (const { pop, cache } of popCaches) if (wanted === null || wanted === pop) cache.invalidate(matches);
+  if (wanted !== null) return;
+  for (const { cache } of regional.values()) cache.invalidate(matches);
+  shield?.invalidate(matches);
 }
 
 async function writeEdgeFiles(dir: string, caPem: string, edgeMap: object) {
@@ -172,9 +175,7 @@ export async function createSimulatedEdge(options: SimulatedEdgeOptions = {}): P
   const invalidations = createInvalidations({
     delayMs: resolved.invalidationDelayMs,
     wait: clock.wait,
-    apply(matches) {
-      for (const { cache } of [...tiers.popCaches, ...tiers.regional.values()]) cache.invalidate(matches);
-    },
+    apply: (matches) => clearCaches(tiers, null, matches),
   });
   const edgeMap = addressesByPop(places, secureAddress);
   const ips = new Map(Object.entries(addressesByPop(places, ({ ip }) => ip)));
@@ -198,7 +199,7 @@ export async function createSimulatedEdge(options: SimulatedEdgeOptions = {}): P
     counters: () => countEdge(places, tiers),
     setFault: faults.set,
     setDnsFault: dns.setFault,
-    clearCaches: (pop) => clearCaches(tiers, pop),
+    clearCaches: (pop) => clearCaches(tiers, pop ?? null, () => true),
     writeFiles: (dir) => writeEdgeFiles(dir, caPem, edgeMap),
     async close() {
       clock.clear();

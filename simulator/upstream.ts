@@ -24,12 +24,28 @@ export interface AnswerMeta {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A cache of CloudFront: the POP's own, the regional one behind it, Origin Shield. */
+export type Layer = 'edge' | 'regional' | 'shield';
+
+/** Where an answer came from. */
+export interface Source {
+  /** The cache that had it; `origin`: none did. */
+  readonly layer: Layer | 'origin';
+  /** The cache's copy was stale, and the tier above said that it still holds. */
+  readonly refreshed: boolean;
+  /** The cache that asked the origin; null: none did. */
+  readonly askedBy: Layer | null;
+  /** For the connection to the origin to stand, milliseconds; 0: there was one. */
+  readonly connectMs: number;
+}
+
 /** What the tier that was asked found in its own cache. */
 export type Found = 'hit' | 'miss' | 'refresh';
 
 export interface Looked {
   readonly meta: AnswerMeta;
   readonly found: Found;
+  readonly source: Source;
   /** When the origin sent it or last confirmed it. */
   readonly fetchedAt: number;
 }
