@@ -140,6 +140,7 @@ test('a report is for this user alone while it grows', async () => {
   const seen: string[] = [];
   async function* growing() {
     yield 'a';
+    await until('the report has a file', () => readdirSync(dirname(out)).length > 0);
     for (const name of readdirSync(dirname(out))) seen.push(modeOf(join(dirname(out), name)));
     yield 'b';
   }
