@@ -32,7 +32,7 @@ zmodload zsh/zpty
 zpty inner "TERM=vt100 zsh -f -i"
 zpty -w inner "autoload -Uz compinit; compinit -D -u"
 zpty -w inner 'compadd() { if [[ \${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]]; then builtin compadd "$@"; return $?; fi; local -a hits; builtin compadd -A hits "$@"; print -rl -- $hits >> '"\${(q)4}"'; builtin compadd "$@" }'
-zpty -w inner "source \${(q)1}; cd \${(q)2}; bindkey '^I' complete-word; echo RE''ADY"
+zpty -w inner "stty kill undef; source \${(q)1}; cd \${(q)2}; bindkey '^I' complete-word; echo RE''ADY"
 zpty -r inner seen '*READY*'
 zpty -wn inner "$3"$'\\t'
 zpty -wn inner $'\\C-u'"echo DO''NE"$'\\n'
