@@ -110,9 +110,10 @@ function createSender({ ports }: PipelineContext<EnqueuingPort>, row: RequestRow
         if (sent)
           batch.push({
             requestId: row.id,
-            taskId: taskIdOf(pop, slice),
+            taskId: taskIdOf(pop, 0, slice),
             pop,
             addresses: resolution.addresses,
+            wave: 0,
             slice,
             ...named,
           });

@@ -25,7 +25,7 @@ export async function readFailedUrls(
   slice: Slice,
   counted: ReadonlySet<string>,
 ): Promise<readonly string[]> {
-  const taskId = taskIdOf(pop, slice);
+  const taskId = taskIdOf(pop, 0, slice);
   if (!counted.has(taskId)) return isEnded(row.status) ? readSliceUrls(lists, row.id, slice) : [];
   const key = keys.result(row.id, taskId);
   const metadata = await lists.resultMetadata(key);
@@ -83,7 +83,7 @@ export async function* inOrder<T, R>(
   const underWay: Promise<R>[] = [];
   for await (const item of items) {
     const result = work(item);
-    // Whoever takes it is told of its failure; nobody may.
+    // The consumer meets a failure when it takes the result. Where it stops earlier, the failure is nobody's.
     result.catch(() => undefined);
     underWay.push(result);
     if (underWay.length === ahead) yield (await underWay.shift()) as R;

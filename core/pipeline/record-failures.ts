@@ -68,7 +68,7 @@ export async function recordFailures(
     counters[key] = (counters[key] ?? 0) + variants.length;
     for (const { name } of variants) rows += formatResultRow(failedRow({ ...failure, pop, variant: name }, at));
   }
-  await recordTask(ports, { requestId, taskId: taskIdOf(pop, slice), pop }, rows, counters as Counters);
+  await recordTask(ports, { requestId, taskId: taskIdOf(pop, 0, slice), pop }, rows, counters as Counters);
 }
 
 /** Records what a task's agents died of too often, unless it was recorded or its request ended meanwhile. */

@@ -42,7 +42,7 @@ async function* unplannedRows({ lists }: ReportPorts, row: RequestRow): AsyncGen
 async function* popRows(ports: ReportPorts, row: RequestRow, plan: Plan, pop: string): AsyncGenerator<string> {
   const counted = await ports.store.countedTasks(row.id, pop);
   yield* inOrder(readSlices(ports.lists, row.id, plan), READS_AHEAD, async (slice) => {
-    const taskId = taskIdOf(pop, slice);
+    const taskId = taskIdOf(pop, 0, slice);
     return counted.has(taskId) ? textOf(ports.lists.readResult(keys.result(row.id, taskId))) : uncountedRows(ports, row, pop, slice);
   });
 }
@@ -56,7 +56,7 @@ async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
 
 /** Rows of a task that was not counted before the end: stopped, with the columns of a result that came later. */
 async function uncountedRows({ lists }: ReportPorts, row: RequestRow, pop: string, slice: Slice): Promise<string> {
-  const key = keys.result(row.id, taskIdOf(pop, slice));
+  const key = keys.result(row.id, taskIdOf(pop, 0, slice));
   if ((await lists.resultMetadata(key)) !== null) return afterEndRows(await textOf(lists.readResult(key)));
   const lines = await readSliceLines(lists, row.id, slice);
   return lines.map((line) => stoppedRows(row, pop, parseValueLine(line).url)).join('');

@@ -85,7 +85,7 @@ interface SliceReading {
 }
 
 async function readSlice({ lists, clock }: Ports, row: RequestRow, { pops, slice, until, tally }: SliceReading): Promise<SliceView> {
-  const isOpen = !isEnded(row.status) && pops.some(({ pop, counted }) => !counted.has(taskIdOf(pop, slice)));
+  const isOpen = !isEnded(row.status) && pops.some(({ pop, counted }) => !counted.has(taskIdOf(pop, 0, slice)));
   const rest = isOpen ? 'inProgress' : 'completed';
   const failed = new Set<string>();
   for (const { pop, failing, counted } of pops) {

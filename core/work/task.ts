@@ -25,6 +25,7 @@ export interface TaskMessage {
   readonly taskId: string;
   readonly pop: string;
   readonly addresses: readonly EdgeAddress[];
+  readonly wave: 0;
   readonly slice: Slice;
   /** The name under which the request's headers are kept apart; absent: they are in its row. */
   readonly headers?: string;
@@ -53,6 +54,8 @@ const MESSAGE_FIELDS: Readonly<Record<Exclude<keyof TaskMessage, 'slice'>, reado
   taskId: [isText, 'is not the id of a task'],
   pop: [isText, 'is not a POP'],
   addresses: [(value) => Array.isArray(value) && value.every(isAddress), 'is not a list of addresses with "ip", "port" and "httpPort"'],
+  // For some time messages were sent without it.
+  wave: [(value) => value === undefined || value === 0, 'is not 0, which is the only wave'],
   headers: [(value) => value === undefined || isHeadersName(value), 'does not name an object with headers'],
 };
 const NUMBER = [isPlace, 'is not a whole number from 0 upwards'] as const;
@@ -91,7 +94,7 @@ export interface TaskRow {
   readonly recordedAt: number;
 }
 
-/** `<pop>#0#<slice>`: deterministic, so that planning or working twice meets the same row and object. */
-export function taskIdOf(pop: string, slice: Pick<Slice, 'list' | 'number'>): string {
-  return `${pop}#0#${slice.list === 'failed' ? 'f' : ''}${slice.number}`;
+/** `<pop>#<wave>#<slice>`: deterministic, so that planning or working twice meets the same row and object. */
+export function taskIdOf(pop: string, wave: number, slice: Pick<Slice, 'list' | 'number'>): string {
+  return `${pop}#${wave}#${slice.list === 'failed' ? 'f' : ''}${slice.number}`;
 }

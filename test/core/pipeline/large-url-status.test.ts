@@ -82,7 +82,7 @@ async function openLargeRequest(status: RequestStatus, failing: readonly string[
       yield await slowly(Buffer.from(''));
     },
   };
-  const counted = (pop: string) => new Set(Array.from({ length: SLICES }, (_, number) => taskIdOf(pop, { list: 'sized', number })));
+  const counted = (pop: string) => new Set(Array.from({ length: SLICES }, (_, number) => taskIdOf(pop, 0, { list: 'sized', number })));
   const store = {
     ...fixture.ports.store,
     listPops: () => slowly(pops),

@@ -159,6 +159,21 @@ test('an end sees a plan fixed meanwhile, so that it stops exactly the targets o
   expect(await fixture.pipeline.end(ID, 'STOPPED', null)).toMatchObject({ totalCount: 10, counters: { failed: 10 } });
 });
 
+test('a task that is sent names its request, its POP with addresses, its wave and its slice', async () => {
+  const { pipeline, ports } = openFixture();
+  await pipeline.accept({ id: ID, spec: makeSpec(['SIN2-P1']), urls: makeUrls(8) });
+  await advanceAll(pipeline);
+  const [task] = await ports.tasks.receive(1, 0);
+  expect(task?.message).toEqual({
+    requestId: ID,
+    taskId: 'SIN2-P1#0#0',
+    pop: 'SIN2-P1',
+    addresses: ['SIN2-P1-a', 'SIN2-P1-b'].map((ip) => ({ ip, port: 443, httpPort: 80 })),
+    wave: 0,
+    slice: expect.objectContaining({ list: 'sized', number: 0, part: 0, start: 0 }),
+  });
+});
+
 test('the pipeline records a dead letter as exhausted once, and not for a request that has ended', async () => {
   const fixture = openFixture();
   const { pipeline, ports } = fixture;

@@ -12,6 +12,7 @@ const TASK: TaskMessage = {
   taskId: 'SIN2-P1#0#1',
   pop: 'SIN2-P1',
   addresses: [],
+  wave: 0 as const,
   slice: { list: 'sized', number: 1, part: 0, start: 0, end: 10, rows: 1 },
 };
 

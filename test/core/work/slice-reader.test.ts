@@ -36,7 +36,7 @@ function longTask(part: number, bytes: number): TaskMessage {
 
 function taskOf(pop: string, slice: Partial<Slice>): TaskMessage {
   const whole: Slice = { list: 'sized', number: 0, part: 0, start: 0, end: offset(4), rows: 4, ...slice };
-  return { requestId: 'r', taskId: `${pop}#0#${whole.number}`, pop, addresses: [], slice: whole };
+  return { requestId: 'r', taskId: `${pop}#0#${whole.number}`, pop, addresses: [], wave: 0, slice: whole };
 }
 
 /** A reader of real files that hold the rows above in part 0, and every read of a file. */

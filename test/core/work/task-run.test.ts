@@ -19,7 +19,7 @@ const rows = (name: string) => Array.from({ length: 5 }, (_, n) => ({ url: `http
 
 function taskAt(addresses: readonly EdgeAddress[], number: number): TaskMessage {
   const slice = { list: 'sized', number, part: 0, start: 0, end: 100, rows: 5 } as const;
-  return { requestId: 'r', taskId: `${POP}#0#${number}`, pop: POP, addresses, slice };
+  return { requestId: 'r', taskId: `${POP}#0#${number}`, pop: POP, addresses, wave: 0, slice };
 }
 
 test('two tasks of one POP end although one was given a single address and the other found separate caches', async () => {

@@ -7,12 +7,13 @@ const TASK: TaskMessage = {
   taskId: 'NRT57-P1#0#0',
   pop: 'NRT57-P1',
   addresses: [{ ip: '192.0.2.1', port: 443, httpPort: 80 }],
+  wave: 0,
   slice: { list: 'sized', number: 0, part: 0, start: 0, end: 120, rows: 1 },
 };
 
 describe('parseTaskMessage', () => {
   test('a task is read as it was sent, with fields that this version does not know', () => {
-    const newer = { ...TASK, wave: 0, later: true };
+    const newer = { ...TASK, later: true };
     expect(parseTaskMessage(newer)).toEqual(newer);
     expect(parseTaskMessage({ ...TASK, headers: 'a'.repeat(43) })).toMatchObject({ headers: 'a'.repeat(43) });
   });
@@ -31,6 +32,12 @@ describe('parseTaskMessage', () => {
   test.each([['requestId'], ['taskId'], ['pop'], ['addresses'], ['slice']] as const)('a message without its %s is no task', (name) => {
     const { [name]: _, ...rest } = TASK;
     expect(findTaskFaults(rest).map(({ field }) => field.split('.')[0])).toContain(name);
+  });
+
+  test('a message is read without its wave, which was not always sent, and refused with another one than 0', () => {
+    const { wave: _, ...rest } = TASK;
+    expect(findTaskFaults(rest)).toEqual([]);
+    expect(findTaskFaults({ ...TASK, wave: 1 })).toMatchObject([{ field: 'wave', value: '1' }]);
   });
 
   test.each([
