@@ -78,8 +78,8 @@ function summarise(request: RequestSummary) {
   };
 }
 
-/** A position as `next` names it. It is the same for every store. */
-const POSITION = /^(\d{1,15})\/(.+)$/;
+/** A position as `next` names it: when a request was made, in milliseconds, and its id. A key of DynamoDB could not be of any length. */
+const POSITION = /^(\d{1,15})\/([\w-]{1,64})$/;
 const formatPosition = ({ createdAt, id }: ListPosition) => `${createdAt}/${id}`;
 
 /** Reads what `formatPosition` wrote. An empty text is the first page. */

@@ -91,6 +91,12 @@ const IDS: readonly BadInput[] = [
   { what: 'a misspelt parameter of the fleet', path: '/instances?details=1', status: 400, says: ['details', 'detail'] },
   { what: 'a page that is none', path: '/requests?after=nonsense', status: 400, says: ['after'] },
   { what: 'a page without an age', path: '/requests?after=x%2Fr1', status: 400, says: ['after', 'what the page before answered'] },
+  {
+    what: 'a page of an id that no request has',
+    path: `/requests?after=1800000000000%2F${'a'.repeat(3000)}`,
+    status: 400,
+    says: ['after'],
+  },
   { what: 'a page without a request', path: '/requests?after=1800000000000%2F', status: 400, says: ['after'] },
   { what: 'a page of nothing', path: '/requests?limit=0', status: 400, says: ['limit', '500'] },
   { what: 'a page of too much', path: '/requests?limit=501', status: 400, says: ['limit'] },
