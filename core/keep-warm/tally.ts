@@ -171,7 +171,7 @@ export function viewLane(figures: LaneFigures): LaneView {
 }
 
 /**
- * Milliseconds of any number of requests, as counts in logarithmic buckets (64 to a doubling: within 0.6 %), so that hours
+ * Milliseconds of any number of requests, as counts in logarithmic buckets (64 to a doubling: within 1.1 %), so that hours
  * of them take as much memory as minutes. The latest are kept as they are, for those who send them on.
  */
 export interface Times {

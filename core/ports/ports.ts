@@ -17,7 +17,7 @@ export interface Timers {
   cancel(requestId: string): Promise<void>;
 }
 
-/** Told after the transition, perhaps more than once. */
+/** Announces the end of a request, after its transition. One end may be announced more than once. */
 export interface Events {
   requestEnded(row: RequestRow): Promise<void>;
 }
