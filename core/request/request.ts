@@ -31,20 +31,11 @@ export function isEnded(status: RequestStatus): status is EndStatus {
 /** One header line, name as the user wrote it. */
 export type Header = readonly [name: string, value: string];
 
-/** A kind of viewer whose headers depend on the kind of the URL. */
-type Preset = 'browser' | 'mobile' | 'desktop';
-
 /** One set of request headers that selects its own cache entry. */
 export interface Variant {
   readonly name: string;
-  /** What the user or a fixed variant adds; where there is a preset, they replace its headers of the same name. */
   readonly headers: readonly Header[];
-  /** Absent: the headers are all that is sent, as in rows of earlier versions. */
-  readonly preset?: Preset;
 }
-
-/** How addresses are checked; not said: as few asks as prove it. */
-type Verify = 'every-address' | 'off';
 
 /** A POP of a request: named by the user, or one of a default set (left out when it does not resolve). */
 export interface ChosenPop {
@@ -82,10 +73,6 @@ export interface RequestSpec {
   readonly notifyUrl?: string;
   /** What its maker calls it; absent: nothing. */
   readonly name?: string;
-  /** How addresses are checked; absent: as few asks as prove it. */
-  readonly verify?: Verify;
-  /** False: the edge is not asked for `Server-Timing`. Absent: it is. */
-  readonly serverTiming?: false;
 }
 
 /** How far sizing came: parts written so far, the byte offset in `urls.csv` where the next share starts, and sums. */
