@@ -32,7 +32,6 @@ const SUBJECTS = [
   'core/request/request.ts',
   'core/work/sized-list.ts',
   'core/work/task.ts',
-
   'deployment/names.ts',
   'deployment/tables.ts',
   'embedded/edge-access.ts',

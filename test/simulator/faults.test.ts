@@ -54,6 +54,24 @@ describe('a fault of an answer', () => {
     expect(edge.counters().edge).toMatchObject({ delivered: 0, bodyBytes: 400_000 });
   });
 
+  it('a fault can be a custom error page, a challenge of AWS WAF, or what Server-Timing says', async () => {
+    const edge = await startEdge({ serverTiming: true });
+    const under = async (fault: Fault) => {
+      const stop = edge.setFault({}, fault);
+      const { status, xCache, headers, body } = await askEdge(edge, { path, headers: { pragma: 'server-timing' } });
+      await stop();
+      return { status, xCache, headers, isPage: body.toString().startsWith('<!doctype html>') };
+    };
+    expect(await under({ kind: 'error-page' })).toMatchObject({ status: 200, xCache: 'Error', isPage: true });
+    expect(await under({ kind: 'error-page', status: 503 })).toMatchObject({ status: 503, xCache: 'Error', isPage: true });
+    const challenged = { xCache: 'Error', isPage: true, headers: { 'cache-control': 'no-store' } };
+    expect(await under({ kind: 'challenge', action: 'challenge' })).toMatchObject({ ...challenged, status: 202 });
+    expect(await under({ kind: 'challenge', action: 'captcha' })).toMatchObject({ ...challenged, status: 405 });
+    expect(edge.counters().origin.total.fetches).toBe(0);
+    const timed = await under({ kind: 'server-timing', value: 'cdn-cache-hit,cdn-hit-layer;desc="MOON"' });
+    expect(timed).toMatchObject({ status: 200, headers: { 'server-timing': 'cdn-cache-hit,cdn-hit-layer;desc="MOON"' } });
+  });
+
   it('a fault can be the wrong POP, no x-cache, or an answer generated at the edge', async () => {
     const edge = await startEdge();
     const under = async (fault: Fault) => {

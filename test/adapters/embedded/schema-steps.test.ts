@@ -14,6 +14,7 @@ test('tables of the first version are brought up to date, with the requests in t
   await createSqliteRequestStore(first, systemClock).create(requestRow('r1'));
   first.close();
   const old = new DatabaseSync(path);
+  old.exec('CREATE TABLE recorded_tasks (request_id TEXT PRIMARY KEY, tasks INTEGER NOT NULL) WITHOUT ROWID');
   old.exec('ALTER TABLE provisional DROP COLUMN byte_rate; ALTER TABLE provisional DROP COLUMN in_flight');
   old.exec('DROP INDEX requests_by_end; ALTER TABLE requests DROP COLUMN made_by; DROP TABLE idempotency; PRAGMA user_version = 1');
   old.close();
@@ -28,6 +29,7 @@ test('tables of the first version are brought up to date, with the requests in t
   const figures = { requestId: 'r2', agentId: 'a1', count: 1, bytes: 2, rate: 3, byteRate: 4, inFlight: 5, updatedAt: T0 };
   await store.putProvisional(figures);
   expect(await store.listProvisional('r2')).toEqual([figures]);
+  expect(db.all("SELECT name FROM sqlite_schema WHERE name = 'recorded_tasks'")).toEqual([]);
   db.close();
 });
 
